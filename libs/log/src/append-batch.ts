@@ -1,0 +1,91 @@
+import { RecordBlock } from './record-block.js';
+
+/** A record to be appended. */
+export interface NewRecord {
+  /** The published message's encoded bytes, kept as they are. */
+  readonly record: Uint8Array;
+  readonly keyHash: number;
+  readonly refKey?: Uint8Array;
+}
+
+const FLOAT_BYTES = 8;
+const INT_BYTES = 4;
+/** offset, appended_at, key hash; end of record, end of ref key. */
+const COLUMN_BYTES = 3 * FLOAT_BYTES + 2 * INT_BYTES;
+
+/**
+ * Records packed into one ArrayBuffer, so that a batch crosses threads by transfer and comes back as the tail
+ * cache's block: columns first (offsets, times, key hashes, ends of records, ends of ref keys), then the
+ * records, then the ref keys.
+ */
+export class AppendBatch {
+  /** Identity of the batch, 53 random bits: resolves an unknown outcome. */
+  readonly appendId: number;
+  readonly count: number;
+  readonly buffer: ArrayBuffer;
+  readonly offsets: Float64Array;
+  readonly appendedAtMs: Float64Array;
+  readonly keyHashes: Float64Array;
+  readonly ends: Uint32Array;
+  readonly refKeyEnds: Uint32Array;
+  /** Records, then ref keys. */
+  readonly bytes: Uint8Array;
+
+  constructor(appendId: number, count: number, buffer: ArrayBuffer) {
+    this.appendId = appendId;
+    this.count = count;
+    this.buffer = buffer;
+    this.offsets = new Float64Array(buffer, 0, count);
+    this.appendedAtMs = new Float64Array(buffer, count * FLOAT_BYTES, count);
+    this.keyHashes = new Float64Array(buffer, 2 * count * FLOAT_BYTES, count);
+    this.ends = new Uint32Array(buffer, 3 * count * FLOAT_BYTES, count);
+    this.refKeyEnds = new Uint32Array(buffer, 3 * count * FLOAT_BYTES + count * INT_BYTES, count);
+    this.bytes = new Uint8Array(buffer, count * COLUMN_BYTES);
+  }
+
+  /** Packs `records`: the one copy that a record sees on its way to the store. */
+  static pack(appendId: number, records: readonly NewRecord[]): AppendBatch {
+    let size = records.length * COLUMN_BYTES;
+    for (const { record, refKey } of records) {
+      size += record.length + (refKey?.length ?? 0);
+    }
+    const batch = new AppendBatch(appendId, records.length, new ArrayBuffer(size));
+    batch.#fill(records);
+    return batch;
+  }
+
+  /** Bytes of records and ref keys together. */
+  get recordBytes(): number {
+    return this.bytes.length;
+  }
+
+  /** The block that these records are, once offsets and times are filled in. */
+  toBlock(): RecordBlock {
+    const first = this.offsets[0] ?? 0;
+    return new RecordBlock(first, first + this.count, {
+      offsets: this.offsets,
+      appendedAtMs: this.appendedAtMs,
+      ends: this.ends,
+      bytes: this.bytes,
+      start: 0,
+      keyHashes: this.keyHashes,
+    });
+  }
+
+  #fill(records: readonly NewRecord[]): void {
+    let end = 0;
+    records.forEach(({ record, keyHash }, index) => {
+      this.bytes.set(record, end);
+      end += record.length;
+      this.ends[index] = end;
+      this.keyHashes[index] = keyHash;
+    });
+    records.forEach(({ refKey }, index) => {
+      if (refKey !== undefined) {
+        this.bytes.set(refKey, end);
+        end += refKey.length;
+      }
+      this.refKeyEnds[index] = end;
+    });
+  }
+}

@@ -1,0 +1,31 @@
+import type { GroupChange, GroupSnapshot } from '@hermes/delivery';
+
+import type { Fenced, Full, InDoubt, Refused } from './message-log.js';
+
+/** What is known for certain of a commit of group changes. */
+export type DefiniteCommitOutcome = { readonly kind: 'committed' } | Fenced | Full | Refused;
+
+export type CommitOutcome = DefiniteCommitOutcome | InDoubt<DefiniteCommitOutcome>;
+
+/** How many rows a group has in a partition. */
+export interface GroupCounts {
+  readonly retries: number;
+  readonly deadLetters: number;
+}
+
+/** The durable progress of all groups in one partition, fenced by one row (`settle_seq`). */
+export interface GroupState {
+  /** Ids of the groups that have state here. */
+  groupIds(): Promise<readonly number[]>;
+
+  /** All that is stored of a group; undefined if it was never created here. */
+  load(groupId: number): Promise<GroupSnapshot | undefined>;
+
+  /**
+   * Writes all changes in one transaction, durably, or none. One commit of a partition at a time; a second one
+   * waits. A dead letter's record is copied in the same transaction.
+   */
+  commit(changes: readonly GroupChange[]): Promise<CommitOutcome>;
+
+  counts(groupId: number): Promise<GroupCounts>;
+}

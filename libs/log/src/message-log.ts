@@ -1,0 +1,81 @@
+import type { AppendBatch } from './append-batch.js';
+import type { RecordBlock } from './record-block.js';
+import type { StoreError } from './store-error.js';
+
+/** Nothing of it was stored because a newer owner has fenced the partition; `epoch` is the highest seen. */
+export interface Fenced {
+  readonly kind: 'fenced';
+  readonly epoch: number;
+}
+
+/** Nothing was stored for lack of space. */
+export interface Full {
+  readonly kind: 'full';
+}
+
+/** Nothing was stored, for the reason given; the same may work later. */
+export interface Refused {
+  readonly kind: 'refused';
+  readonly error: StoreError;
+}
+
+/** It may or may not be stored. The store finds out by itself; until then nothing else is written there. */
+export interface InDoubt<Definite> {
+  readonly kind: 'inDoubt';
+  readonly resolution: Promise<Definite>;
+}
+
+/** What is known for certain of an append. `block` holds the records with their offsets. */
+export type DefiniteAppendOutcome =
+  { readonly kind: 'appended'; readonly block: RecordBlock } | Fenced | Full | Refused;
+
+export type AppendOutcome = DefiniteAppendOutcome | InDoubt<DefiniteAppendOutcome>;
+
+export type TruncateOutcome = { readonly kind: 'truncated'; readonly firstOffset: number } | Fenced | Full | Refused;
+
+/** How much one read may bring; one record comes even if it alone is above `maxBytes`. */
+export interface ReadBounds {
+  readonly maxRecords: number;
+  readonly maxBytes: number;
+}
+
+/**
+ * The log of one lane, held at one epoch by one owner.
+ *
+ * Offsets strictly increase and are never reused. Those without a record (fence, void, seal) are settled for every
+ * group. Methods reject with StoreError alone.
+ */
+export interface MessageLog {
+  readonly topicId: number;
+  readonly partition: number;
+  readonly lane: number;
+  /** Lowest offset that can be read; raised by `truncateBefore`, never lowered. */
+  readonly firstOffset: number;
+  /** One above the last record. */
+  readonly nextOffset: number;
+  /** About how many bytes the lane's records take. */
+  readonly sizeBytes: number;
+  /** Time of the last record that this owner knows of, by the store's clock; 0 if there is none. */
+  readonly lastAppendedAtMs: number;
+
+  /**
+   * Stores the batch as a whole and durably, or not at all. The batch is given away: its buffer may be moved to
+   * another thread. At most one append of a lane is under way: the Appender's rule.
+   */
+  append(batch: AppendBatch): Promise<AppendOutcome>;
+
+  /**
+   * Reads from `from` on. At or past the end: an empty block with `nextOffset` = `from`.
+   * Fails with `outOfRange` below `firstOffset`, with `recordCorrupt` (details: offset) on a checksum mismatch.
+   */
+  read(from: number, bounds: ReadBounds): Promise<RecordBlock>;
+
+  /** Offset of the first record that was appended at `timeMs` or later; `nextOffset` if there is none. */
+  offsetAt(timeMs: number): Promise<number>;
+
+  /**
+   * Drops what lies below `offset`, but never the last record, so that a lane once written is never empty.
+   * An offset at or below `firstOffset` changes nothing.
+   */
+  truncateBefore(offset: number): Promise<TruncateOutcome>;
+}

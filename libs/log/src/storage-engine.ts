@@ -1,0 +1,68 @@
+import type { GroupState } from './group-state.js';
+import type { MessageLog } from './message-log.js';
+
+/** What a storage class can do; what it cannot is answered UNSUPPORTED_BY_STORAGE, never by silence. */
+export interface StorageCapabilities {
+  /** A stale owner's append is refused by the store itself. */
+  readonly appendFence: boolean;
+  /** What an acknowledged record has reached. */
+  readonly durability: 'durable' | 'replicated' | 'buffered';
+  readonly truncate: boolean;
+  readonly offsetAt: boolean;
+  /** The partition can be opened on another machine. */
+  readonly movable: boolean;
+}
+
+/** One partition as its owner asks for it. */
+export interface OpenPartitionRequest {
+  readonly topicId: number;
+  readonly partition: number;
+  /** Above every earlier epoch of this partition. */
+  readonly epoch: number;
+  readonly incarnation: number;
+  /** Number of lanes (the topic's priority levels); grows only. */
+  readonly lanes: number;
+  /** It was ready once: what is missing is data loss and is never made again. */
+  readonly created: boolean;
+}
+
+export type OpenPartitionOutcome =
+  | { readonly kind: 'opened'; readonly store: PartitionStore }
+  /** `observed` is the highest epoch found; nothing was written. */
+  | { readonly kind: 'epochTooLow'; readonly observed: number }
+  /** Quarantined; `detail` says what is missing. */
+  | { readonly kind: 'dataLoss'; readonly detail: string };
+
+/** An open partition: its lanes' logs and its groups' state, at one epoch. */
+export interface PartitionStore {
+  readonly topicId: number;
+  readonly partition: number;
+  readonly epoch: number;
+  /** 32 random bytes made with the partition: the secret behind receipts, the same for every owner. */
+  readonly receiptKey: Uint8Array;
+  readonly lanes: readonly MessageLog[];
+  readonly groupState: GroupState;
+
+  /** The store's time: wall time read now and then, advanced monotonically. `due_at` is counted in it. */
+  timeMs(): number;
+
+  /** Ends this opening once what it was given is done; later calls fail with `closed`. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** A storage class at one place: a data directory, a database, a cluster. */
+export interface StorageEngine {
+  readonly capabilities: StorageCapabilities;
+
+  /**
+   * Opens a partition: raises its epoch, fences every lane, and makes what is missing if it was never created.
+   * An older opening of the same partition, wherever it is, can write nothing once this is answered.
+   */
+  openPartition(request: OpenPartitionRequest): Promise<OpenPartitionOutcome>;
+
+  /** Removes a deleted topic's partition with all that it holds; harmless if there is none. */
+  deletePartition(topicId: number, partition: number): Promise<void>;
+
+  /** Flushes and closes everything. Idempotent. */
+  close(): Promise<void>;
+}
