@@ -1,1 +1,11 @@
-export {};
+export { eventually, type EventuallyOptions } from './eventually.js';
+export { FakeClock } from './fake-clock.js';
+export { FakeTimers } from './fake-timers.js';
+export { freePort } from './free-port.js';
+export { findFailure, runSeeds, SeedFailure, type SeedsOptions, type SeedsReport } from './simulation/run-seeds.js';
+export { SeededRandom, splitRandom } from './simulation/seeded-random.js';
+export { Simulation } from './simulation/simulation.js';
+export { type NetworkOptions, type SimulationNetwork } from './simulation/simulation-network.js';
+export { type NodeOptions, type NodeState, type SimulationNode } from './simulation/simulation-node.js';
+export { type StreamEnd } from './simulation/simulation-stream.js';
+export { temporaryDirectory, type TemporaryDirectory } from './temporary-directory.js';
