@@ -154,3 +154,29 @@ export {
   Timestamp,
   FieldMask,
 } from './google.js';
+export { type Reason, REASON, REASON_RULES, type ReasonRule, type RetryRule, isReason, ruleOf } from './reason.js';
+export {
+  type FieldViolation,
+  HermesError,
+  type HermesErrorOptions,
+  invalidField,
+  notImplemented,
+} from './hermes-error.js';
+export { DEFAULT_RETRY_AFTER_MS, ERROR_DOMAIN, statusToError, toStatus } from './status.js';
+export { fromServiceError, toServiceError } from './service-error.js';
+export { type Bounds, LIMITS } from './limits.js';
+export { checkGroupName, checkName, checkTopicName, isResourceName } from './names.js';
+export { checkEnum, isKnownEnum } from './enum-value.js';
+export { formatMessageId, type MessageId, parseMessageId } from './message-id.js';
+export { murmur2, partitionForHash, partitionForKey } from './murmur2.js';
+export {
+  RECEIPT_BYTES,
+  RECEIPT_TAG_BYTES,
+  type Receipt,
+  decodeReceipt,
+  encodeReceipt,
+  partitionOfReceipt,
+} from './receipt.js';
+export { type DurationBounds, durationFromMs, durationToMs, readDuration } from './duration.js';
+export { timestampFromMs, timestampToMs } from './timestamp.js';
+export { descriptorSetPath } from './descriptor-set.js';
