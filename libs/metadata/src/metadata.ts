@@ -1,0 +1,138 @@
+import { type Group, type Topic } from '@hermes/contracts';
+
+/** A topic as stored. `config` has its defaults filled in and its output-only fields empty. */
+export interface TopicRecord {
+  /** Never reused. */
+  readonly id: number;
+  readonly config: Topic;
+  /** Grows with each change of the topic or of one of its groups. */
+  readonly revision: number;
+  /** The revision at which the topic itself changed last. */
+  readonly configRevision: number;
+  readonly createdAtMs: number;
+}
+
+/** A group as stored. `config` has its defaults filled in and its output-only fields empty. */
+export interface GroupRecord {
+  /** Never reused. */
+  readonly id: number;
+  readonly config: Group;
+  /** The topic's revision at which the group was created. */
+  readonly createdRevision: number;
+  /** The topic's revision at which the group changed last. */
+  readonly configRevision: number;
+  readonly createdAtMs: number;
+  /** True once every partition had stored the group's start. */
+  readonly active: boolean;
+}
+
+/** Who holds a partition, at which epoch. The row outlives its owner: the epoch must never be granted again. */
+export interface AssignmentRecord {
+  readonly topicId: number;
+  readonly partition: number;
+  /** Name of the owner; empty = none. */
+  readonly broker: string;
+  /** The owner's process start; 0 = none. */
+  readonly incarnation: number;
+  readonly epoch: number;
+  /** True once an owner was ready: its storage must exist. */
+  readonly created: boolean;
+  /** Data directory that the partition is bound to; empty = none yet. */
+  readonly dataDirectory: string;
+}
+
+/** What is remembered of a broker while it is away. */
+export interface BrokerRecord {
+  readonly name: string;
+  readonly endpoint: string;
+  readonly host: string;
+  readonly zone: string;
+  readonly brokerGroup: string;
+  readonly dataDirectory: string;
+  /** An operator asked for its drain. */
+  readonly drained: boolean;
+}
+
+/** A part of a list that is ordered by name. */
+export interface PageRequest {
+  /** Names above this one; empty = from the first. */
+  readonly after: string;
+  readonly limit: number;
+}
+
+/** Answer of `create`: `created` is false when the name was taken, and `record` is then what has it. */
+export interface CreateOutcome<T> {
+  readonly record: T;
+  readonly created: boolean;
+}
+
+/** Topics by name. All changes are durable once the promise resolves. */
+export interface TopicStore {
+  /** Stores a new topic at revision 1. */
+  create(config: Topic, createdAtMs: number): Promise<CreateOutcome<TopicRecord>>;
+  get(name: string): Promise<TopicRecord | undefined>;
+  list(page: PageRequest): Promise<TopicRecord[]>;
+  /**
+   * Replaces the config by `change(current)` in one transaction and raises the revision, unless both are equal.
+   * What `change` throws is thrown, and nothing is changed. Undefined: there is no such topic.
+   */
+  update(name: string, change: (current: TopicRecord) => Topic): Promise<TopicRecord | undefined>;
+  /** Deletes the topic with its groups and assignments after `check(current)`, which may throw. */
+  delete(name: string, check: (current: TopicRecord) => void): Promise<TopicRecord | undefined>;
+  /** Number of topics and of all their partitions. */
+  totals(): Promise<{ topics: number; partitions: number }>;
+}
+
+/** Groups by topic and name. Each change raises the topic's revision, which is returned with it. */
+export interface GroupStore {
+  /** Undefined: there is no such topic. */
+  create(config: Group, createdAtMs: number): Promise<(CreateOutcome<GroupRecord> & TopicRevision) | undefined>;
+  get(topic: string, name: string): Promise<GroupRecord | undefined>;
+  list(topic: string, page: PageRequest): Promise<GroupRecord[]>;
+  /** As for topics. */
+  update(
+    topic: string,
+    name: string,
+    change: (current: GroupRecord) => Group,
+  ): Promise<({ record: GroupRecord } & TopicRevision) | undefined>;
+  delete(
+    topic: string,
+    name: string,
+    check: (current: GroupRecord) => void,
+  ): Promise<({ record: GroupRecord } & TopicRevision) | undefined>;
+  /** Notes that the group's start is stored in every partition; idempotent, no new revision. */
+  activate(id: number): Promise<void>;
+  /** Number of groups of a topic. */
+  count(topic: string): Promise<number>;
+}
+
+/** The topic's revision after a change of one of its groups. */
+export interface TopicRevision {
+  readonly topicRevision: number;
+}
+
+/** Leases' memory. */
+export interface AssignmentStore {
+  load(): Promise<AssignmentRecord[]>;
+  /** Writes all of them in one transaction; rows of topics that are gone are passed over. */
+  save(records: readonly AssignmentRecord[]): Promise<void>;
+}
+
+/** Brokers that registered once. */
+export interface BrokerStore {
+  load(): Promise<BrokerRecord[]>;
+  save(record: BrokerRecord): Promise<void>;
+  delete(name: string): Promise<void>;
+}
+
+/** The metadata database. Every method may throw MetadataError. */
+export interface Metadata extends AsyncDisposable {
+  /** Leadership's number: grew by one when this was opened. */
+  readonly leadershipEpoch: number;
+  readonly topics: TopicStore;
+  readonly groups: GroupStore;
+  readonly assignments: AssignmentStore;
+  readonly brokers: BrokerStore;
+  /** Closes the database and gives its lock back; idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,118 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+import SqliteDatabase from 'better-sqlite3';
+import { Kysely } from 'kysely';
+
+import { acquireFileLock, type FileLock } from './file-lock.js';
+import { MetadataError } from './metadata-error.js';
+import { type Metadata } from './metadata.js';
+import { migrate } from './migrate.js';
+import { type Migration, MIGRATIONS } from './migrations.js';
+import { type Schema } from './schema.js';
+import { SqlAssignments } from './sql-assignments.js';
+import { SqlBrokers } from './sql-brokers.js';
+import { SqlGroups } from './sql-groups.js';
+import { SqlTopics } from './sql-topics.js';
+import { asMetadataError, FaultMappingSqliteDialect } from './sqlite-dialect.js';
+
+const SQLITE_SCHEME = 'sqlite:';
+
+/** How to reach the metadata database. */
+export interface MetadataOptions {
+  /** `sqlite:PATH`. */
+  readonly url: string;
+  /** The schema's steps; tests give their own. */
+  readonly migrations?: readonly Migration[];
+}
+
+/**
+ * Opens the metadata database for its only meta-server: makes its directory, takes its lock, migrates its schema and
+ * raises the leadership epoch. Every write is on disk when its promise resolves.
+ */
+export async function openMetadata(options: MetadataOptions): Promise<Metadata> {
+  const path = sqlitePath(options.url);
+  const lock = lockDirectory(path);
+  let sqlite: SqliteDatabase.Database | undefined;
+  try {
+    sqlite = openSqlite(path);
+    return await openSchema(sqlite, { path, lock, migrations: options.migrations ?? MIGRATIONS });
+  } catch (error) {
+    sqlite?.close();
+    lock.release();
+    throw asMetadataError(error, path);
+  }
+}
+
+function sqlitePath(url: string): string {
+  const path = url.slice(SQLITE_SCHEME.length);
+  if (!url.startsWith(SQLITE_SCHEME) || path === '' || path === ':memory:') {
+    throw new MetadataError('URL_INVALID', 'the metadata URL must be sqlite:PATH, with the path of a file');
+  }
+  return path;
+}
+
+function lockDirectory(path: string): FileLock {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    return acquireFileLock(`${path.replace(/\.db$/, '')}.lock`);
+  } catch (error) {
+    if (error instanceof MetadataError) {
+      throw error;
+    }
+    throw new MetadataError(
+      'DIRECTORY_UNUSABLE',
+      `cannot write to ${dirname(path)}: ${error instanceof Error ? error.message : String(error)}`,
+      error,
+    );
+  }
+}
+
+function openSqlite(path: string): SqliteDatabase.Database {
+  const sqlite = new SqliteDatabase(path);
+  sqlite.pragma('journal_mode = WAL');
+  // An assignment that was granted must survive a power cut: its epoch may never be granted again.
+  sqlite.pragma('synchronous = FULL');
+  return sqlite;
+}
+
+async function openSchema(
+  sqlite: SqliteDatabase.Database,
+  { path, lock, migrations }: { path: string; lock: FileLock; migrations: readonly Migration[] },
+): Promise<Metadata> {
+  const db = new Kysely<Schema>({ dialect: new FaultMappingSqliteDialect(sqlite, path) });
+  await migrate(db as Kysely<unknown>, {
+    migrations,
+    databaseName: path,
+    backUp: async (version) => {
+      await sqlite.backup(`${path}.schema-${version}`);
+    },
+  });
+  const leadershipEpoch = await raiseLeadershipEpoch(db);
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> =>
+    (closing ??= db.destroy().then(() => {
+      lock.release();
+    }));
+  return {
+    leadershipEpoch,
+    topics: new SqlTopics(db),
+    groups: new SqlGroups(db),
+    assignments: new SqlAssignments(db),
+    brokers: new SqlBrokers(db),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+async function raiseLeadershipEpoch(db: Kysely<Schema>): Promise<number> {
+  const name = 'meta-server';
+  return db.transaction().execute(async (tx) => {
+    const row = await tx.selectFrom('leadership').select('epoch').where('name', '=', name).executeTakeFirst();
+    const epoch = (row?.epoch ?? 0) + 1;
+    await (row === undefined
+      ? tx.insertInto('leadership').values({ name, epoch }).execute()
+      : tx.updateTable('leadership').set({ epoch }).where('name', '=', name).execute());
+    return epoch;
+  });
+}
