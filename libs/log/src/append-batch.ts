@@ -1,4 +1,4 @@
-import { RecordBlock } from './record-block.js';
+import { RecordBlock, type RecordColumns } from './record-block.js';
 
 /** A record to be appended. */
 export interface NewRecord {
@@ -54,6 +54,11 @@ export class AppendBatch {
     return batch;
   }
 
+  /** Room for `count` records of `recordBytes` in total, all columns zero. */
+  static allocate(appendId: number, count: number, recordBytes: number): AppendBatch {
+    return new AppendBatch(appendId, count, new ArrayBuffer(count * COLUMN_BYTES + recordBytes));
+  }
+
   /** Bytes of records and ref keys together. */
   get recordBytes(): number {
     return this.bytes.length;
@@ -62,14 +67,12 @@ export class AppendBatch {
   /** The block that these records are, once offsets and times are filled in. */
   toBlock(): RecordBlock {
     const first = this.offsets[0] ?? 0;
-    return new RecordBlock(first, first + this.count, {
-      offsets: this.offsets,
-      appendedAtMs: this.appendedAtMs,
-      ends: this.ends,
-      bytes: this.bytes,
-      start: 0,
-      keyHashes: this.keyHashes,
-    });
+    return new RecordBlock(first, first + this.count, this.columns());
+  }
+
+  columns(): RecordColumns {
+    const { offsets, appendedAtMs, ends, bytes, keyHashes } = this;
+    return { offsets, appendedAtMs, ends, bytes, start: 0, keyHashes };
   }
 
   #fill(records: readonly NewRecord[]): void {

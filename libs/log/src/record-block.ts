@@ -43,6 +43,11 @@ export class RecordBlock {
     return this.count === 0 ? 0 : this.#end(this.count - 1) - this.columns.start;
   }
 
+  /** Memory that the block keeps alive: a slice keeps the whole buffer. */
+  get memoryBytes(): number {
+    return this.columns.bytes.buffer.byteLength;
+  }
+
   offset(index: number): number {
     return at(this.columns.offsets, index);
   }
