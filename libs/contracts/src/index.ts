@@ -180,3 +180,31 @@ export {
 export { type DurationBounds, durationFromMs, durationToMs, readDuration } from './duration.js';
 export { timestampFromMs, timestampToMs } from './timestamp.js';
 export { descriptorSetPath } from './descriptor-set.js';
+export { WireError } from './raw/wire-error.js';
+export { type RawPublishRequest, decodePublishRequest, encodePublishRequest } from './raw/publish.js';
+export { type RawDelivery, type RawDeliveryBatch, deliveryFieldBytes } from './raw/delivery.js';
+export {
+  type RawSubscribeFrame,
+  type RawSubscribeResponse,
+  decodeSubscribeResponse,
+  encodeSubscribeResponse,
+} from './raw/subscribe.js';
+export {
+  type RawAckEntry,
+  type RawAcknowledgeRequest,
+  decodeAcknowledgeRequest,
+  decodeAcknowledgeResponse,
+  encodeAcknowledgeRequest,
+  encodeAcknowledgeResponse,
+} from './raw/acknowledge.js';
+export {
+  type RawReadMessagesResponse,
+  type RawStoredMessage,
+  decodeReadMessagesResponse,
+  encodeReadMessagesResponse,
+  storedMessageFieldBytes,
+} from './raw/read-messages.js';
+export { type MessageLimits, type ScanResult, scanMessage } from './raw/scan-message.js';
+export { type LaterField, ScannedMessage } from './raw/scanned-message.js';
+export { type MessageProblem, laterFieldError, messageError } from './raw/message-problem.js';
+export { RawMessagingService, RawPartitionService } from './raw/service.js';

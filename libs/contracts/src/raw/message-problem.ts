@@ -1,0 +1,30 @@
+import { HermesError, invalidField, notImplemented } from '../hermes-error.js';
+import { type LaterField } from './scanned-message.js';
+
+/** Why a Message is refused: that entry's INVALID_FIELD or MESSAGE_TOO_LARGE. */
+export type MessageProblem =
+  | {
+      readonly kind: 'invalid';
+      /** Name of the field; empty: the Message as a whole. */
+      readonly field: string;
+      readonly description: string;
+    }
+  | { readonly kind: 'tooLarge'; readonly limit: number; readonly size: number };
+
+/** The error of entry `index` of a Publish. */
+export function messageError(problem: MessageProblem, index: number): HermesError {
+  const path = `messages[${index}]`;
+  if (problem.kind === 'invalid') {
+    return invalidField(problem.field === '' ? path : `${path}.${problem.field}`, problem.description);
+  }
+  const { limit, size } = problem;
+  return new HermesError('MESSAGE_TOO_LARGE', `${path}.body: ${size} bytes, at most ${limit}`, {
+    details: { limit: String(limit), size: String(size) },
+    violations: [{ field: `${path}.body`, description: `at most ${limit} bytes` }],
+  });
+}
+
+/** The error of entry `index` that gives a field of a later release. */
+export function laterFieldError(field: LaterField, index: number): HermesError {
+  return notImplemented(`messages[${index}].${field}`);
+}
