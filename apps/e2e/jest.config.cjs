@@ -1,1 +1,3 @@
-module.exports = require('../../jest.preset.cjs')('e2e');
+const preset = require('../../jest.preset.cjs');
+
+module.exports = { ...preset('e2e'), setupFilesAfterEnv: ['<rootDir>/test/harness/set-timeout.cjs'] };

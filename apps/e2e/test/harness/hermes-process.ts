@@ -1,0 +1,114 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { get } from 'node:http';
+import { join } from 'node:path';
+
+import { eventually } from '@hermes/testing';
+
+const PROGRAM = join(__dirname, '..', '..', '..', 'cli', 'dist', 'main.js');
+/** Last part of the output that is kept for error messages. */
+const OUTPUT_CHARS_MAX = 20_000;
+/** How long a process may take to become ready on a busy machine. */
+const READY_DEADLINE_MS = 30_000;
+
+/** How a process ended. */
+export interface ProcessEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** One `hermes …` process, started as an operator would start it. */
+export class HermesProcess {
+  readonly title: string;
+  readonly #args: readonly string[];
+  readonly #opsPort: number | undefined;
+  #child: ChildProcess | undefined;
+  #end: Promise<ProcessEnd> | undefined;
+  #output = '';
+
+  constructor(title: string, args: readonly string[], opsPort?: number) {
+    this.title = title;
+    this.#args = args;
+    this.#opsPort = opsPort;
+  }
+
+  get pid(): number {
+    const pid = this.#child?.pid;
+    if (pid === undefined) {
+      throw new Error(`${this.title} does not run`);
+    }
+    return pid;
+  }
+
+  /** What it printed lately, on both streams. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** Spawns the process; it may be called again after the process has ended. */
+  start(): void {
+    const child = spawn(process.execPath, [PROGRAM, ...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const keep = (chunk: Buffer): void => {
+      this.#output = (this.#output + chunk.toString()).slice(-OUTPUT_CHARS_MAX);
+    };
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    this.#child = child;
+    this.#end = new Promise((resolve) => {
+      child.on('exit', (code, signal) => {
+        resolve({ code, signal });
+      });
+    });
+  }
+
+  /** Starts the process and waits until its ops port answers `ready`. */
+  async startReady(): Promise<void> {
+    this.start();
+    await this.ready();
+  }
+
+  async ready(): Promise<void> {
+    await eventually(
+      async () => {
+        if (this.#child?.exitCode !== null) {
+          throw new Error(`${this.title} ended:\n${this.#output}`);
+        }
+        const status = await httpStatus(this.#opsPort ?? 0, '/readyz');
+        if (status !== 200) {
+          throw new Error(`${this.title} is not ready (${status}):\n${this.#output}`);
+        }
+      },
+      { deadlineMs: READY_DEADLINE_MS },
+    );
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    process.kill(this.pid, signal);
+  }
+
+  /** Sends a signal and waits for the end. */
+  async end(signal: NodeJS.Signals): Promise<ProcessEnd> {
+    if (this.#child?.exitCode === null && this.#child.signalCode === null) {
+      this.signal(signal);
+    }
+    return this.ended();
+  }
+
+  ended(): Promise<ProcessEnd> {
+    return this.#end ?? Promise.resolve({ code: null, signal: null });
+  }
+}
+
+function httpStatus(port: number, path: string): Promise<number> {
+  return new Promise((resolve) => {
+    get({ host: '127.0.0.1', port, path, timeout: 1_000 }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    })
+      .on('error', () => {
+        resolve(0);
+      })
+      .on('timeout', function (this: { destroy(): void }) {
+        this.destroy();
+      });
+  });
+}

@@ -1,0 +1,2 @@
+// Whole clusters start and fail here: a test may take minutes.
+jest.setTimeout(240_000);
