@@ -1,26 +1,25 @@
-/** Why the metadata database cannot be opened or used. */
-export type MetadataErrorCode = 'URL_INVALID' | 'DIRECTORY_UNUSABLE' | 'LOCKED' | 'SCHEMA_TOO_NEW' | 'FULL' | 'FAILED';
+import { EXIT_CODE, type ExitCode, ExitError } from '@hermes/kit';
 
-/** Process exit code for each reason (sysexits): 78 = configuration, 69 = unavailable. */
-const EXIT_CODES: Readonly<Record<MetadataErrorCode, number>> = {
-  URL_INVALID: 78,
-  DIRECTORY_UNUSABLE: 78,
-  LOCKED: 69,
-  SCHEMA_TOO_NEW: 78,
-  FULL: 69,
-  FAILED: 69,
-};
+const EXIT_CODES = {
+  URL_INVALID: EXIT_CODE.CONFIG,
+  DIRECTORY_UNUSABLE: EXIT_CODE.CONFIG,
+  /** Another process has the database. */
+  LOCKED: EXIT_CODE.UNAVAILABLE,
+  SCHEMA_TOO_NEW: EXIT_CODE.CONFIG,
+  /** The file is no database, or the disk fails. */
+  UNREADABLE: EXIT_CODE.UNAVAILABLE,
+} as const satisfies Record<string, ExitCode>;
 
-/** An operating fault of the metadata database; the message is a fact that an operator can act on. */
-export class MetadataError extends Error {
+/** Why the metadata database cannot be opened. */
+export type MetadataErrorCode = keyof typeof EXIT_CODES;
+
+/** The metadata database cannot be opened; the message names the file and is a fact that an operator can act on. */
+export class MetadataError extends ExitError {
   override readonly name = 'MetadataError';
   readonly code: MetadataErrorCode;
-  /** What the process exits with when this ends its start. */
-  readonly exitCode: number;
 
   constructor(code: MetadataErrorCode, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(EXIT_CODES[code], message, cause === undefined ? undefined : { cause });
     this.code = code;
-    this.exitCode = EXIT_CODES[code];
   }
 }

@@ -237,7 +237,7 @@ describe('metadata', () => {
           await sql`no such statement`.execute(db);
         },
       };
-      await expect(open([...MIGRATIONS, broken])).rejects.toMatchObject({ code: 'FAILED' });
+      await expect(open([...MIGRATIONS, broken])).rejects.toMatchObject({ code: 'UNREADABLE' });
       const reopened = await open();
       expect(await reopened.topics.totals()).toEqual({ topics: 0, partitions: 0 });
     });
@@ -254,7 +254,7 @@ describe('metadata', () => {
         message: expect.stringContaining(file) as unknown,
       });
       await expect(openMetadata({ url: `sqlite:${file}` })).rejects.toMatchObject({
-        code: 'FAILED',
+        code: 'UNREADABLE',
         message: expect.stringContaining('not a database') as unknown,
       });
     });

@@ -125,7 +125,7 @@ export interface BrokerStore {
   delete(name: string): Promise<void>;
 }
 
-/** The metadata database. Every method may throw MetadataError. */
+/** The metadata database. Every method may throw HermesError STORAGE_UNAVAILABLE or STORAGE_FULL. */
 export interface Metadata extends AsyncDisposable {
   /** Leadership's number: grew by one when this was opened. */
   readonly leadershipEpoch: number;

@@ -14,7 +14,7 @@ import { SqlAssignments } from './sql-assignments.js';
 import { SqlBrokers } from './sql-brokers.js';
 import { SqlGroups } from './sql-groups.js';
 import { SqlTopics } from './sql-topics.js';
-import { asMetadataError, FaultMappingSqliteDialect } from './sqlite-dialect.js';
+import { FaultMappingSqliteDialect } from './sqlite-dialect.js';
 
 const SQLITE_SCHEME = 'sqlite:';
 
@@ -40,7 +40,10 @@ export async function openMetadata(options: MetadataOptions): Promise<Metadata> 
   } catch (error) {
     sqlite?.close();
     lock.release();
-    throw asMetadataError(error, path);
+    if (error instanceof MetadataError) {
+      throw error;
+    }
+    throw new MetadataError('UNREADABLE', `cannot open ${path}: ${reasonOf(error)}`, error);
   }
 }
 
@@ -60,12 +63,12 @@ function lockDirectory(path: string): FileLock {
     if (error instanceof MetadataError) {
       throw error;
     }
-    throw new MetadataError(
-      'DIRECTORY_UNUSABLE',
-      `cannot write to ${dirname(path)}: ${error instanceof Error ? error.message : String(error)}`,
-      error,
-    );
+    throw new MetadataError('DIRECTORY_UNUSABLE', `cannot write to ${dirname(path)}: ${reasonOf(error)}`, error);
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function openSqlite(path: string): SqliteDatabase.Database {
@@ -80,7 +83,7 @@ async function openSchema(
   sqlite: SqliteDatabase.Database,
   { path, lock, migrations }: { path: string; lock: FileLock; migrations: readonly Migration[] },
 ): Promise<Metadata> {
-  const db = new Kysely<Schema>({ dialect: new FaultMappingSqliteDialect(sqlite, path) });
+  const db = new Kysely<Schema>({ dialect: new FaultMappingSqliteDialect({ database: sqlite }) });
   await migrate(db as Kysely<unknown>, {
     migrations,
     databaseName: path,

@@ -101,7 +101,7 @@ export class SqlGroups implements GroupStore {
     const row = await this.#db
       .selectFrom('topic_group')
       .innerJoin('topic', 'topic.id', 'topic_group.topic_id')
-      .select(({ fn }) => fn.countAll<number>().as('groups'))
+      .select(({ fn }) => fn.countAll().as('groups'))
       .where('topic.name', '=', topicName)
       .executeTakeFirst();
     return Number(row?.groups ?? 0);

@@ -87,7 +87,7 @@ export class SqlTopics implements TopicStore {
   async totals(): Promise<{ topics: number; partitions: number }> {
     const row = await this.#db
       .selectFrom('topic')
-      .select(({ fn }) => [fn.countAll<number>().as('topics'), fn.sum<number | null>('partitions').as('partitions')])
+      .select(({ fn }) => [fn.countAll().as('topics'), fn.sum('partitions').as('partitions')])
       .executeTakeFirst();
     return { topics: Number(row?.topics ?? 0), partitions: Number(row?.partitions ?? 0) };
   }

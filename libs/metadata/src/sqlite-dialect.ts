@@ -1,46 +1,41 @@
+import { HermesError } from '@hermes/contracts';
 import SqliteDatabase from 'better-sqlite3';
 import { type DatabaseConnection, type Driver, SqliteDialect } from 'kysely';
 
-import { MetadataError } from './metadata-error.js';
+/** SQLite's codes for faults of the disk or the file; any other is a defect of our statements. */
+const OPERATING_FAULT = /^SQLITE_(IOERR|READONLY|CORRUPT|CANTOPEN|BUSY|LOCKED|NOMEM|NOTADB|PROTOCOL)/;
 
-/** Kysely's SQLite dialect, with the driver's faults turned into MetadataError where they arise. */
+/** Kysely's SQLite dialect, with the driver's operating faults turned into HermesError where they arise. */
 export class FaultMappingSqliteDialect extends SqliteDialect {
-  readonly #path: string;
-
-  constructor(database: SqliteDatabase.Database, path: string) {
-    super({ database });
-    this.#path = path;
-  }
-
   override createDriver(): Driver {
     const driver = super.createDriver();
     const acquire = driver.acquireConnection.bind(driver);
-    driver.acquireConnection = async () => mapFaults(await acquire(), this.#path);
+    driver.acquireConnection = async (...options) => mapFaults(await acquire(...options));
     return driver;
   }
 }
 
-function mapFaults(connection: DatabaseConnection, path: string): DatabaseConnection {
+function mapFaults(connection: DatabaseConnection): DatabaseConnection {
   return {
     executeQuery: async (query) => {
       try {
         return await connection.executeQuery(query);
       } catch (error) {
-        throw asMetadataError(error, path);
+        throw mapFault(error);
       }
     },
     streamQuery: (query, chunkSize) => connection.streamQuery(query, chunkSize),
   };
 }
 
-/** Turns what SQLite or the file system threw into a MetadataError that names the file; that alone passes as it is. */
-export function asMetadataError(error: unknown, path: string): MetadataError {
-  if (error instanceof MetadataError) {
+function mapFault(error: unknown): unknown {
+  if (!(error instanceof SqliteDatabase.SqliteError)) {
     return error;
   }
-  if (error instanceof SqliteDatabase.SqliteError && error.code === 'SQLITE_FULL') {
-    return new MetadataError('FULL', `no space left for ${path}`, error);
+  if (error.code === 'SQLITE_FULL') {
+    return new HermesError('STORAGE_FULL', 'no space is left for the metadata database', { cause: error });
   }
-  const reason = error instanceof Error ? error.message : String(error);
-  return new MetadataError('FAILED', `metadata database ${path}: ${reason}`, error);
+  return OPERATING_FAULT.test(error.code)
+    ? new HermesError('STORAGE_UNAVAILABLE', `the metadata database failed: ${error.message}`, { cause: error })
+    : error;
 }
