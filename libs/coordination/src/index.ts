@@ -1,1 +1,42 @@
-export {};
+export {
+  type BrokerGrantEffect,
+  type BrokerLeaseEffect,
+  type BrokerRegistration,
+  type BrokerRevokeEffect,
+  type BrokerView,
+  type CloseEffect,
+  type LeasedTopic,
+  type PartitionView,
+  type PersistedAssignment,
+  type PersistedBroker,
+  type PersistEffect,
+  type ProbeEffect,
+  type ReadyEffect,
+  type RoutesEffect,
+} from './broker-lease-effect.js';
+export {
+  type ConsumerGrantEffect,
+  type ConsumerJoin,
+  type ConsumerLeaseEffect,
+  type ConsumerRevokeEffect,
+  type DealMode,
+  type LeasedGroup,
+} from './consumer-lease-effect.js';
+export {
+  CLOSE_REASON,
+  type CloseReason,
+  COALESCE_MS,
+  type HeldPartition,
+  LEASE_MARGIN_MS,
+  LEASE_TTL_DEFAULT_MS,
+  type LeaseAssignment,
+  type PartitionRef,
+  REVOKE_GRACE_MS,
+  type Route,
+  type SessionId,
+  SETTLE_MS,
+  type TopicRoutes,
+} from './lease.js';
+export { HeldAssignments, type LeaseChange } from './held-assignments.js';
+export { LeaseHolder, type ReceivedGrant } from './lease-holder.js';
+export { LeaseTerm, type Now } from './lease-term.js';

@@ -1,0 +1,141 @@
+import { type CloseReason, type LeaseAssignment, type SessionId, type TopicRoutes } from './lease.js';
+
+/** A partition's row in the metadata database. */
+export interface PersistedAssignment {
+  readonly topic: string;
+  readonly partition: number;
+  /** Name of the owner; empty: unowned. */
+  readonly broker: string;
+  /** The owner's process; kept when unowned. */
+  readonly incarnation: number;
+  /** Highest epoch ever granted or observed. Never lowered. */
+  readonly epoch: number;
+  /** True once an owner was ready: the storage must exist from then on. */
+  readonly created: boolean;
+  /** Where an embedded partition lives; empty: not placed yet, or in shared storage. */
+  readonly dataDirectory: string;
+}
+
+/** A broker's row in the metadata database. */
+export interface PersistedBroker {
+  readonly name: string;
+  readonly incarnation: number;
+  readonly endpoint: string;
+  readonly zone: string;
+  readonly brokerGroup: string;
+  readonly dataDirectory: string;
+  /** Drained by an operator: gets nothing new until that is cancelled. */
+  readonly drained: boolean;
+}
+
+/** Upserts `assignments` and `brokers` and deletes `forgottenBrokers`, in one transaction. */
+export interface PersistEffect {
+  readonly kind: 'persist';
+  readonly assignments: readonly PersistedAssignment[];
+  readonly brokers: readonly PersistedBroker[];
+  readonly forgottenBrokers: readonly string[];
+}
+
+/** Sends a grant. `sequence` 0: pushed, prolongs nothing. `assignments` are complete if `changed`, else empty. */
+export interface BrokerGrantEffect {
+  readonly kind: 'grant';
+  readonly session: SessionId;
+  readonly sequence: number;
+  readonly ttlMs: number;
+  readonly changed: boolean;
+  readonly assignments: readonly LeaseAssignment[];
+}
+
+/** Asks a broker to give a partition back. */
+export interface BrokerRevokeEffect {
+  readonly kind: 'revoke';
+  readonly session: SessionId;
+  readonly assignment: LeaseAssignment;
+  readonly graceMs: number;
+}
+
+/** Ends a stream; `sessionEnded` need not be called for it. */
+export interface CloseEffect {
+  readonly kind: 'close';
+  readonly session: SessionId;
+  readonly reason: CloseReason;
+}
+
+/** Tries a TCP connect to `endpoint` and reports through `probed` whether it was refused (any other outcome: not). */
+export interface ProbeEffect {
+  readonly kind: 'probe';
+  readonly probe: number;
+  readonly broker: string;
+  readonly incarnation: number;
+  readonly endpoint: string;
+}
+
+/** Tells the watchers of routes. */
+export interface RoutesEffect {
+  readonly kind: 'routes';
+  readonly changed: readonly TopicRoutes[];
+}
+
+/** The readiness of a topic changed: whoever waits for it looks at `isReady` again. */
+export interface ReadyEffect {
+  readonly kind: 'ready';
+  readonly topic: string;
+}
+
+/**
+ * What the shell does, strictly in this order: a `persist` must be durable before any later effect is carried out. A
+ * persist that fails ends the process: what follows it was decided on its success.
+ */
+export type BrokerLeaseEffect =
+  PersistEffect | BrokerGrantEffect | BrokerRevokeEffect | CloseEffect | ProbeEffect | RoutesEffect | ReadyEffect;
+
+/** Introduces a broker process. */
+export interface BrokerRegistration {
+  readonly broker: string;
+  readonly incarnation: number;
+  readonly endpoint: string;
+  readonly host: string;
+  readonly zone: string;
+  readonly brokerGroup: string;
+  /** Partitions that it may own; 0 = any number. Embedded partitions that live with it are always its own. */
+  readonly capacity: number;
+  /** Id of its data directory; empty = no embedded storage. */
+  readonly dataDirectory: string;
+  /** What it still holds; anything else counts as released. */
+  readonly held: readonly { readonly topic: string; readonly partition: number; readonly epoch: number }[];
+}
+
+/** A topic whose partitions are to be owned. */
+export interface LeasedTopic {
+  readonly topic: string;
+  readonly partitions: number;
+  /** Of the topic and its groups; grows with each change of theirs. */
+  readonly revision: number;
+  /** Brokers with this group only; the name must match exactly. */
+  readonly brokerGroup: string;
+  /** True: partitions live in a data directory and stay there. False: any broker may open them. */
+  readonly embedded: boolean;
+}
+
+/** One partition as ListPartitions shows it. */
+export interface PartitionView {
+  readonly topic: string;
+  readonly partition: number;
+  readonly broker: string;
+  readonly endpoint: string;
+  readonly epoch: number;
+  /** MOVING: granted and not ready yet, or to be given back. */
+  readonly state: 'OWNED' | 'MOVING' | 'UNOWNED';
+  readonly dataSource: string;
+}
+
+/** One broker as GetCluster shows it. */
+export interface BrokerView {
+  readonly name: string;
+  readonly endpoint: string;
+  readonly zone: string;
+  readonly brokerGroup: string;
+  readonly dataDirectory: string;
+  readonly state: 'ACTIVE' | 'DRAINING' | 'GONE';
+  readonly partitions: number;
+}

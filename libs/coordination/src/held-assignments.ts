@@ -1,0 +1,80 @@
+import { type HeldPartition, type LeaseAssignment, partitionKey } from './lease.js';
+
+/** What a message changed. */
+export interface LeaseChange {
+  /** New, or held at another epoch until now (and then in `closed` too). */
+  readonly opened: readonly LeaseAssignment[];
+  /** No longer held: to be closed at once, nothing may be done for it any more. */
+  readonly closed: readonly LeaseAssignment[];
+  /** Held on at the same epoch, told otherwise: revision, endpoint, created. */
+  readonly updated: readonly LeaseAssignment[];
+  /** The lease has ended: `closed` is all that was held. The holder registers on a new stream. */
+  readonly expired: boolean;
+}
+
+export const UNCHANGED: LeaseChange = { opened: [], closed: [], updated: [], expired: false };
+
+/** The assignments of one holder, by partition. */
+export class HeldAssignments {
+  #held = new Map<string, LeaseAssignment>();
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  /** All that is held, complete with what is being given back. */
+  get all(): LeaseAssignment[] {
+    return [...this.#held.values()];
+  }
+
+  find(topic: string, partition: number): LeaseAssignment | undefined {
+    return this.#held.get(partitionKey(topic, partition));
+  }
+
+  /** Whether exactly this epoch is held. */
+  holds({ topic, partition, epoch }: HeldPartition): boolean {
+    return this.find(topic, partition)?.epoch === epoch;
+  }
+
+  /** Takes over a complete list. */
+  replace(assignments: readonly LeaseAssignment[]): LeaseChange {
+    const before = this.#held;
+    const opened: LeaseAssignment[] = [];
+    const updated: LeaseAssignment[] = [];
+    this.#held = new Map(assignments.map((assignment) => [keyOf(assignment), assignment]));
+    for (const assignment of this.#held.values()) {
+      const old = before.get(keyOf(assignment));
+      if (old?.epoch !== assignment.epoch) {
+        opened.push(assignment);
+        continue;
+      }
+      before.delete(keyOf(assignment));
+      if (!equal(old, assignment)) {
+        updated.push(assignment);
+      }
+    }
+    return { opened, closed: [...before.values()], updated, expired: false };
+  }
+
+  /** Drops one partition; false if that epoch is not held. */
+  release(released: HeldPartition): boolean {
+    return this.holds(released) && this.#held.delete(keyOf(released));
+  }
+
+  /** Drops all. */
+  clear(): LeaseAssignment[] {
+    const closed = this.all;
+    this.#held.clear();
+    return closed;
+  }
+}
+
+function keyOf({ topic, partition }: HeldPartition): string {
+  return partitionKey(topic, partition);
+}
+
+function equal(a: LeaseAssignment, b: LeaseAssignment): boolean {
+  return (
+    a.revision === b.revision && a.endpoint === b.endpoint && a.created === b.created && a.dataSource === b.dataSource
+  );
+}
