@@ -208,3 +208,4 @@ export { type MessageLimits, type ScanResult, scanMessage } from './raw/scan-mes
 export { type LaterField, ScannedMessage } from './raw/scanned-message.js';
 export { type MessageProblem, laterFieldError, messageError } from './raw/message-problem.js';
 export { RawMessagingService, RawPartitionService } from './raw/service.js';
+export { type ClientConstructor, type ClientOf, RawMessagingClient, RawPartitionClient } from './raw/client.js';

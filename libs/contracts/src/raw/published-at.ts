@@ -1,5 +1,5 @@
-import { Timestamp } from '../google.js';
 import { timestampToMs } from '../timestamp.js';
+import { readSecondsNanos } from './seconds-nanos.js';
 import { type WireReader } from './wire-reader.js';
 import { fieldBytes, int32Bytes, varintBytes, type WireWriter } from './wire-writer.js';
 
@@ -27,7 +27,7 @@ export function writePublishedAt(writer: WireWriter, tag: number, ms: number): v
 
 /** Milliseconds since 1970 of a Timestamp field, cut to whole ones; 0 if it is out of protobuf's range. */
 export function readPublishedAt(reader: WireReader): number {
-  return Math.floor(timestampToMs(Timestamp.decode(reader.view())) ?? 0);
+  return Math.floor(timestampToMs(readSecondsNanos(reader)) ?? 0);
 }
 
 function contentBytes(ms: number): number {

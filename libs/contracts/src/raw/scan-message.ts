@@ -1,9 +1,9 @@
-import { Duration, Timestamp } from '../google.js';
 import { durationToMs } from '../duration.js';
 import { LIMITS } from '../limits.js';
 import { timestampToMs } from '../timestamp.js';
 import { type MessageProblem } from './message-problem.js';
 import { ScannedMessage } from './scanned-message.js';
+import { readSecondsNanos } from './seconds-nanos.js';
 import { isUtf8Range } from './utf8.js';
 import { WireError } from './wire-error.js';
 import { WireReader } from './wire-reader.js';
@@ -98,14 +98,14 @@ function scanLaterField(tag: number, message: ScannedMessage): MessageProblem | 
   switch (tag) {
     case DELIVER_AT:
       message.delayMs = undefined; // Two members of one oneof: the last counts.
-      message.deliverAtMs = timestampToMs(Timestamp.decode(reader.view()));
+      message.deliverAtMs = timestampToMs(readSecondsNanos(reader));
       return message.deliverAtMs === undefined ? invalid('deliver_at', 'a valid timestamp') : undefined;
     case DELAY:
       message.deliverAtMs = undefined;
-      message.delayMs = durationToMs(Duration.decode(reader.view()));
+      message.delayMs = durationToMs(readSecondsNanos(reader));
       return message.delayMs === undefined ? invalid('delay', 'a valid duration') : undefined;
     case TTL:
-      message.ttlMs = durationToMs(Duration.decode(reader.view()));
+      message.ttlMs = durationToMs(readSecondsNanos(reader));
       return message.ttlMs === undefined ? invalid('ttl', 'a valid duration') : undefined;
     case IDEMPOTENCY_KEY: {
       const end = reader.bytesEnd();
