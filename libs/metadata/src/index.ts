@@ -1,12 +1,13 @@
 export { MetadataError, type MetadataErrorCode } from './metadata-error.js';
 export {
   type AssignmentRecord,
-  type AssignmentStore,
   type BrokerRecord,
-  type BrokerStore,
   type CreateOutcome,
   type GroupRecord,
   type GroupStore,
+  type LeaseChanges,
+  type LeaseState,
+  type LeaseStore,
   type Metadata,
   type PageRequest,
   type TopicRecord,

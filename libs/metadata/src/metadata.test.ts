@@ -105,11 +105,11 @@ describe('metadata', () => {
     });
 
     test('deleting a topic takes its groups and assignments along; a late write leaves no row behind', async () => {
-      const { topics, groups, assignments } = await open();
+      const { topics, groups, leases } = await open();
       await topics.create(topic('orders'), 0);
       await groups.create(group('orders', 'g'), 0);
       const row = {
-        topicId: 1,
+        topic: 'orders',
         partition: 0,
         broker: 'b',
         incarnation: 7,
@@ -117,13 +117,18 @@ describe('metadata', () => {
         created: false,
         dataDirectory: 'd',
       };
-      await assignments.save([row]);
-      expect(await assignments.load()).toEqual([row]);
-      await assignments.save([{ ...row, epoch: 2, created: true }]);
-      expect(await assignments.load()).toEqual([{ ...row, epoch: 2, created: true }]);
+      const save = (...assignments: (typeof row)[]): Promise<void> =>
+        leases.save({ assignments, brokers: [], forgottenBrokers: [] });
+      await save(row, { ...row, partition: 1 });
+      await save({ ...row, epoch: 2, created: true });
+      expect((await leases.load()).assignments).toEqual([
+        { ...row, epoch: 2, created: true },
+        { ...row, partition: 1 },
+      ]);
       await topics.delete('orders', () => undefined);
-      await assignments.save([row]);
-      expect(await assignments.load()).toEqual([]);
+      await save(row);
+      await topics.create(topic('orders'), 0);
+      expect((await leases.load()).assignments).toEqual([]);
       expect(await groups.list('orders', { after: '', limit: 10 })).toEqual([]);
     });
 
@@ -140,22 +145,22 @@ describe('metadata', () => {
       expect(await groups.count('c')).toBe(3);
     });
 
-    test('brokers are remembered with their drains', async () => {
-      const { brokers } = await open();
-      const record = {
+    test('brokers are remembered with their drains until they are forgotten', async () => {
+      const { leases } = await open();
+      const broker = {
         name: 'b1',
+        incarnation: 2 ** 53 - 1,
         endpoint: '127.0.0.1:1',
-        host: 'h',
         zone: '',
         brokerGroup: 'default',
         dataDirectory: 'd1',
         drained: false,
       };
-      await brokers.save(record);
-      await brokers.save({ ...record, drained: true });
-      expect(await brokers.load()).toEqual([{ ...record, drained: true }]);
-      await brokers.delete('b1');
-      expect(await brokers.load()).toEqual([]);
+      await leases.save({ assignments: [], brokers: [broker], forgottenBrokers: [] });
+      await leases.save({ assignments: [], brokers: [{ ...broker, drained: true }], forgottenBrokers: [] });
+      expect((await leases.load()).brokers).toEqual([{ ...broker, drained: true }]);
+      await leases.save({ assignments: [], brokers: [], forgottenBrokers: ['b1'] });
+      expect((await leases.load()).brokers).toEqual([]);
     });
   });
 

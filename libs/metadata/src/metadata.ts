@@ -26,14 +26,15 @@ export interface GroupRecord {
   readonly active: boolean;
 }
 
-/** Who holds a partition, at which epoch. The row outlives its owner: the epoch must never be granted again. */
+/** Who holds a partition, at which epoch. The row lives as long as its topic: no epoch is ever granted twice. */
 export interface AssignmentRecord {
-  readonly topicId: number;
+  readonly topic: string;
   readonly partition: number;
   /** Name of the owner; empty = none. */
   readonly broker: string;
-  /** The owner's process start; 0 = none. */
+  /** The owner's process; kept when there is none. */
   readonly incarnation: number;
+  /** Highest epoch ever granted or observed. */
   readonly epoch: number;
   /** True once an owner was ready: its storage must exist. */
   readonly created: boolean;
@@ -44,13 +45,25 @@ export interface AssignmentRecord {
 /** What is remembered of a broker while it is away. */
 export interface BrokerRecord {
   readonly name: string;
+  /** Its latest process. */
+  readonly incarnation: number;
   readonly endpoint: string;
-  readonly host: string;
   readonly zone: string;
   readonly brokerGroup: string;
   readonly dataDirectory: string;
   /** An operator asked for its drain. */
   readonly drained: boolean;
+}
+
+/** All that the leases remember. */
+export interface LeaseState {
+  readonly assignments: readonly AssignmentRecord[];
+  readonly brokers: readonly BrokerRecord[];
+}
+
+/** Rows to write, and brokers to forget. */
+export interface LeaseChanges extends LeaseState {
+  readonly forgottenBrokers: readonly string[];
 }
 
 /** A part of a list that is ordered by name. */
@@ -111,18 +124,11 @@ export interface TopicRevision {
   readonly topicRevision: number;
 }
 
-/** Leases' memory. */
-export interface AssignmentStore {
-  load(): Promise<AssignmentRecord[]>;
-  /** Writes all of them in one transaction; rows of topics that are gone are passed over. */
-  save(records: readonly AssignmentRecord[]): Promise<void>;
-}
-
-/** Brokers that registered once. */
-export interface BrokerStore {
-  load(): Promise<BrokerRecord[]>;
-  save(record: BrokerRecord): Promise<void>;
-  delete(name: string): Promise<void>;
+/** The leases' memory. */
+export interface LeaseStore {
+  load(): Promise<LeaseState>;
+  /** Writes all of it in one transaction; assignments of topics that are gone are passed over. */
+  save(changes: LeaseChanges): Promise<void>;
 }
 
 /** The metadata database. Every method may throw HermesError STORAGE_UNAVAILABLE or STORAGE_FULL. */
@@ -131,8 +137,7 @@ export interface Metadata extends AsyncDisposable {
   readonly leadershipEpoch: number;
   readonly topics: TopicStore;
   readonly groups: GroupStore;
-  readonly assignments: AssignmentStore;
-  readonly brokers: BrokerStore;
+  readonly leases: LeaseStore;
   /** Closes the database and gives its lock back; idempotent. */
   close(): Promise<void>;
 }

@@ -62,8 +62,8 @@ const initial: Migration = {
     await schema
       .createTable('broker')
       .addColumn('name', name, (column) => column.primaryKey())
+      .addColumn('incarnation', 'bigint', (column) => column.notNull())
       .addColumn('endpoint', name, (column) => column.notNull())
-      .addColumn('host', name, (column) => column.notNull())
       .addColumn('zone', name, (column) => column.notNull())
       .addColumn('broker_group', name, (column) => column.notNull())
       .addColumn('data_directory', name, (column) => column.notNull())

@@ -10,9 +10,8 @@ import { type Metadata } from './metadata.js';
 import { migrate } from './migrate.js';
 import { type Migration, MIGRATIONS } from './migrations.js';
 import { type Schema } from './schema.js';
-import { SqlAssignments } from './sql-assignments.js';
-import { SqlBrokers } from './sql-brokers.js';
 import { SqlGroups } from './sql-groups.js';
+import { SqlLeases } from './sql-leases.js';
 import { SqlTopics } from './sql-topics.js';
 import { FaultMappingSqliteDialect } from './sqlite-dialect.js';
 
@@ -101,8 +100,7 @@ async function openSchema(
     leadershipEpoch,
     topics: new SqlTopics(db),
     groups: new SqlGroups(db),
-    assignments: new SqlAssignments(db),
-    brokers: new SqlBrokers(db),
+    leases: new SqlLeases(db),
     close,
     [Symbol.asyncDispose]: close,
   };

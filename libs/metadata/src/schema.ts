@@ -34,8 +34,8 @@ export interface Schema {
   };
   broker: {
     name: string;
+    incarnation: number;
     endpoint: string;
-    host: string;
     zone: string;
     broker_group: string;
     data_directory: string;
