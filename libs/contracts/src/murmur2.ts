@@ -29,7 +29,7 @@ export function murmur2(bytes: Uint8Array, start = 0, end = bytes.length): numbe
 }
 
 function byteAt(bytes: Uint8Array, index: number): number {
-  return bytes[index] as number;
+  return bytes[index] ?? 0;
 }
 
 /** Kafka's default partitioner: the hash without its sign, modulo the number of partitions. */

@@ -1,6 +1,15 @@
 import { status } from '@grpc/grpc-js';
 import { type Reason } from './reason.js';
 
+/** A number as a gRPC code; UNKNOWN if gRPC has no such code. */
+export function toStatusCode(code: number): status {
+  return isStatusCode(code) ? code : status.UNKNOWN;
+}
+
+function isStatusCode(code: number): code is status {
+  return Object.hasOwn(status, code);
+}
+
 /** gRPC's own words for a message above a size limit; it sends no details. */
 const TOO_LARGE = /larger than/i;
 
@@ -9,7 +18,7 @@ const TOO_LARGE = /larger than/i;
  *
  * A lost connection, a deadline or a cancel tell nothing about what the server did: OUTCOME_UNKNOWN.
  */
-export function reasonOfPlainStatus(code: number, message: string): Reason {
+export function reasonOfPlainStatus(code: status, message: string): Reason {
   switch (code) {
     case status.UNAVAILABLE:
     case status.DEADLINE_EXCEEDED:

@@ -1,6 +1,7 @@
 import { Metadata, type ServiceError, status as grpcStatus, type StatusObject } from '@grpc/grpc-js';
 import { Status } from './google.js';
 import { HermesError } from './hermes-error.js';
+import { toStatusCode } from './plain-status.js';
 import { statusToError, toStatus } from './status.js';
 
 /** The trailer in which gRPC carries google.rpc.Status. */
@@ -50,7 +51,7 @@ function detailsOf(thrown: StatusObject): Status | undefined {
   }
   try {
     const status = Status.decode(bytes);
-    return status.code === thrown.code ? status : undefined;
+    return toStatusCode(status.code) === thrown.code ? status : undefined;
   } catch {
     return undefined; // Damaged details only explain; the code above still decides.
   }

@@ -1,8 +1,8 @@
 import { durationFromMs, durationToMs } from './duration.js';
 import { type Any, BadRequest, ErrorInfo, RetryInfo, type Status } from './google.js';
 import { type FieldViolation, HermesError } from './hermes-error.js';
-import { reasonOfPlainStatus } from './plain-status.js';
-import { isReason, ruleOf } from './reason.js';
+import { reasonOfPlainStatus, toStatusCode } from './plain-status.js';
+import { isReason, type Reason, ruleOf } from './reason.js';
 
 /** ErrorInfo.domain of every Hermes error. */
 export const ERROR_DOMAIN = 'hermes';
@@ -35,21 +35,32 @@ export function toStatus(error: HermesError): Status {
  * is then `details.reason`) the gRPC code decides. Damaged details are ignored: they only explain.
  */
 export function statusToError(status: Status, cause?: unknown): HermesError {
-  const info = read(status, ERROR_INFO, (bytes) => ErrorInfo.decode(bytes));
-  const ours = info?.domain === ERROR_DOMAIN ? info : undefined;
-  const known = ours !== undefined && isReason(ours.reason) ? ours.reason : undefined;
-  const delay = read(status, RETRY_INFO, (bytes) => RetryInfo.decode(bytes))?.retryDelay;
-  const retryAfterMs = delay === undefined ? undefined : durationToMs(delay);
-  return new HermesError(known ?? reasonOfPlainStatus(status.code, status.message), status.message, {
-    status: status.code,
-    details: {
-      ...(ours === undefined ? {} : Object.fromEntries(ours.metadata)),
-      ...(ours === undefined || known !== undefined ? {} : { reason: ours.reason }),
-    },
+  const code = toStatusCode(status.code);
+  const { reason, details } = infoOf(status);
+  const retryAfterMs = retryAfterMsOf(status);
+  return new HermesError(reason ?? reasonOfPlainStatus(code, status.message), status.message, {
+    status: code,
+    details,
     violations: violationsOf(status),
-    ...(retryAfterMs === undefined || retryAfterMs < 0 ? {} : { retryAfterMs }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(cause === undefined ? {} : { cause }),
   });
+}
+
+function infoOf(status: Status): { reason?: Reason; details: Record<string, string> } {
+  const info = read(status, ERROR_INFO, (bytes) => ErrorInfo.decode(bytes));
+  if (info?.domain !== ERROR_DOMAIN) {
+    return { details: {} };
+  }
+  const { reason, metadata } = info;
+  const details = Object.fromEntries(metadata);
+  return isReason(reason) ? { reason, details } : { details: { ...details, reason } };
+}
+
+function retryAfterMsOf(status: Status): number | undefined {
+  const delay = read(status, RETRY_INFO, (bytes) => RetryInfo.decode(bytes))?.retryDelay;
+  const ms = delay === undefined ? undefined : durationToMs(delay);
+  return ms === undefined || ms < 0 ? undefined : ms;
 }
 
 function violationsOf(status: Status): FieldViolation[] {

@@ -1,5 +1,5 @@
 import { Duration, Status } from '../google.js';
-import { type AckResult, type AcknowledgeResponse, type Outcome } from '../messaging.js';
+import { type AckResult, type AcknowledgeResponse, Outcome } from '../messaging.js';
 import { WireReader } from './wire-reader.js';
 import { fieldBytes, int32Bytes, WireWriter } from './wire-writer.js';
 
@@ -137,7 +137,7 @@ function measure(entry: RawAckEntry): MeasuredEntry {
   const reasonBytes = Buffer.byteLength(entry.reason);
   const bytes =
     (entry.receipt.length === 0 ? 0 : fieldBytes(entry.receipt.length)) +
-    ((entry.outcome as number) === 0 ? 0 : 1 + int32Bytes(entry.outcome)) +
+    (entry.outcome === Outcome.UNSPECIFIED ? 0 : 1 + int32Bytes(entry.outcome)) +
     (delay === undefined ? 0 : fieldBytes(delay.length)) +
     (reasonBytes === 0 ? 0 : fieldBytes(reasonBytes)) +
     (deadline === undefined ? 0 : fieldBytes(deadline.length));
@@ -149,7 +149,7 @@ function writeEntry(writer: WireWriter, { entry, delay, deadline, reasonBytes, b
   if (entry.receipt.length > 0) {
     writer.field(RECEIPT, entry.receipt);
   }
-  if ((entry.outcome as number) !== 0) {
+  if (entry.outcome !== Outcome.UNSPECIFIED) {
     writer.tag(OUTCOME).int32(entry.outcome);
   }
   if (delay !== undefined) {
@@ -169,7 +169,7 @@ function writeText(writer: WireWriter, tag: number, text: string, length: number
 
 function decodeEntry(bytes: Uint8Array): RawAckEntry {
   const reader = new WireReader(bytes);
-  const entry: RawAckEntry = { receipt: NO_BYTES, outcome: 0, reason: '' };
+  const entry: RawAckEntry = { receipt: NO_BYTES, outcome: Outcome.UNSPECIFIED, reason: '' };
   while (reader.pos < reader.end) {
     const tag = reader.tag();
     switch (tag) {
@@ -177,7 +177,7 @@ function decodeEntry(bytes: Uint8Array): RawAckEntry {
         entry.receipt = reader.view();
         break;
       case OUTCOME:
-        entry.outcome = reader.int32();
+        entry.outcome = outcomeOf(reader.int32());
         break;
       case DELAY:
         entry.delay = Duration.decode(reader.view());
@@ -193,6 +193,12 @@ function decodeEntry(bytes: Uint8Array): RawAckEntry {
     }
   }
   return entry;
+}
+
+/** Unknown numbers are let through, as generated code does: the server answers them per entry. */
+function outcomeOf(value: number): Outcome {
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- see above
+  return value;
 }
 
 function decodeResult(bytes: Uint8Array): AckResult {

@@ -1,6 +1,6 @@
 import { publishedAtBytes, readPublishedAt, writePublishedAt } from './published-at.js';
 import { WireReader } from './wire-reader.js';
-import { fieldBytes, int32Bytes, varintBytes, WireWriter } from './wire-writer.js';
+import { fieldBytes, int32Bytes, varintBytes, type WireWriter } from './wire-writer.js';
 
 /** A Delivery whose message is bytes, as published. */
 export interface RawDelivery {
@@ -127,7 +127,6 @@ function writeInt(writer: WireWriter, tag: number, value: number): void {
 
 const NO_BYTES = new Uint8Array(0);
 
-// eslint-disable-next-line complexity -- one case per field
 function decodeDelivery(bytes: Uint8Array): RawDelivery {
   const reader = new WireReader(bytes);
   const delivery: RawDelivery = {

@@ -7,7 +7,7 @@ const LOOP_BYTES_MAX = 48;
 export function isUtf8Range(bytes: Uint8Array, start: number, end: number): boolean {
   if (end - start <= LOOP_BYTES_MAX) {
     let at = start;
-    while (at < end && (bytes[at] as number) < 0x80) {
+    while (at < end && (bytes[at] ?? 0) < 0x80) {
       at++;
     }
     if (at === end) {

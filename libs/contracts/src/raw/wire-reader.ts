@@ -131,7 +131,7 @@ export class WireReader {
 
   /** A tag or a length: an unsigned varint of 32 bits. */
   #size(): number {
-    const first = this.bytes[this.pos] as number;
+    const first = this.bytes[this.pos] ?? 0;
     if (first < 0x80 && this.pos < this.end) {
       this.pos++;
       return first;
@@ -151,7 +151,7 @@ export class WireReader {
       if (this.pos >= this.end) {
         throw new WireError('truncated');
       }
-      const byte = this.bytes[this.pos++] as number;
+      const byte = this.bytes[this.pos++] ?? 0;
       if (shift < 28) {
         low |= (byte & 0x7f) << shift;
       } else if (shift === 28) {
