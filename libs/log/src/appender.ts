@@ -12,7 +12,7 @@ export type AppendResult =
   | { readonly kind: 'appended'; readonly firstOffset: number; readonly appendedAtMs: number }
   /** The queue is full; nothing was stored. `room` resolves when it is worth trying again. */
   | { readonly kind: 'backpressure'; readonly retryAfterMs: number }
-  /** The deadline passed before storage work began; nothing was stored. */
+  /** The deadline passed, or an earlier append of its chain failed, before storage work began; nothing was stored. */
   | { readonly kind: 'expired' }
   /** The lane was given up while its store did not know the outcome. */
   | { readonly kind: 'unknown' }
@@ -68,7 +68,13 @@ export interface AppenderCounters {
   expired: number;
 }
 
+/** Appends that depend on each other: once one of them is not stored, none that comes after it is. */
+export interface AppendChain {
+  broken: boolean;
+}
+
 interface Waiting {
+  readonly chain: AppendChain | undefined;
   readonly records: readonly NewRecord[];
   readonly bytes: number;
   readonly deadlineMs: number;
@@ -110,9 +116,9 @@ export class Appender {
   /**
    * Appends `records` (at least one) in order and answers when they are durable. Their bytes must not change until
    * then. `deadlineMs` is on the monotonic clock; a call whose batch is under way is not given up at its deadline: a
-   * caller that stops waiting must take the outcome as unknown.
+   * caller that stops waiting must take the outcome as unknown. A chain spans calls, of one lane or of several.
    */
-  append(records: readonly NewRecord[], deadlineMs: number): Promise<AppendResult> {
+  append(records: readonly NewRecord[], deadlineMs: number, chain?: AppendChain): Promise<AppendResult> {
     if (this.#ended !== undefined) {
       return Promise.resolve(this.#ended);
     }
@@ -122,7 +128,7 @@ export class Appender {
       return Promise.resolve({ kind: 'backpressure', retryAfterMs: this.#bounds.retryAfterMs });
     }
     const result = createDeferred<AppendResult>();
-    this.#waiting.push({ records, bytes, deadlineMs, result });
+    this.#waiting.push({ records, bytes, deadlineMs, chain, result });
     this.#pendingRecords += records.length;
     this.#pendingBytes += bytes;
     this.#schedule();
@@ -216,7 +222,7 @@ export class Appender {
     let bytes = 0;
     let taken = 0;
     for (const entry of this.#waiting) {
-      if (entry.deadlineMs > nowMs) {
+      if (entry.deadlineMs > nowMs && entry.chain?.broken !== true) {
         records += entry.records.length;
         bytes += entry.bytes;
         if (entries.length > 0 && (records > this.#bounds.batchRecordsMax || bytes > this.#bounds.batchBytesMax)) {
@@ -273,6 +279,7 @@ export class Appender {
 
   #answerAll(entries: readonly Waiting[], outcome: DefiniteAppendOutcome): void {
     if (outcome.kind !== 'appended') {
+      breakChains(entries);
       this.#answer(entries, () => outcome);
       return;
     }
@@ -314,6 +321,15 @@ export class Appender {
     if (this.#idle !== undefined && this.#isIdle()) {
       this.#idle.resolve();
       this.#idle = undefined;
+    }
+  }
+}
+
+/** Before the next batch is gathered, so that nothing of a broken chain gets into it. */
+function breakChains(entries: readonly Waiting[]): void {
+  for (const { chain } of entries) {
+    if (chain !== undefined) {
+      chain.broken = true;
     }
   }
 }

@@ -1,6 +1,7 @@
 export {
   Appender,
   APPENDER_BOUNDS_DEFAULT,
+  type AppendChain,
   type AppenderBounds,
   type AppenderCounters,
   type AppenderOptions,
