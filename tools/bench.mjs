@@ -1,0 +1,123 @@
+// Measures Hermes beside the raw engine in the same run: `npm run bench -- [--quick] [--storage embedded]
+// [--json FILE] [--rows a,b] [--cpu-prof DIRECTORY]`. Prints a table; every figure is a ratio to what cannot be avoided.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { startCluster } from './bench/cluster.mjs';
+import { measureFsyncMs } from './bench/fsync.mjs';
+import { measureEmpty, measureStore } from './bench/parts.mjs';
+import { readIdleMemory, ROWS } from './bench/rows.mjs';
+
+const FULL = { warmUpMs: 3_000, measureMs: 30_000 };
+const QUICK = { warmUpMs: 1_000, measureMs: 4_000 };
+/** Raw parts need less time than rows: they have no warm caches to speak of. */
+const PART_SHARE = 1 / 4;
+
+const log = (text) => process.stderr.write(`${text}\n`);
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        quick: { type: 'boolean', default: false },
+        storage: { type: 'string', default: 'embedded' },
+        json: { type: 'string' },
+        rows: { type: 'string', default: Object.keys(ROWS).join(',') },
+        'cpu-prof': { type: 'string' },
+      },
+    });
+    const ids = values.rows.split(',');
+    const unknown = ids.filter((id) => !(id in ROWS));
+    if (unknown.length > 0 || values.storage !== 'embedded') {
+      throw new Error(`unknown ${unknown.length > 0 ? `rows: ${unknown}` : `storage: ${values.storage}`}`);
+    }
+    return { ...values, ids };
+  } catch (error) {
+    log(`bench: ${error.message}`);
+    process.exit(64);
+  }
+}
+
+async function measureParts(ids, { directory, times }) {
+  const needed = new Set(ids.flatMap((id) => ROWS[id].parts));
+  const measureMs = times.measureMs * PART_SHARE;
+  const parts = {};
+  for (const part of needed) {
+    log(`measuring ${part} alone …`);
+    parts[part] =
+      part === 'store'
+        ? await measureStore({ directory, measureMs: measureMs / 2 })
+        : await measureEmpty(part, { warmUpMs: times.warmUpMs, measureMs });
+  }
+  return parts;
+}
+
+async function measureRows(ids, context) {
+  const rows = [];
+  for (const id of ids) {
+    log(`measuring ${id} …`);
+    const measured = await ROWS[id].run(context);
+    for (const row of [measured].flat()) {
+      rows.push({ variant: 'embedded', reached: row.ratio >= row.goal, ...row });
+    }
+  }
+  return rows;
+}
+
+const round = (value) => (value === undefined ? '' : value >= 100 ? String(Math.round(value)) : value.toFixed(2));
+
+function print(rows, parts, fsyncMs) {
+  log('');
+  const cells = rows.map((row) => [
+    row.id,
+    row.variant,
+    `${round(row.value)} ${row.unit}`,
+    round(row.raw),
+    round(row.ratio),
+    String(row.goal),
+    row.reached ? 'yes' : 'NO',
+  ]);
+  const table = [['row', 'variant', 'value', 'limit', 'ratio', 'goal', 'reached'], ...cells];
+  const widths = table[0].map((_, column) => Math.max(...table.map((line) => line[column].length)));
+  for (const line of table) {
+    process.stdout.write(
+      `${line
+        .map((cell, i) => cell.padEnd(widths[i]))
+        .join('  ')
+        .trimEnd()}\n`,
+    );
+  }
+  const alone = Object.entries(parts).map(([part, rate]) => `${part} ${Math.round(rate)}/s`);
+  process.stdout.write(`\nalone: ${alone.join(', ')}; fsync p50 ${fsyncMs.toFixed(2)} ms\n`);
+}
+
+const options = readOptions();
+const times = options.quick ? QUICK : FULL;
+const directory = mkdtempSync(join(tmpdir(), 'hermes-bench-'));
+try {
+  const fsyncMs = measureFsyncMs(directory);
+  const parts = await measureParts(options.ids, { directory, times });
+  const profile = options['cpu-prof'];
+  const brokerNodeArgs = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
+  const cluster = await startCluster(directory, { brokerNodeArgs });
+  const idle = await readIdleMemory(cluster);
+  const context = { cluster, directory, idle, parts, quick: options.quick, times };
+  const rows = await measureRows(options.ids, context).finally(() => cluster.stop());
+  print(rows, parts, fsyncMs);
+  if (options.json !== undefined) {
+    const machine = { cpu: cpus()[0].model, cores: cpus().length, node: process.version };
+    const commit = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
+    const command = `npm run bench -- ${process.argv.slice(2).join(' ')}`.trim();
+    const settings = { ...times, storage: options.storage };
+    const withCommand = rows.map((row) => ({ spread: null, ...row, command }));
+    writeFileSync(
+      options.json,
+      `${JSON.stringify({ machine, commit, fsyncMs, settings, rows: withCommand }, null, 2)}\n`,
+    );
+  }
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}

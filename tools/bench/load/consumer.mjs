@@ -1,0 +1,69 @@
+// One subscription at one broker that acknowledges in batches of 1,000, one call in flight; counts acknowledged messages.
+import contracts from '@hermes/contracts';
+import grpc from '@grpc/grpc-js';
+
+import { countPerSecond } from '../parts/rate.mjs';
+
+const ACK_BATCH = 1000;
+const CREDIT_MESSAGES = 10_000;
+const CREDIT_BYTES = 64 << 20;
+
+function consume({ endpoint, topic, group }, count) {
+  const client = new contracts.RawMessagingClient(endpoint, grpc.credentials.createInsecure(), {
+    'grpc.max_receive_message_length': 10 << 20,
+  });
+  const [consumer, waiting] = ['bench', []];
+  let acknowledging = false;
+  const acknowledge = () => {
+    if (acknowledging || waiting.length === 0) {
+      return;
+    }
+    acknowledging = true;
+    const entries = waiting.splice(0, ACK_BATCH);
+    client.acknowledge({ topic, group, consumer, entries }, new grpc.Metadata(), {}, (error, { results } = {}) => {
+      if (error || results.some((result) => result.error !== undefined)) {
+        throw error ?? new Error(`an ack was refused: ${JSON.stringify(results.find((result) => result.error))}`);
+      }
+      count(entries.length);
+      acknowledging = false;
+      acknowledge();
+    });
+  };
+  const request = contracts.SubscribeRequest.fromPartial({
+    topic,
+    group,
+    consumer,
+    maxInFlightMessages: CREDIT_MESSAGES,
+    maxInFlightBytes: CREDIT_BYTES,
+  });
+  const call = client.subscribe(request, new grpc.Metadata(), {});
+  call.on('data', ({ frame }) => {
+    if (frame?.$case === 'batch') {
+      for (const { receipt } of frame.value.deliveries) {
+        waiting.push({ receipt, outcome: contracts.Outcome.ACK, reason: '' });
+      }
+      acknowledge();
+    }
+  });
+  call.on('error', (error) => {
+    throw error;
+  });
+}
+
+/** `limit` given: seconds until so many are acknowledged, as messages per second. Otherwise a steady rate. */
+export async function run({ warmUpMs, measureMs, limit, ...args }) {
+  if (limit === undefined) {
+    return countPerSecond((count) => consume(args, count), { warmUpMs, measureMs });
+  }
+  const startedAt = performance.now();
+  await new Promise((resolve) => {
+    let total = 0;
+    consume(args, (n) => {
+      total += n;
+      if (total >= limit) {
+        resolve();
+      }
+    });
+  });
+  return (limit / (performance.now() - startedAt)) * 1000;
+}

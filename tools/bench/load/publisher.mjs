@@ -1,0 +1,48 @@
+// Streams publish frames to one broker, always with the same number unanswered; counts stored messages.
+import contracts from '@hermes/contracts';
+import grpc from '@grpc/grpc-js';
+
+import { FRAME_MESSAGES, FRAMES_IN_FLIGHT, PARTITIONS, publishFrame } from '../shapes.mjs';
+import { countPerSecond } from '../parts/rate.mjs';
+
+function stream({ endpoint, topic, limit = Number.POSITIVE_INFINITY }, count, done) {
+  const client = new contracts.RawMessagingClient(endpoint, grpc.credentials.createInsecure());
+  const call = client.publishStream(new grpc.Metadata(), {});
+  const frames = Array.from({ length: PARTITIONS }, (_, partition) => publishFrame(topic, partition));
+  let [sent, answered] = [0, 0];
+  const send = () => {
+    if (sent < limit) {
+      call.write(frames[(sent / FRAME_MESSAGES) % PARTITIONS]);
+      sent += FRAME_MESSAGES;
+    }
+  };
+  call.on('data', ({ results }) => {
+    const refused = results.find((result) => result.outcome?.$case !== 'messageId');
+    if (refused !== undefined) {
+      throw new Error(`a publish was refused: ${JSON.stringify(refused)}`);
+    }
+    answered += results.length;
+    count(results.length);
+    send();
+    if (answered >= limit) {
+      call.end();
+      done?.();
+    }
+  });
+  call.on('error', (error) => {
+    throw error;
+  });
+  for (let i = 0; i < FRAMES_IN_FLIGHT; i += 1) {
+    send();
+  }
+  return client;
+}
+
+/** `limit` given: publishes so many and ends. Otherwise gives stored messages per second. */
+export async function run({ warmUpMs, measureMs, ...args }) {
+  if (args.limit !== undefined) {
+    await new Promise((resolve) => stream(args, () => undefined, resolve));
+    return args.limit;
+  }
+  return countPerSecond((count) => stream(args, count), { warmUpMs, measureMs });
+}
