@@ -1,0 +1,70 @@
+/** Offsets from `from` (included) to `to` (excluded). */
+export interface OffsetRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A group's progress in one lane: below `floor`, and within `settled`, everything is settled. */
+export interface LaneCursor {
+  readonly lane: number;
+  readonly floor: number;
+  /** Settled ranges above the floor: ascending, disjoint, not adjacent. */
+  readonly settled: readonly OffsetRange[];
+}
+
+/** A message that waits for another attempt. Its offset is settled in the cursor: this row is what remains of it. */
+export interface RetryEntry {
+  readonly lane: number;
+  readonly offset: number;
+  /** Not before this time on the store's clock. */
+  readonly dueAtMs: number;
+  /** Attempts that were made; 0 for a message that was only parked behind its key. */
+  readonly attempts: number;
+  /** Consumers that were lost while they held it. */
+  readonly strikes: number;
+  /** Hash of its key, 0 without one. */
+  readonly keyHash: number;
+  /** The last reason that a consumer gave. */
+  readonly reason: string;
+  readonly generation: number;
+}
+
+/** Why a message was given up. */
+export const DEAD_LETTER_CAUSE = { attempts: 1, consumer: 2, expired: 3 } as const;
+export type DeadLetterCause = (typeof DEAD_LETTER_CAUSE)[keyof typeof DEAD_LETTER_CAUSE];
+
+/** A message that a group gave up. */
+export interface DeadLetterEntry {
+  readonly lane: number;
+  readonly offset: number;
+  readonly generation: number;
+  readonly attempts: number;
+  readonly cause: DeadLetterCause;
+  readonly reason: string;
+  readonly keyHash: number;
+  /** On the store's clock. */
+  readonly diedAtMs: number;
+}
+
+/** All that is stored of one group in one partition. */
+export interface GroupSnapshot {
+  readonly groupId: number;
+  /** EXCLUSIVE: the highest consumer epoch that was accepted; 0 = none. */
+  readonly consumerEpoch: number;
+  /** EXCLUSIVE: the fencing token of the last holder; 0 = none. */
+  readonly token: number;
+  /** Grows with each seek: what was in flight before it is fenced. */
+  readonly generation: number;
+  readonly lanes: readonly LaneCursor[];
+  readonly retries: readonly RetryEntry[];
+}
+
+/** One change of a group's stored state. A batch of them is written in one fenced transaction, in order. */
+export type GroupChange =
+  | { readonly kind: 'created'; readonly groupId: number; readonly lanes: readonly LaneCursor[] }
+  | { readonly kind: 'deleted'; readonly groupId: number }
+  | { readonly kind: 'cursor'; readonly groupId: number; readonly cursor: LaneCursor }
+  | { readonly kind: 'holder'; readonly groupId: number; readonly consumerEpoch: number; readonly token: number }
+  | { readonly kind: 'retry'; readonly groupId: number; readonly entry: RetryEntry }
+  | { readonly kind: 'retryDone'; readonly groupId: number; readonly lane: number; readonly offset: number }
+  | { readonly kind: 'deadLetter'; readonly groupId: number; readonly entry: DeadLetterEntry };
