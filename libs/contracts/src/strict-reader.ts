@@ -1,9 +1,14 @@
-import { BinaryReader } from '@bufbuild/protobuf/wire';
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { isUtf8Range, textOf } from './raw/utf8.js';
 import { WireError } from './raw/wire-error.js';
 
-const WIRE_TYPE_MAX = 5;
-const GROUP_END = 4;
+/** Wire types that may begin a field: all but the end of a group, which only `skip` itself may meet. */
+const SKIPPED: ReadonlyMap<number, WireType> = new Map(
+  [WireType.Varint, WireType.Bit64, WireType.LengthDelimited, WireType.StartGroup, WireType.Bit32].map((type) => [
+    type,
+    type,
+  ]),
+);
 
 /**
  * The reader of all generated decoders (tools/protoc-gen-strict-ts.mjs puts it there). Unlike its base it refuses
@@ -17,8 +22,8 @@ export class StrictReader extends BinaryReader {
   /** Passes over a field that the decoder does not know. */
   skipField(tag: number): void {
     const field = tag >>> 3;
-    const wireType = tag & 7;
-    if (field === 0 || wireType === GROUP_END || wireType > WIRE_TYPE_MAX) {
+    const wireType = SKIPPED.get(tag & 7);
+    if (field === 0 || wireType === undefined) {
       throw new WireError('illegal tag');
     }
     this.skip(wireType, field);
