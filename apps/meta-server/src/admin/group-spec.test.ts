@@ -1,0 +1,69 @@
+import { Group, GroupMode, PositionEdge } from '@hermes/contracts';
+
+import { filledGroup, updatedGroup } from './group-spec.js';
+
+/** Parts of a group, as `fromPartial` takes them. */
+type Fields = object;
+const fill = (fields: Fields): Group => filledGroup(Group.fromPartial({ topic: 'orders', name: 'g', ...fields }));
+
+describe('a new group', () => {
+  test('gets every default; its retry policy stays the topic’s', () => {
+    expect(fill({})).toEqual(
+      Group.fromPartial({
+        topic: 'orders',
+        name: 'g',
+        mode: GroupMode.KEY_ORDERED,
+        start: { kind: { $case: 'edge', value: PositionEdge.LATEST } },
+        ackDeadline: { seconds: 30 },
+      }),
+    );
+  });
+
+  test.each<[string, Fields]>([
+    ['group.topic', { topic: '' }],
+    ['group.name', { name: 'x'.repeat(201) }],
+    ['group.mode', { mode: 4 as GroupMode }],
+    ['group.start', { start: {} }],
+    ['group.start', { start: { kind: { $case: 'shift', value: 1 } } }],
+    ['group.start', { start: { kind: { $case: 'offset', value: { partition: 0, lane: 0, offset: 1 } } } }],
+    ['group.start.edge', { start: { kind: { $case: 'edge', value: PositionEdge.UNSPECIFIED } } }],
+    ['group.start.edge', { start: { kind: { $case: 'edge', value: 7 as PositionEdge } } }],
+    ['group.start.time', { start: { kind: { $case: 'time', value: { seconds: 0, nanos: -1 } } } }],
+    ['group.ack_deadline', { ackDeadline: { seconds: 0, nanos: 999_000_000 } }],
+    ['group.ack_deadline', { ackDeadline: { seconds: 43_201 } }],
+    ['group.filter', { filter: 'x'.repeat(1_025) }],
+    ['group.retry.max_attempts', { retry: { maxAttempts: 0 } }],
+  ])('%s out of bounds is INVALID_FIELD: %j', (field, fields) => {
+    expect(() => fill(fields)).toThrow(
+      expect.objectContaining({ code: 'INVALID_FIELD', violations: [expect.objectContaining({ field })] }),
+    );
+  });
+
+  test.each<[string, Fields]>([
+    ['Group.start.time', { start: { kind: { $case: 'time', value: { seconds: 1 } } } }],
+    ['Group.filter', { filter: 'key == "a"' }],
+    ['Group.dead_letter_expired', { deadLetterExpired: true }],
+    ['RetryPolicy.none', { retry: { kind: { $case: 'none', value: {} } } }],
+  ])('%s is NOT_IMPLEMENTED and named', (name, fields) => {
+    expect(() => fill(fields)).toThrow(
+      expect.objectContaining({ code: 'NOT_IMPLEMENTED', message: expect.stringContaining(name) as unknown }),
+    );
+  });
+});
+
+test('an update changes what the mask names; the start is fixed', () => {
+  const current = fill({});
+  const given = Group.fromPartial({
+    topic: 'orders',
+    name: 'g',
+    paused: true,
+    mode: GroupMode.SHARED,
+    start: { kind: { $case: 'edge', value: PositionEdge.EARLIEST } },
+  });
+  expect(updatedGroup(current, given, ['paused', 'mode'])).toEqual({
+    ...current,
+    paused: true,
+    mode: GroupMode.SHARED,
+  });
+  expect(() => updatedGroup(current, given, ['start'])).toThrow(expect.objectContaining({ code: 'IMMUTABLE_FIELD' }));
+});

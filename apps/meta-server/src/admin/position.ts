@@ -1,0 +1,28 @@
+import { invalidField, notImplemented, type Position, PositionEdge, timestampToMs } from '@hermes/contracts';
+
+import { knownEnum } from './field-check.js';
+
+/** A group's start; LATEST if unset. INVALID_FIELD for what is no start; NOT_IMPLEMENTED for a time. */
+export function filledStart(field: string, given: Position | undefined): Position {
+  if (given === undefined) {
+    return { kind: { $case: 'edge', value: PositionEdge.LATEST } };
+  }
+  switch (given.kind?.$case) {
+    case 'edge': {
+      const value = knownEnum(`${field}.edge`, given.kind.value, { of: PositionEdge, default: 0 });
+      if (value === PositionEdge.UNSPECIFIED) {
+        throw invalidField(`${field}.edge`, 'EARLIEST or LATEST');
+      }
+      return given;
+    }
+    case 'time':
+      if (timestampToMs(given.kind.value) === undefined) {
+        throw invalidField(`${field}.time`, 'a valid timestamp');
+      }
+      throw notImplemented('Group.start.time');
+    case 'offset':
+    case 'shift':
+    case undefined:
+      throw invalidField(field, 'an edge or a time');
+  }
+}

@@ -1,0 +1,30 @@
+import { Group, GroupState, timestampFromMs, type Topic } from '@hermes/contracts';
+import { type GroupRecord, type TopicRecord } from '@hermes/metadata';
+
+import { etagOf } from './etag.js';
+
+/** A topic as callers see it. */
+export function topicResource(record: TopicRecord): Topic {
+  return {
+    ...record.config,
+    uid: record.id,
+    etag: etagOf(record),
+    createdAt: timestampFromMs(record.createdAtMs),
+  };
+}
+
+/** A group as callers see it. */
+export function groupResource(record: GroupRecord): Group {
+  return {
+    ...record.config,
+    uid: record.id,
+    etag: etagOf(record),
+    createdAt: timestampFromMs(record.createdAtMs),
+    state: record.active ? GroupState.ACTIVE : GroupState.CREATING,
+  };
+}
+
+/** True if both describe the same, whatever their output-only fields say. */
+export function isSame<T extends Topic | Group>(codec: { toJSON(message: T): unknown }, a: T, b: T): boolean {
+  return JSON.stringify(codec.toJSON(a)) === JSON.stringify(codec.toJSON(b));
+}

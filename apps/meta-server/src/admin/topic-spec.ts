@@ -1,0 +1,143 @@
+import {
+  checkName,
+  checkTopicName,
+  Durability,
+  type Duration,
+  durationToMs,
+  HermesError,
+  invalidField,
+  LIMITS,
+  notImplemented,
+  StorageClass,
+  Topic,
+} from '@hermes/contracts';
+
+import { boundedDuration, boundedInt, knownEnum, refuse } from './field-check.js';
+import { filledRetryPolicy } from './retry-policy.js';
+import { maskedUpdate, type UpdateRules } from './update-mask.js';
+
+/** What the server decides where a topic says nothing. */
+export interface TopicDefaults {
+  readonly storageClass: StorageClass;
+}
+
+/** Broker group of topics and brokers that name none. */
+export const BROKER_GROUP_DEFAULT = 'default';
+
+/** A topic may keep messages for as long as a timestamp can tell; less than a second is a mistake. */
+const RETENTION_MS = { min: 1_000, max: 100 * 365 * 24 * 3_600_000 };
+
+/** A new topic with its defaults filled in; INVALID_FIELD first, then NOT_IMPLEMENTED. */
+export function filledTopic(given: Topic | undefined, defaults: TopicDefaults): Topic {
+  if (given === undefined) {
+    throw invalidField('topic', 'required');
+  }
+  const filled: Topic = {
+    ...Topic.fromPartial({}),
+    name: given.name,
+    partitions: boundedInt('topic.partitions', given.partitions, LIMITS.partitions),
+    storageClass: knownEnum('topic.storage_class', given.storageClass, {
+      of: StorageClass,
+      default: defaults.storageClass,
+    }),
+    dataSources: given.dataSources,
+    priorityLevels: boundedInt('topic.priority_levels', given.priorityLevels, LIMITS.priorityLevels),
+    maxBodyBytes: boundedInt('topic.max_body_bytes', given.maxBodyBytes, LIMITS.bodyBytes),
+    retentionAge: retention('topic.retention_age', given.retentionAge, LIMITS.retentionAgeMs),
+    retentionBytes: given.retentionBytes,
+    hardRetentionAge: retention('topic.hard_retention_age', given.hardRetentionAge, LIMITS.hardRetentionAgeMs),
+    requiredDurability: knownEnum('topic.required_durability', given.requiredDurability, {
+      of: Durability,
+      default: Durability.DURABLE,
+    }),
+    brokerGroup: given.brokerGroup === '' ? BROKER_GROUP_DEFAULT : given.brokerGroup,
+    paused: given.paused,
+  };
+  checkNames(filled);
+  if (given.retentionBytes < 0) {
+    throw invalidField('topic.retention_bytes', 'not negative');
+  }
+  // The policy refuses its own limits before its own unimplemented kinds, so it comes after the other limits.
+  filled.retry = filledRetryPolicy('topic.retry', given.retry);
+  refuseUnimplemented(filled);
+  return filled;
+}
+
+function retention(field: string, given: Duration | undefined, defaultMs: number): Duration {
+  return boundedDuration(field, given, { ...RETENTION_MS, default: defaultMs });
+}
+
+function checkNames(topic: Topic): void {
+  refuse(checkTopicName(topic.name, 'topic.name'));
+  refuse(checkName(topic.brokerGroup, 'topic.broker_group'));
+  if (topic.dataSources.length > LIMITS.partitions.max) {
+    throw invalidField('topic.data_sources', `at most ${LIMITS.partitions.max} names`);
+  }
+  for (const [index, name] of topic.dataSources.entries()) {
+    refuse(checkName(name, `topic.data_sources[${index}]`));
+  }
+}
+
+function refuseUnimplemented(topic: Topic): void {
+  const unimplemented: readonly (readonly [boolean, string])[] = [
+    [topic.storageClass !== StorageClass.EMBEDDED, 'Topic.storage_class other than EMBEDDED'],
+    [topic.dataSources.length > 0, 'Topic.data_sources'],
+    [topic.priorityLevels !== 1, 'Topic.priority_levels above 1'],
+    [!isMs(topic.retentionAge, LIMITS.retentionAgeMs), 'Topic.retention_age'],
+    [topic.retentionBytes !== 0, 'Topic.retention_bytes'],
+    [!isMs(topic.hardRetentionAge, LIMITS.hardRetentionAgeMs), 'Topic.hard_retention_age'],
+  ];
+  for (const [asked, name] of unimplemented) {
+    if (asked) {
+      throw notImplemented(name);
+    }
+  }
+  if (topic.requiredDurability === Durability.REPLICATED) {
+    throw new HermesError('UNSUPPORTED_BY_STORAGE', 'embedded storage keeps one copy: it cannot be REPLICATED', {
+      details: { feature: 'required_durability' },
+    });
+  }
+}
+
+function isMs(duration: Duration | undefined, ms: number): boolean {
+  return duration !== undefined && durationToMs(duration) === ms;
+}
+
+const UPDATE_RULES: UpdateRules<Topic> = {
+  resource: 'topic',
+  changeable: {
+    partitions: 'partitions',
+    priority_levels: 'priorityLevels',
+    max_body_bytes: 'maxBodyBytes',
+    retention_age: 'retentionAge',
+    retention_bytes: 'retentionBytes',
+    hard_retention_age: 'hardRetentionAge',
+    retry: 'retry',
+    broker_group: 'brokerGroup',
+    paused: 'paused',
+  },
+  fixed: {
+    name: 'name',
+    storage_class: 'storageClass',
+    data_sources: 'dataSources',
+    required_durability: 'requiredDurability',
+  },
+  outputOnly: ['uid', 'etag', 'created_at'],
+};
+
+/** The topic after an update. IMMUTABLE_FIELD for what is fixed or would shrink. */
+export function updatedTopic(current: Topic, given: Topic, mask: readonly string[]): Topic {
+  const defaults = { storageClass: current.storageClass };
+  const next = filledTopic(maskedUpdate(current, given, mask, UPDATE_RULES), defaults);
+  const before = current.partitions ?? 0;
+  const after = next.partitions ?? 0;
+  if (after < before) {
+    throw new HermesError('IMMUTABLE_FIELD', `topic.partitions only grows: it is ${before}`, {
+      details: { field: 'topic.partitions' },
+    });
+  }
+  if (after > before) {
+    throw notImplemented('growing Topic.partitions');
+  }
+  return next;
+}

@@ -1,0 +1,143 @@
+import {
+  checkTopicName,
+  type CreateTopicRequest,
+  type CreateTopicResponse,
+  type DeleteTopicRequest,
+  type DeleteTopicResponse,
+  type GetTopicRequest,
+  type GetTopicResponse,
+  HermesError,
+  invalidField,
+  type ListTopicsRequest,
+  type ListTopicsResponse,
+  Topic,
+  type UpdateTopicRequest,
+  type UpdateTopicResponse,
+} from '@hermes/contracts';
+import { type Metadata, type TopicRecord } from '@hermes/metadata';
+import { type Clock } from '@hermes/runtime';
+
+import { type ClusterView, type Waiting } from './cluster-view.js';
+import { checkEtag } from './etag.js';
+import { refuse } from './field-check.js';
+import { cutPage, readPage } from './page.js';
+import { isSame, topicResource } from './resource.js';
+import { type Serial } from '../serial.js';
+import { filledTopic, type TopicDefaults, updatedTopic } from './topic-spec.js';
+
+/** Leases, routes and watchers live in memory: this many partitions take some 100 MB. */
+export const PARTITIONS_TOTAL_MAX = 100_000;
+/** Bounded by itself, since a topic costs more than its partitions. */
+export const TOPICS_MAX = 10_000;
+
+/** What topics and groups are administered with. */
+export interface AdminContext {
+  readonly metadata: Metadata;
+  readonly cluster: ClusterView;
+  readonly clock: Clock;
+  /** Orders every change with what the leases are told of it. */
+  readonly changes: Serial;
+  readonly defaults: TopicDefaults;
+}
+
+/** The topic calls of AdminService. */
+export class TopicAdmin {
+  readonly #context: AdminContext;
+
+  constructor(context: AdminContext) {
+    this.#context = context;
+  }
+
+  async create(request: CreateTopicRequest, waiting: Waiting): Promise<CreateTopicResponse> {
+    const { cluster, changes, defaults } = this.#context;
+    const config = filledTopic(request.topic, defaults);
+    const record = await changes.run(() => this.#create(config));
+    await cluster.served({ name: config.name, revision: record.configRevision }, waiting);
+    return { topic: topicResource(record) };
+  }
+
+  async get({ topic }: GetTopicRequest): Promise<GetTopicResponse> {
+    refuse(checkTopicName(topic));
+    return { topic: topicResource(found(topic, await this.#context.metadata.topics.get(topic))) };
+  }
+
+  async list(request: ListTopicsRequest): Promise<ListTopicsResponse> {
+    const page = readPage('topics', request);
+    const records = await this.#context.metadata.topics.list({ after: page.after, limit: page.limit + 1 });
+    const { entries, nextPageToken } = cutPage('topics', records, page, ({ config }) => config.name);
+    return { topics: entries.map(topicResource), nextPageToken };
+  }
+
+  async update(request: UpdateTopicRequest, waiting: Waiting): Promise<UpdateTopicResponse> {
+    const { topic: given, updateMask = [] } = request;
+    if (given === undefined) {
+      throw invalidField('topic', 'required');
+    }
+    refuse(checkTopicName(given.name, 'topic.name'));
+    const { metadata, cluster, changes } = this.#context;
+    const record = await changes.run(async () => {
+      const updated = await metadata.topics.update(given.name, (current) => {
+        checkEtag(given.etag, current, `topic ${given.name}`);
+        return updatedTopic(current.config, given, updateMask);
+      });
+      const known = found(given.name, updated);
+      cluster.topicChanged(known);
+      return known;
+    });
+    await cluster.served({ name: given.name, revision: record.configRevision }, waiting);
+    return { topic: topicResource(record) };
+  }
+
+  async delete({ topic, etag, force }: DeleteTopicRequest): Promise<DeleteTopicResponse> {
+    refuse(checkTopicName(topic));
+    const { metadata, cluster, changes } = this.#context;
+    await changes.run(async () => {
+      const deleted = await metadata.topics.delete(topic, (current) => {
+        checkEtag(etag, current, `topic ${topic}`);
+        if (!force && cluster.hasConsumers(topic)) {
+          throw new HermesError('RESOURCE_IN_USE', `topic ${topic} has subscriptions: stop them, or delete with force`);
+        }
+      });
+      cluster.topicDeleted(found(topic, deleted));
+    });
+    return {};
+  }
+
+  async #create(config: Topic): Promise<TopicRecord> {
+    const { metadata, cluster, clock } = this.#context;
+    const existing = await metadata.topics.get(config.name);
+    if (existing !== undefined) {
+      return same(existing, config);
+    }
+    const totals = await metadata.topics.totals();
+    if (totals.topics >= TOPICS_MAX || totals.partitions + (config.partitions ?? 0) > PARTITIONS_TOTAL_MAX) {
+      throw new HermesError(
+        'QUOTA_EXCEEDED',
+        `there are ${totals.topics} topics with ${totals.partitions} partitions; ` +
+          `at most ${TOPICS_MAX} and ${PARTITIONS_TOTAL_MAX} are allowed`,
+      );
+    }
+    const { record } = await metadata.topics.create(config, clock.wallMs());
+    cluster.topicChanged(record);
+    return record;
+  }
+}
+
+function same(existing: TopicRecord, config: Topic): TopicRecord {
+  if (!isSame(Topic, existing.config, config)) {
+    throw new HermesError('TOPIC_EXISTS', `topic ${config.name} exists with another configuration`);
+  }
+  return existing;
+}
+
+function found(name: string, record: TopicRecord | undefined): TopicRecord {
+  if (record === undefined) {
+    throw topicNotFound(name);
+  }
+  return record;
+}
+
+/** There is no such topic. */
+export function topicNotFound(name: string): HermesError {
+  return new HermesError('TOPIC_NOT_FOUND', `there is no topic ${name}`, { details: { topic: name } });
+}

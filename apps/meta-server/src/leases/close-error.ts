@@ -1,0 +1,20 @@
+import { HermesError } from '@hermes/contracts';
+import { CLOSE_REASON, type CloseReason } from '@hermes/coordination';
+
+/** What a lease stream ends with when the leases close it. */
+export function closeError(reason: CloseReason): HermesError {
+  switch (reason) {
+    case CLOSE_REASON.replaced:
+      return new HermesError('FENCED', 'a newer stream of the same process has taken the place of this one');
+    case CLOSE_REASON.fenced:
+      return new HermesError('FENCED', 'a newer process or consumer of the same name has taken over');
+    case CLOSE_REASON.expired:
+      return new HermesError('FENCED', 'no heartbeat came within the TTL: the lease has ended, register again');
+    case CLOSE_REASON.nameInUse:
+      return new HermesError('RESOURCE_IN_USE', 'another live process has this name; give each broker its own');
+    case CLOSE_REASON.unknownGroup:
+      return new HermesError('GROUP_NOT_FOUND', 'there is no such topic or group');
+    case CLOSE_REASON.notRegistered:
+      return new HermesError('FENCED', 'nothing is held on this stream: register or join first');
+  }
+}

@@ -1,0 +1,54 @@
+import { HermesError } from '@hermes/contracts';
+import { type BidiStream } from '@hermes/kit';
+import { createDeferred } from '@hermes/runtime';
+
+/** What a holder may leave unread: some pushes of everything that it holds. */
+const UNREAD_BYTES_MAX = 4 * 1_048_576;
+
+/** The answering half of one lease stream, from the leases' side. */
+export class Outlet<Request, Response> {
+  readonly #stream: BidiStream<Request, Response>;
+  readonly #closed = createDeferred<never>();
+  #over = false;
+
+  constructor(stream: BidiStream<Request, Response>) {
+    this.#stream = stream;
+    // Whoever does not wait for the end still may cause one.
+    this.#closed.promise.catch(() => undefined);
+  }
+
+  /** Sends a frame; a holder that does not read is ended with SLOW_CONSUMER. */
+  send(frame: Response): void {
+    if (this.#over) {
+      return;
+    }
+    if (this.#stream.bufferedBytes > UNREAD_BYTES_MAX) {
+      this.close(new HermesError('SLOW_CONSUMER', 'the lease stream is not read'));
+      return;
+    }
+    this.#stream.write(frame);
+  }
+
+  /** Ends the stream with `error`; what was sent before still goes out. */
+  close(error: HermesError): void {
+    this.#over = true;
+    this.#closed.reject(error);
+  }
+
+  /** Reads the stream with `take` until it ends; throws what `take` throws, or what the stream was closed with. */
+  async serve(take: (frame: Request) => void): Promise<void> {
+    const reading = async (): Promise<void> => {
+      for await (const frame of this.#stream) {
+        if (this.#over) {
+          return;
+        }
+        take(frame);
+      }
+    };
+    try {
+      await Promise.race([reading(), this.#closed.promise]);
+    } finally {
+      this.#over = true;
+    }
+  }
+}
