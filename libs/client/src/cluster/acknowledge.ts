@@ -1,0 +1,160 @@
+import {
+  type AckResult,
+  HermesError,
+  invalidField,
+  partitionOfReceipt,
+  type RawAckEntry,
+  type RawAcknowledgeRequest,
+  statusToError,
+  toStatus,
+} from '@hermes/contracts';
+import { Backoff, sleep } from '@hermes/runtime';
+import { type Channels } from './channels.js';
+import { type CallLimits, type Environment } from './environment.js';
+import { failureOf, partitionMoving } from './failure.js';
+import { ACKNOWLEDGE } from './methods.js';
+import { type Router } from './router.js';
+
+/** One attempt at one owner; a hung one must leave time for its successor. Settling twice does no harm. */
+const ATTEMPT_MS = 4_000;
+/** Left of the caller's deadline for the answer to reach it. */
+const ANSWER_MARGIN_MS = 50;
+const RETRY_BACKOFF = { initialMs: 20, maxMs: 1_000 };
+
+/** What acknowledging needs. */
+export interface AcknowledgeDeps {
+  readonly router: Router;
+  readonly channels: Channels;
+  readonly environment: Environment;
+}
+
+/** Entries of one request that still have no result. */
+interface Progress {
+  readonly request: RawAcknowledgeRequest;
+  readonly results: AckResult[];
+  readonly lastErrors: (HermesError | undefined)[];
+  /** Failures of whole calls; if nothing but these came, the caller's call fails too. */
+  callError: HermesError | undefined;
+  anySettled: boolean;
+}
+
+/**
+ * Settles entries at the owners of their partitions and merges the answers in order. What an owner refuses because
+ * it is none any more, or never answered, is tried again until the deadline: settling may be repeated freely.
+ */
+export async function acknowledge(
+  deps: AcknowledgeDeps,
+  request: RawAcknowledgeRequest,
+  limits: CallLimits,
+): Promise<AckResult[]> {
+  const { clock, timers, random } = deps.environment;
+  const progress: Progress = {
+    request,
+    results: new Array<AckResult>(request.entries.length),
+    lastErrors: [],
+    callError: undefined,
+    anySettled: false,
+  };
+  const deadlineAtMs = limits.deadlineAtMs - ANSWER_MARGIN_MS;
+  const backoff = new Backoff(RETRY_BACKOFF, random);
+  let pending = request.entries.map((_, index) => index);
+  for (;;) {
+    pending = await attempt(deps, progress, pending, { ...limits, deadlineAtMs });
+    const leftMs = deadlineAtMs - clock.monotonicMs();
+    if (pending.length === 0 || leftMs <= 0) {
+      break;
+    }
+    await sleep(timers, Math.min(backoff.nextDelayMs(), leftMs), limits.signal);
+  }
+  for (const index of pending) {
+    const error = progress.lastErrors[index] ?? partitionMoving(request.topic, undefined);
+    progress.callError ??= error;
+    progress.results[index] = { error: toStatus(error) };
+  }
+  if (!progress.anySettled && progress.callError !== undefined) {
+    throw progress.callError;
+  }
+  return progress.results;
+}
+
+/** One round over the owners; gives the entries that need another. */
+async function attempt(
+  deps: AcknowledgeDeps,
+  progress: Progress,
+  pending: readonly number[],
+  limits: CallLimits,
+): Promise<number[]> {
+  const again: number[] = [];
+  const byOwner = new Map<string, number[]>();
+  for (const index of pending) {
+    const entry = progress.request.entries[index] as RawAckEntry;
+    const partition = partitionOfReceipt(entry.receipt);
+    if (partition === undefined) {
+      progress.results[index] = { error: toStatus(invalidField(`entries[${index}].receipt`, 'a receipt')) };
+      progress.anySettled = true;
+      continue;
+    }
+    const endpoint = deps.router.endpointOf(progress.request.topic, partition);
+    if (endpoint === undefined) {
+      again.push(index);
+      continue;
+    }
+    const indices = byOwner.get(endpoint);
+    if (indices === undefined) {
+      byOwner.set(endpoint, [index]);
+    } else {
+      indices.push(index);
+    }
+  }
+  const calls = [...byOwner].map(([endpoint, indices]) => settleAt(deps, progress, { endpoint, indices }, limits));
+  return [...again, ...(await Promise.all(calls)).flat()];
+}
+
+async function settleAt(
+  { channels, router, environment }: AcknowledgeDeps,
+  progress: Progress,
+  { endpoint, indices }: { endpoint: string; indices: readonly number[] },
+  limits: CallLimits,
+): Promise<number[]> {
+  const { request } = progress;
+  const entries = indices.map((index) => request.entries[index] as RawAckEntry);
+  const deadlineAtMs = Math.min(limits.deadlineAtMs, environment.clock.monotonicMs() + ATTEMPT_MS);
+  try {
+    const { results } = await channels.unary(
+      endpoint,
+      ACKNOWLEDGE,
+      { ...request, entries },
+      { ...limits, deadlineAtMs },
+    );
+    return indices.filter((index, at) => {
+      const result = results[at] ?? { error: undefined };
+      const error = result.error === undefined ? undefined : statusToError(result.error);
+      if (error !== undefined && mayRepeat(error)) {
+        progress.lastErrors[index] = error;
+        router.learn(request.topic, partitionOfReceipt((entries[at] as RawAckEntry).receipt), error);
+        return true;
+      }
+      progress.results[index] = result;
+      progress.anySettled = true;
+      return false;
+    });
+  } catch (thrown) {
+    const error = thrown as HermesError;
+    if (limits.signal?.aborted !== true && mayRepeat(error)) {
+      for (const index of indices) {
+        progress.lastErrors[index] = error;
+        router.learn(request.topic, partitionOfReceipt((request.entries[index] as RawAckEntry).receipt), error);
+      }
+      return [...indices];
+    }
+    progress.callError ??= error;
+    for (const index of indices) {
+      progress.results[index] = { error: toStatus(error) };
+    }
+    return [];
+  }
+}
+
+function mayRepeat(error: HermesError): boolean {
+  return error.code !== 'BUG' && failureOf(error) !== 'final';
+}

@@ -1,0 +1,72 @@
+import { type HermesError } from '@hermes/contracts';
+import { Backoff, sleep } from '@hermes/runtime';
+import { type Channels, type Method } from './channels.js';
+import { type CallLimits, type Environment } from './environment.js';
+import { failureOf, partitionMoving } from './failure.js';
+import { type Router } from './router.js';
+
+const RETRY_BACKOFF = { initialMs: 20, maxMs: 1_000 };
+/** Left of the caller's deadline for the answer to reach it. */
+const ANSWER_MARGIN_MS = 50;
+/** One attempt at one owner; a hung one must leave time for its successor. */
+const ATTEMPT_MS = 4_000;
+
+/** What a re-routed call needs. */
+export interface RoutingDeps {
+  readonly router: Router;
+  readonly channels: Channels;
+  readonly environment: Environment;
+}
+
+/** Gives a failure back to the loop that routes: false if it is final. */
+function mayRepeat(error: HermesError): boolean {
+  return error.code !== 'BUG' && failureOf(error) !== 'final';
+}
+
+/**
+ * Runs `attempt` at the partition's owner, again at whoever is the owner then, until it succeeds, fails for good or
+ * the deadline passes (PARTITION_MOVING). For calls that change nothing: what may have been done is repeated.
+ */
+export async function atOwner<T>(
+  { router, environment }: RoutingDeps,
+  target: { readonly topic: string; readonly partition: number },
+  limits: CallLimits,
+  attempt: (endpoint: string) => Promise<T>,
+): Promise<T> {
+  const { clock, timers, random } = environment;
+  const backoff = new Backoff(RETRY_BACKOFF, random);
+  let last: HermesError | undefined;
+  for (;;) {
+    const endpoint = router.endpointOf(target.topic, target.partition);
+    if (endpoint !== undefined) {
+      try {
+        return await attempt(endpoint);
+      } catch (thrown) {
+        last = thrown as HermesError;
+        if (limits.signal?.aborted === true || !mayRepeat(last)) {
+          throw last;
+        }
+        router.learn(target.topic, target.partition, last);
+      }
+    }
+    const leftMs = limits.deadlineAtMs - ANSWER_MARGIN_MS - clock.monotonicMs();
+    if (leftMs <= 0) {
+      throw partitionMoving(target.topic, target.partition, last);
+    }
+    await sleep(timers, Math.min(leftMs, backoff.nextDelayMs()), limits.signal);
+  }
+}
+
+/** `atOwner` for a unary read. */
+export function readFromOwner<Request, Response>(
+  deps: RoutingDeps,
+  target: { readonly topic: string; readonly partition: number },
+  limits: CallLimits,
+  call: { readonly method: Method<Request, Response>; readonly request: Request },
+): Promise<Response> {
+  return atOwner(deps, target, limits, (endpoint) => {
+    const attemptUntilMs = deps.environment.clock.monotonicMs() + ATTEMPT_MS;
+    const deadlineAtMs = Math.min(limits.deadlineAtMs - ANSWER_MARGIN_MS, attemptUntilMs);
+    return deps.channels.unary(endpoint, call.method, call.request, { ...limits, deadlineAtMs });
+  });
+}

@@ -1,0 +1,222 @@
+import {
+  type CallOptions,
+  type ChannelOptions,
+  Client,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  credentials,
+  Metadata,
+} from '@grpc/grpc-js';
+import { fromServiceError, LIMITS } from '@hermes/contracts';
+import { type CancelTimer } from '@hermes/runtime';
+import { type CallLimits, type Environment, systemEnvironment } from './environment.js';
+
+/** A method of a service: where it is and how its messages are written. Generated and raw definitions fit. */
+export interface Method<Request, Response> {
+  readonly path: string;
+  readonly requestSerialize: (value: Request) => Buffer;
+  readonly responseDeserialize: (value: Buffer) => Response;
+}
+
+/** Servers take 1,000 streams on a connection; a further channel is opened before that is reached. */
+const STREAMS_PER_CHANNEL_MAX = 900;
+/** A channel that carried nothing for so long is closed. */
+const CHANNEL_IDLE_MS = 5 * 60_000;
+const SWEEP_MS = 60_000;
+
+/** Keepalive finds a frozen or unplugged peer within 15 s, also on quiet connections. */
+const TRANSPORT_OPTIONS: ChannelOptions = {
+  'grpc.max_receive_message_length': LIMITS.transportBytes,
+  'grpc.max_send_message_length': LIMITS.transportBytes,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.keepalive_permit_without_calls': 1,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.min_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1_000,
+  'grpc.enable_channelz': 0,
+  // Without a pool of its own, a second channel to the same server would share the first one's connection.
+  'grpc.use_local_subchannel_pool': 1,
+};
+
+interface Channel {
+  readonly client: Client;
+  calls: number;
+  usedAtMs: number;
+}
+
+/** How this process names itself to servers. */
+export interface ClientIdentity {
+  readonly id: string;
+  readonly version: string;
+}
+
+/**
+ * One or more gRPC channels per endpoint, opened when needed and closed when idle. The endpoints are those of the
+ * owners, the meta-servers or the gateway; what is called there is the caller's business.
+ */
+export class Channels {
+  readonly #channels = new Map<string, Channel[]>();
+  readonly #metadata = new Metadata();
+  readonly #environment: Environment;
+  #cancelSweep: CancelTimer | undefined;
+  #closed = false;
+
+  constructor(identity: ClientIdentity, environment: Environment = systemEnvironment) {
+    this.#environment = environment;
+    this.#metadata.set('hermes-client-id', identity.id);
+    this.#metadata.set('hermes-client-version', identity.version);
+  }
+
+  /** Number of open channels. */
+  get size(): number {
+    let size = 0;
+    for (const channels of this.#channels.values()) {
+      size += channels.length;
+    }
+    return size;
+  }
+
+  /** One request, one response. Rejects with HermesError whose cause is the gRPC error. */
+  unary<Request, Response>(
+    endpoint: string,
+    method: Method<Request, Response>,
+    request: Request,
+    limits: CallLimits,
+  ): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      const channel = this.#take(endpoint);
+      const onAbort = (): void => {
+        call.cancel();
+      };
+      const call = channel.client.makeUnaryRequest(
+        method.path,
+        method.requestSerialize,
+        method.responseDeserialize,
+        request,
+        this.#metadata,
+        this.#options(limits),
+        (error, response) => {
+          channel.calls -= 1;
+          limits.signal?.removeEventListener('abort', onAbort);
+          if (error !== null) {
+            reject(fromServiceError(error));
+          } else {
+            resolve(response as Response);
+          }
+        },
+      );
+      limits.signal?.addEventListener('abort', onAbort, { once: true });
+      if (limits.signal?.aborted === true) {
+        call.cancel();
+      }
+    });
+  }
+
+  /** One request, many responses. The caller listens to `error`; cancel() ends it. */
+  serverStream<Request, Response>(
+    endpoint: string,
+    method: Method<Request, Response>,
+    request: Request,
+    limits?: CallLimits,
+  ): ClientReadableStream<Response> {
+    const channel = this.#take(endpoint);
+    const stream = channel.client.makeServerStreamRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      request,
+      this.#metadata,
+      limits === undefined ? {} : this.#options(limits),
+    );
+    const onAbort = (): void => {
+      stream.cancel();
+    };
+    limits?.signal?.addEventListener('abort', onAbort, { once: true });
+    stream.once('status', () => {
+      channel.calls -= 1;
+      limits?.signal?.removeEventListener('abort', onAbort);
+    });
+    return stream;
+  }
+
+  /** Requests and responses at will. The caller listens to `error`; cancel() ends it. */
+  bidi<Request, Response>(endpoint: string, method: Method<Request, Response>): ClientDuplexStream<Request, Response> {
+    const channel = this.#take(endpoint);
+    const stream = channel.client.makeBidiStreamRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      this.#metadata,
+      {},
+    );
+    stream.once('status', () => {
+      channel.calls -= 1;
+    });
+    return stream;
+  }
+
+  /** Closes all channels; their streams end. Nothing can be called any more. */
+  close(): void {
+    this.#closed = true;
+    this.#cancelSweep?.();
+    for (const channels of this.#channels.values()) {
+      for (const { client } of channels) {
+        client.close();
+      }
+    }
+    this.#channels.clear();
+  }
+
+  #take(endpoint: string): Channel {
+    if (this.#closed) {
+      throw new Error('the client is closed');
+    }
+    let channels = this.#channels.get(endpoint);
+    if (channels === undefined) {
+      channels = [];
+      this.#channels.set(endpoint, channels);
+    }
+    let channel = channels.find(({ calls }) => calls < STREAMS_PER_CHANNEL_MAX);
+    if (channel === undefined) {
+      channel = {
+        client: new Client(endpoint, credentials.createInsecure(), TRANSPORT_OPTIONS),
+        calls: 0,
+        usedAtMs: 0,
+      };
+      channels.push(channel);
+      this.#scheduleSweep();
+    }
+    channel.calls += 1;
+    channel.usedAtMs = this.#environment.clock.monotonicMs();
+    return channel;
+  }
+
+  #options(limits: CallLimits): CallOptions {
+    const remainingMs = limits.deadlineAtMs - this.#environment.clock.monotonicMs();
+    return Number.isFinite(remainingMs) ? { deadline: Date.now() + Math.max(0, remainingMs) } : {};
+  }
+
+  #scheduleSweep(): void {
+    this.#cancelSweep ??= this.#environment.timers.after(SWEEP_MS, () => {
+      this.#cancelSweep = undefined;
+      this.#sweep();
+    });
+  }
+
+  #sweep(): void {
+    const idleSinceMs = this.#environment.clock.monotonicMs() - CHANNEL_IDLE_MS;
+    for (const [endpoint, channels] of this.#channels) {
+      const kept = channels.filter((channel) => channel.calls > 0 || channel.usedAtMs > idleSinceMs);
+      channels.filter((channel) => !kept.includes(channel)).forEach(({ client }) => client.close());
+      if (kept.length === 0) {
+        this.#channels.delete(endpoint);
+      } else {
+        this.#channels.set(endpoint, kept);
+      }
+    }
+    if (this.#channels.size > 0) {
+      this.#scheduleSweep();
+    }
+  }
+}

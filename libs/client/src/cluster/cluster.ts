@@ -1,0 +1,183 @@
+import {
+  type AckResult,
+  AdminServiceService,
+  GroupMode,
+  HermesError,
+  LIMITS,
+  type RawAcknowledgeRequest,
+  durationFromMs,
+  type SubscribeAccepted,
+} from '@hermes/contracts';
+import { acknowledge } from './acknowledge.js';
+import { Channels, type ClientIdentity, type Method } from './channels.js';
+import { ClusterPartitionCalls } from './cluster-partition-calls.js';
+import { ClusterSubscription } from './cluster-subscription.js';
+import { ConsumerLeases } from './consumer-leases.js';
+import { type CallLimits, type Environment, systemEnvironment } from './environment.js';
+import { failureOf, partitionMoving } from './failure.js';
+import { type Link } from './link.js';
+import { MetaServers } from './meta-servers.js';
+import { SilenceWatch } from './owner-stream.js';
+import { Publisher } from './publisher.js';
+import { RouteTable } from './route-table.js';
+import { RouteWatch } from './route-watch.js';
+import { type Router, routerOf } from './router.js';
+import { type Subscription, type SubscriptionEvents, type SubscriptionRequest } from './subscription.js';
+
+/** How long a topic that is not in the table may still come with the first snapshot. */
+const SNAPSHOT_WAIT_MS = 1_000;
+/** A topic that was just created shows up in the routes within this, or is asked for again. */
+const ROUTE_WAIT_MS = 250;
+/** Left of the caller's deadline for the answer to reach it. */
+const ANSWER_MARGIN_MS = 50;
+
+/** How to reach a cluster. */
+export interface ClusterOptions {
+  readonly metaServers: readonly string[];
+  readonly identity: ClientIdentity;
+  readonly environment?: Environment;
+  /** Bytes of messages that may be on their way. */
+  readonly publishBytesMax?: number;
+}
+
+/** A cluster, seen from its clients: routes from the meta-servers, calls to the owners. */
+export class Cluster implements Link {
+  readonly router: Router;
+  readonly channels: Channels;
+  readonly publisher: Publisher;
+  readonly partitions: ClusterPartitionCalls;
+  readonly #environment: Environment;
+  readonly #servers: MetaServers;
+  readonly #table = new RouteTable();
+  readonly #watch: RouteWatch;
+  readonly #leases: ConsumerLeases;
+  readonly #silence: SilenceWatch;
+
+  constructor({ metaServers, identity, environment = systemEnvironment, publishBytesMax }: ClusterOptions) {
+    this.#environment = environment;
+    this.channels = new Channels(identity, environment);
+    this.router = routerOf(this.#table);
+    this.#servers = new MetaServers(metaServers, this.channels, environment);
+    this.#watch = new RouteWatch(this.#table, this.#servers, environment);
+    this.#leases = new ConsumerLeases(this.#servers, environment);
+    this.#silence = new SilenceWatch(environment);
+    const routing = { router: this.router, channels: this.channels, environment };
+    this.publisher = new Publisher(routing, publishBytesMax);
+    this.partitions = new ClusterPartitionCalls(routing, (topic, limits) => this.partitionsOf(topic, limits));
+  }
+
+  /** Begins to follow the routes. */
+  start(): void {
+    this.#watch.start();
+  }
+
+  close(): void {
+    this.publisher.close();
+    this.#leases.close();
+    this.#watch.stop();
+    this.channels.close();
+  }
+
+  /** True while the routes follow a meta-server. */
+  get fresh(): boolean {
+    return this.#watch.fresh;
+  }
+
+  /** True once routes are known, be it from before the meta-servers went away. */
+  get hasRoutes(): boolean {
+    return this.#watch.fresh || this.#table.topics().length > 0;
+  }
+
+  /** Number of consumers that hold leases through this process. */
+  get members(): number {
+    return this.#leases.size;
+  }
+
+  async partitionsOf(topic: string, limits: CallLimits): Promise<number> {
+    const { clock } = this.#environment;
+    const deadlineAtMs = limits.deadlineAtMs - ANSWER_MARGIN_MS;
+    let last: HermesError | undefined;
+    for (let round = 0; ; round += 1) {
+      const partitions = this.router.partitionsOf(topic);
+      if (partitions !== undefined) {
+        return partitions;
+      }
+      const leftMs = deadlineAtMs - clock.monotonicMs();
+      if (leftMs <= 0 || limits.signal?.aborted === true) {
+        throw partitionMoving(topic, undefined, last);
+      }
+      if (round === 0 && !this.#watch.fresh) {
+        await this.#routesChange(Math.min(SNAPSHOT_WAIT_MS, leftMs), limits.signal);
+        continue;
+      }
+      last = await this.#askFor(topic, { ...limits, deadlineAtMs });
+      await this.#routesChange(Math.min(ROUTE_WAIT_MS, leftMs), limits.signal);
+    }
+  }
+
+  subscribe(request: SubscriptionRequest, events: SubscriptionEvents): Subscription {
+    const deps = {
+      router: this.router,
+      channels: this.channels,
+      leases: this.#leases,
+      watch: this.#silence,
+      environment: this.#environment,
+      terms: () => this.#termsOf(request),
+    };
+    return new ClusterSubscription(deps, request, events);
+  }
+
+  acknowledge(request: RawAcknowledgeRequest, limits: CallLimits): Promise<AckResult[]> {
+    const { router, channels } = this;
+    return acknowledge({ router, channels, environment: this.#environment }, request, limits);
+  }
+
+  admin<Request, Response>(method: Method<Request, Response>, request: Request, limits: CallLimits): Promise<Response> {
+    return this.#servers.unary(method, request, limits);
+  }
+
+  /** Throws TOPIC_NOT_FOUND; otherwise the topic exists, or (the returned error) nobody could tell. */
+  async #askFor(topic: string, limits: CallLimits): Promise<HermesError | undefined> {
+    try {
+      await this.#servers.unary(AdminServiceService.getTopic, { topic }, limits);
+      return undefined;
+    } catch (thrown) {
+      const error = thrown as HermesError;
+      if (failureOf(error) === 'final') {
+        throw error;
+      }
+      return error;
+    }
+  }
+
+  #routesChange(withinMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        cancel();
+        stopListening();
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      const cancel = this.#environment.timers.after(withinMs, done);
+      const stopListening = this.router.onChange(done);
+      signal?.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  async #termsOf({ topic, group }: SubscriptionRequest): Promise<SubscribeAccepted> {
+    const deadlineAtMs = this.#environment.clock.monotonicMs() + LIMITS.clientDeadlineMs;
+    const response = await this.#servers.unary(AdminServiceService.getGroup, { topic, group }, { deadlineAtMs });
+    const found = response.group;
+    if (found === undefined) {
+      throw new HermesError('GROUP_NOT_FOUND', `group ${topic}/${group} does not exist`);
+    }
+    return {
+      subscriptionId: Buffer.alloc(0),
+      resumed: false,
+      partitions: [],
+      mode: found.mode === GroupMode.UNSPECIFIED ? GroupMode.KEY_ORDERED : found.mode,
+      ackDeadline: found.ackDeadline ?? durationFromMs(LIMITS.ackDeadlineMs.default),
+      maxAttempts: found.retry?.maxAttempts ?? LIMITS.maxAttempts.default,
+    };
+  }
+}

@@ -1,0 +1,10 @@
+export { Channels, type ClientIdentity, type Method } from './channels.js';
+export { Cluster, type ClusterOptions } from './cluster.js';
+export { type CallLimits, type Environment, systemEnvironment } from './environment.js';
+export { failureOf, partitionMoving } from './failure.js';
+export { GatewayLink } from './gateway-link.js';
+export { type Link } from './link.js';
+export { type PartitionCalls } from './partition-calls.js';
+export { type Chain, PendingMessage, type Published, type PublishOutcome } from './pending-message.js';
+export { type Route, RouteTable } from './route-table.js';
+export { type Subscription, type SubscriptionEvents, type SubscriptionRequest } from './subscription.js';

@@ -1,0 +1,10 @@
+import { RawMessagingService, RawPartitionService } from '@hermes/contracts';
+
+/** PublishStream with messages as bytes. */
+export const PUBLISH_STREAM = RawMessagingService.publishStream;
+/** Subscribe with messages as bytes. */
+export const SUBSCRIBE = RawMessagingService.subscribe;
+/** Acknowledge, written by hand for speed. */
+export const ACKNOWLEDGE = RawMessagingService.acknowledge;
+/** ReadMessages with messages as bytes. */
+export const READ_MESSAGES = RawPartitionService.readMessages;

@@ -1,0 +1,146 @@
+import { type ClientReadableStream } from '@grpc/grpc-js';
+import {
+  fromServiceError,
+  HermesError,
+  LIMITS,
+  type RawDelivery,
+  type RawSubscribeResponse,
+  type SubscribeAccepted,
+  type SubscribeRequest,
+} from '@hermes/contracts';
+import { type CancelTimer } from '@hermes/runtime';
+import { type Channels } from './channels.js';
+import { type Environment } from './environment.js';
+import { SUBSCRIBE } from './methods.js';
+
+/** How often streams are looked at for silence: all of a process together. */
+const LOOK_MS = 1_000;
+
+/** What a stream tells. */
+export interface OwnerStreamEvents {
+  accepted(terms: SubscribeAccepted): void;
+  deliveries(deliveries: RawDelivery[]): void;
+  /** Nothing more comes. Not called after `cancel`. */
+  ended(error: HermesError): void;
+}
+
+/** One Subscribe stream at one server. It counts as broken after 15 s without a frame. */
+export class OwnerStream {
+  readonly endpoint: string;
+  readonly #stream: ClientReadableStream<RawSubscribeResponse>;
+  readonly #watch: SilenceWatch;
+  readonly #events: OwnerStreamEvents;
+  /** Silence counts from here; paused streams are not silent. */
+  #heardAtMs: number;
+  #over = false;
+
+  constructor(
+    channels: Channels,
+    watch: SilenceWatch,
+    endpoint: string,
+    request: SubscribeRequest,
+    events: OwnerStreamEvents,
+  ) {
+    this.endpoint = endpoint;
+    this.#watch = watch;
+    this.#events = events;
+    this.#heardAtMs = watch.nowMs;
+    this.#stream = channels.serverStream(endpoint, SUBSCRIBE, request);
+    let error: HermesError | undefined;
+    this.#stream.on('data', (response: RawSubscribeResponse) => {
+      this.#onFrame(response);
+    });
+    this.#stream.on('error', (cause) => {
+      error = fromServiceError(cause);
+    });
+    this.#stream.on('status', () => {
+      this.#end(error ?? new HermesError('DRAINING', `${endpoint} has ended the subscription`));
+    });
+    watch.add(this);
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#heardAtMs = this.#watch.nowMs;
+    this.#stream.resume();
+  }
+
+  /** Ends it; no event follows. */
+  cancel(): void {
+    this.#over = true;
+    this.#watch.delete(this);
+    this.#stream.cancel();
+  }
+
+  /** Called by the watch. */
+  look(nowMs: number): void {
+    if (!this.#stream.isPaused() && nowMs - this.#heardAtMs > LIMITS.silenceMs) {
+      const error = new HermesError('OUTCOME_UNKNOWN', `${this.endpoint} was silent for ${LIMITS.silenceMs} ms`);
+      this.#end(error);
+      this.#stream.cancel();
+    }
+  }
+
+  #onFrame({ frame }: RawSubscribeResponse): void {
+    if (this.#over) {
+      return;
+    }
+    this.#heardAtMs = this.#watch.nowMs;
+    if (frame?.$case === 'batch') {
+      this.#events.deliveries(frame.value.deliveries);
+    } else if (frame?.$case === 'accepted') {
+      this.#events.accepted(frame.value);
+    }
+    // Draining needs nothing: the new owner's route and the end of this stream say what to do.
+  }
+
+  #end(error: HermesError): void {
+    if (!this.#over) {
+      this.#over = true;
+      this.#watch.delete(this);
+      this.#events.ended(error);
+    }
+  }
+}
+
+/** Finds silent streams with one timer for all of them. */
+export class SilenceWatch {
+  readonly #environment: Environment;
+  readonly #streams = new Set<OwnerStream>();
+  #cancelTimer: CancelTimer | undefined;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  get nowMs(): number {
+    return this.#environment.clock.monotonicMs();
+  }
+
+  add(stream: OwnerStream): void {
+    this.#streams.add(stream);
+    this.#cancelTimer ??= this.#environment.timers.after(LOOK_MS, () => {
+      this.#look();
+    });
+  }
+
+  delete(stream: OwnerStream): void {
+    this.#streams.delete(stream);
+  }
+
+  #look(): void {
+    this.#cancelTimer = undefined;
+    const { nowMs } = this;
+    for (const stream of [...this.#streams]) {
+      stream.look(nowMs);
+    }
+    if (this.#streams.size > 0) {
+      this.#cancelTimer = this.#environment.timers.after(LOOK_MS, () => {
+        this.#look();
+      });
+    }
+  }
+}

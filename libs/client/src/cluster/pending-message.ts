@@ -1,0 +1,61 @@
+import { type Durability, HermesError, type PublishResult, statusToError } from '@hermes/contracts';
+
+/** A message that was stored. */
+export interface Published {
+  readonly messageId?: string;
+  readonly scheduleId?: string;
+  readonly durability: Durability;
+  readonly duplicate: boolean;
+}
+
+/** What became of a message: exactly one of these. */
+export type PublishOutcome = Published | HermesError;
+
+/** Messages of one publisher that must not pass each other: when one of them fails retryably, the rest fail too. */
+export interface Chain {
+  failed?: HermesError;
+}
+
+/** One message on its way. It is settled once, whatever happens afterwards. */
+export class PendingMessage {
+  /** The encoded Message. */
+  readonly bytes: Uint8Array;
+  readonly deadlineAtMs: number;
+  readonly chain: Chain | undefined;
+  state: 'waiting' | 'sent' | 'settled' = 'waiting';
+  readonly #onSettled: (outcome: PublishOutcome) => void;
+
+  constructor(bytes: Uint8Array, deadlineAtMs: number, onSettled: (outcome: PublishOutcome) => void, chain?: Chain) {
+    this.bytes = bytes;
+    this.deadlineAtMs = deadlineAtMs;
+    this.chain = chain;
+    this.#onSettled = onSettled;
+  }
+
+  /** The first outcome counts; false if there was one already. */
+  settle(outcome: PublishOutcome): boolean {
+    if (this.state === 'settled') {
+      return false;
+    }
+    this.state = 'settled';
+    if (this.chain !== undefined && outcome instanceof HermesError && outcome.retryable) {
+      this.chain.failed ??= outcome;
+    }
+    this.#onSettled(outcome);
+    return true;
+  }
+}
+
+/** The outcome that a server's result tells. */
+export function outcomeOf({ outcome, durability, duplicate }: PublishResult): PublishOutcome {
+  switch (outcome?.$case) {
+    case 'messageId':
+      return { messageId: outcome.value, durability, duplicate };
+    case 'scheduleId':
+      return { scheduleId: outcome.value, durability, duplicate };
+    case 'error':
+      return statusToError(outcome.value);
+    case undefined:
+      return new HermesError('OUTCOME_UNKNOWN', 'the server told no outcome');
+  }
+}

@@ -1,0 +1,121 @@
+import { type ClientDuplexStream } from '@grpc/grpc-js';
+import {
+  fromServiceError,
+  type HermesError,
+  LIMITS,
+  type PublishStreamResponse,
+  type RawPublishRequest,
+} from '@hermes/contracts';
+import { type Channels } from './channels.js';
+import { PUBLISH_STREAM } from './methods.js';
+import { outcomeOf, type PendingMessage, type PublishOutcome } from './pending-message.js';
+
+/** Frames that wait for their answer; what comes meanwhile waits and shares frames. */
+const FRAMES_IN_FLIGHT_MAX = 8;
+
+/** Where a stream publishes to. */
+export interface PublishTarget {
+  readonly endpoint: string;
+  readonly topic: string;
+  readonly partition: number | undefined;
+}
+
+/** What a stream tells its queue. */
+export interface PublishStreamEvents {
+  /** One frame was answered, in order. */
+  answered(frame: readonly PendingMessage[], outcomes: readonly PublishOutcome[]): void;
+  /** There is room for more. */
+  writable(): void;
+  /** Nothing more comes; `unanswered` frames were sent. Without an error the server ended it in good order. */
+  ended(unanswered: readonly (readonly PendingMessage[])[], error: HermesError | undefined): void;
+}
+
+/** One open PublishStream: sends frames and matches the answers, which come in order. */
+export class PublishStream {
+  readonly endpoint: string;
+  readonly openedAtMs: number;
+  readonly #target: PublishTarget;
+  readonly #stream: ClientDuplexStream<RawPublishRequest, PublishStreamResponse>;
+  readonly #events: PublishStreamEvents;
+  #unanswered: PendingMessage[][] = [];
+  #error: HermesError | undefined;
+  #socketFull = false;
+  #finished = false;
+
+  constructor(channels: Channels, target: PublishTarget, openedAtMs: number, events: PublishStreamEvents) {
+    this.endpoint = target.endpoint;
+    this.openedAtMs = openedAtMs;
+    this.#target = target;
+    this.#events = events;
+    this.#stream = channels.bidi(target.endpoint, PUBLISH_STREAM);
+    this.#stream.on('data', (response: PublishStreamResponse) => {
+      this.#onResponse(response);
+    });
+    this.#stream.on('drain', () => {
+      this.#socketFull = false;
+      events.writable();
+    });
+    this.#stream.on('error', (error) => {
+      this.#error = fromServiceError(error);
+    });
+    this.#stream.on('status', () => {
+      this.#finished = true;
+      events.ended(this.#unanswered, this.#error);
+    });
+  }
+
+  /** True while nothing more should be sent. */
+  get full(): boolean {
+    return this.#finished || this.#socketFull || this.#unanswered.length >= FRAMES_IN_FLIGHT_MAX;
+  }
+
+  /** True if `finish` was called or the stream has ended. */
+  get finished(): boolean {
+    return this.#finished;
+  }
+
+  /** True if every frame was answered. */
+  get idle(): boolean {
+    return this.#unanswered.length === 0;
+  }
+
+  send(frame: PendingMessage[]): void {
+    const { topic, partition } = this.#target;
+    const messages = frame.map((message) => {
+      message.state = 'sent';
+      return message.bytes;
+    });
+    this.#unanswered.push(frame);
+    this.#socketFull = !this.#stream.write({ topic, messages, ...(partition === undefined ? {} : { partition }) });
+  }
+
+  /** Sends nothing more; what is unanswered is still answered, then the stream ends. */
+  finish(): void {
+    if (!this.#finished) {
+      this.#finished = true;
+      this.#stream.end();
+    }
+  }
+
+  /** Ends it now; what is unanswered stays so. */
+  cancel(): void {
+    this.#finished = true;
+    this.#stream.cancel();
+  }
+
+  #onResponse(response: PublishStreamResponse): void {
+    const frame = this.#unanswered[0];
+    if (frame?.length !== response.results.length) {
+      // Answers that fit no frame make every later one doubtful.
+      this.cancel();
+      return;
+    }
+    this.#unanswered.shift();
+    this.#events.answered(frame, response.results.map(outcomeOf));
+  }
+}
+
+/** Takes messages from the front of `waiting` for one frame: as many as the contract lets a frame hold. */
+export function frameFits(messages: number, bytes: number, nextBytes: number): boolean {
+  return messages === 0 || (messages < LIMITS.publishMessages && bytes + nextBytes <= LIMITS.frameBytes);
+}

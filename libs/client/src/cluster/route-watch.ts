@@ -1,0 +1,67 @@
+import { type ClientReadableStream } from '@grpc/grpc-js';
+import { CoordinationServiceService, fromServiceError, type WatchRoutesResponse } from '@hermes/contracts';
+import { Backoff, type CancelTimer } from '@hermes/runtime';
+import { type Environment } from './environment.js';
+import { type MetaServers } from './meta-servers.js';
+import { type RouteTable } from './route-table.js';
+
+const RECONNECT_BACKOFF = { initialMs: 50, maxMs: 2_000 };
+
+/**
+ * Keeps a RouteTable filled from whichever meta-server answers. While none does, the table stays as it is and this
+ * tries again, for ever, until stopped.
+ */
+export class RouteWatch {
+  readonly #table: RouteTable;
+  readonly #servers: MetaServers;
+  readonly #environment: Environment;
+  readonly #backoff: Backoff;
+  #stream: ClientReadableStream<WatchRoutesResponse> | undefined;
+  #cancelRetry: CancelTimer | undefined;
+  #fresh = false;
+  #stopped = false;
+
+  constructor(table: RouteTable, servers: MetaServers, environment: Environment) {
+    this.#table = table;
+    this.#servers = servers;
+    this.#environment = environment;
+    this.#backoff = new Backoff(RECONNECT_BACKOFF, environment.random);
+  }
+
+  /** True while the table follows a meta-server. */
+  get fresh(): boolean {
+    return this.#fresh;
+  }
+
+  start(): void {
+    this.#open();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelRetry?.();
+    this.#stream?.cancel();
+  }
+
+  #open(): void {
+    const stream = this.#servers.serverStream(CoordinationServiceService.watchRoutes, { topics: [] });
+    this.#stream = stream;
+    stream.on('data', (update: WatchRoutesResponse) => {
+      this.#backoff.reset();
+      this.#fresh ||= update.snapshot;
+      this.#table.apply(update);
+    });
+    stream.on('error', (error) => {
+      this.#servers.refused(fromServiceError(error));
+    });
+    stream.on('status', () => {
+      this.#fresh = false;
+      this.#stream = undefined;
+      if (!this.#stopped) {
+        this.#cancelRetry = this.#environment.timers.after(this.#backoff.nextDelayMs(), () => {
+          this.#open();
+        });
+      }
+    });
+  }
+}
