@@ -107,7 +107,7 @@ export interface BrokerRegistration {
 
 /** A topic whose partitions are to be owned. */
 export interface LeasedTopic {
-  readonly topic: string;
+  readonly name: string;
   readonly partitions: number;
   /** Of the topic and its groups; grows with each change of theirs. */
   readonly revision: number;

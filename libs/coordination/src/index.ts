@@ -1,3 +1,4 @@
+export { assign, type AssignHolder, type AssignItem } from './assign.js';
 export {
   type BrokerGrantEffect,
   type BrokerLeaseEffect,
@@ -14,6 +15,7 @@ export {
   type ReadyEffect,
   type RoutesEffect,
 } from './broker-lease-effect.js';
+export { BrokerLeases, type BrokerLeasesOptions } from './broker-leases.js';
 export {
   type ConsumerGrantEffect,
   type ConsumerJoin,
@@ -40,3 +42,4 @@ export {
 export { HeldAssignments, type LeaseChange } from './held-assignments.js';
 export { LeaseHolder, type ReceivedGrant } from './lease-holder.js';
 export { LeaseTerm, type Now } from './lease-term.js';
+export { placeEmbedded, type PlaceableDirectory } from './place.js';

@@ -1,0 +1,82 @@
+import { type BrokerRegistration, type BrokerView, type PersistedBroker } from './broker-lease-effect.js';
+import { type SessionId } from './lease.js';
+
+/** The lease of one broker process, from its register (or the leader's start) to the lease's end. */
+export interface BrokerLease {
+  readonly name: string;
+  readonly incarnation: number;
+  endpoint: string;
+  host: string;
+  zone: string;
+  brokerGroup: string;
+  capacity: number;
+  dataDirectory: string;
+  /** Its stream; undefined: it has ended, or has not come since the leader's start. */
+  session: SessionId | undefined;
+  /** Ends then, on the leader's monotonic clock, unless heard again. */
+  untilMs: number;
+  /** When its endpoint is to be probed; Infinity: not. */
+  probeAtMs: number;
+  /** The probe whose answer counts; 0: none. */
+  probe: number;
+  /** Its process is stopping. */
+  draining: boolean;
+  /** Its assignments changed since it was told. */
+  dirty: boolean;
+}
+
+/** Processes that are known to be over, remembered per broker: a late register of one of them is refused. */
+const ENDED_MAX = 16;
+
+/** A broker by its name, through all its processes. */
+export interface Broker {
+  readonly name: string;
+  lease: BrokerLease | undefined;
+  drained: boolean;
+  readonly ended: number[];
+  /** Since when it has no lease. */
+  goneAtMs: number;
+  /** Its row, as last seen. */
+  row: PersistedBroker;
+}
+
+export function createBroker(row: PersistedBroker, nowMs: number): Broker {
+  return { name: row.name, lease: undefined, drained: row.drained, ended: [], goneAtMs: nowMs, row };
+}
+
+/** The row of a broker that registers. */
+export function brokerRow(from: BrokerRegistration, drained: boolean): PersistedBroker {
+  const { broker: name, incarnation, endpoint, zone, brokerGroup, dataDirectory } = from;
+  return { name, incarnation, endpoint, zone, brokerGroup, dataDirectory, drained };
+}
+
+/** A lease for a process that may still run somewhere: known from a row, or just registered. */
+export function createLease(row: PersistedBroker, untilMs: number): BrokerLease {
+  const { name, incarnation, endpoint, zone, brokerGroup, dataDirectory } = row;
+  const identity = { name, incarnation, endpoint, host: '', zone, brokerGroup, capacity: 0, dataDirectory };
+  const probe = { probeAtMs: Number.POSITIVE_INFINITY, probe: 0 };
+  return { ...identity, ...probe, session: undefined, untilMs, draining: false, dirty: false };
+}
+
+/** Notes that a process is over. */
+export function noteEnded(broker: Broker, incarnation: number): void {
+  broker.ended.push(incarnation);
+  if (broker.ended.length > ENDED_MAX) {
+    broker.ended.shift();
+  }
+}
+
+/** Whether the registering process proves that `lease`'s is over: it has that one's address, or its directory's lock. */
+export function provesEnd(lease: BrokerLease, from: BrokerRegistration): boolean {
+  const sameAddress = lease.name === from.broker && lease.endpoint === from.endpoint;
+  return sameAddress || (from.dataDirectory !== '' && lease.dataDirectory === from.dataDirectory);
+}
+
+/** One broker as GetCluster shows it. */
+export function brokerView(broker: Broker, partitions: number): BrokerView {
+  const { name, endpoint, zone, brokerGroup, dataDirectory } = broker.row;
+  const present = broker.lease?.session !== undefined;
+  const draining = broker.drained || broker.lease?.draining === true;
+  const state = present ? (draining ? 'DRAINING' : 'ACTIVE') : 'GONE';
+  return { name, endpoint, zone, brokerGroup, dataDirectory, state, partitions };
+}

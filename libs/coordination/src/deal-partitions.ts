@@ -1,0 +1,110 @@
+import { assign, type AssignHolder, type AssignItem } from './assign.js';
+import { type BrokerLease } from './broker-lease.js';
+import { type BrokerRegistry } from './broker-registry.js';
+import { type LeasedPartition, type PartitionTable } from './partition-table.js';
+import { placeEmbedded, type PlaceableDirectory } from './place.js';
+
+/** Partitions that their owners are to give back, and when dealing is due again by time alone. */
+export interface Dealt {
+  readonly revoke: readonly LeasedPartition[];
+  readonly againMs: number;
+}
+
+/** Places what is new, grants what is free, and names what must move. */
+export function dealPartitions(
+  table: PartitionTable,
+  registry: BrokerRegistry,
+  { nowMs, placeFromMs }: { nowMs: number; placeFromMs: number },
+): Dealt {
+  const present = [...registry.leases].filter((lease) => lease.session !== undefined);
+  const unplaced = place(table, registry, { present, mayPlace: nowMs >= placeFromMs });
+  // An owner whose stream is gone keeps its partitions until its lease ends: they are not dealt.
+  const isDealt = (one: LeasedPartition): boolean => one.owner === undefined || one.owner.session !== undefined;
+  const items = [...table.all()].filter((one) => isPlaced(table, one) && isDealt(one));
+  const names = assign(
+    present.map((lease) => holderOf(lease, registry)),
+    items.map((one) => itemOf(one, table)),
+  );
+  const revoke: LeasedPartition[] = [];
+  let againMs = unplaced && nowMs < placeFromMs ? placeFromMs : Number.POSITIVE_INFINITY;
+  items.forEach((partition, index) => {
+    const target = present.find((lease) => lease.name === names[index]);
+    if (target === undefined || target === partition.owner) {
+      return;
+    }
+    if (partition.owner !== undefined) {
+      revoke.push(partition);
+    } else if (target.draining) {
+      return;
+    } else if (partition.reservedUntilMs > nowMs && partition.incarnation !== target.incarnation) {
+      againMs = Math.min(againMs, partition.reservedUntilMs);
+    } else {
+      table.grant(partition, target);
+    }
+  });
+  return { revoke, againMs };
+}
+
+/** Gives new embedded partitions their directory; true if some must wait for one. */
+function place(
+  table: PartitionTable,
+  registry: BrokerRegistry,
+  { present, mayPlace }: { present: readonly BrokerLease[]; mayPlace: boolean },
+): boolean {
+  const unplaced = [...table.all()].filter((one) => !isPlaced(table, one));
+  if (unplaced.length === 0 || !mayPlace) {
+    return unplaced.length > 0;
+  }
+  const directories = present
+    .filter((lease) => lease.dataDirectory !== '')
+    .map((lease) => directoryOf(lease, table, !lease.draining && !registry.isDrained(lease.name)));
+  let waiting = false;
+  for (const partition of unplaced) {
+    const group = table.settings(partition.topic)?.brokerGroup ?? '';
+    const chosen = placeEmbedded(directories, partition.topic, group);
+    const directory = directories.find((one) => one.dataDirectory === chosen);
+    if (directory === undefined) {
+      waiting = true;
+      continue;
+    }
+    partition.dataDirectory = directory.dataDirectory;
+    directory.partitions += 1;
+    directory.topics.set(partition.topic, (directory.topics.get(partition.topic) ?? 0) + 1);
+    table.touch(partition);
+  }
+  return waiting;
+}
+
+type Directory = PlaceableDirectory & { partitions: number; topics: Map<string, number> };
+
+function directoryOf(lease: BrokerLease, table: PartitionTable, accepting: boolean): Directory {
+  const { dataDirectory, brokerGroup, host, capacity } = lease;
+  const topics = new Map<string, number>();
+  let partitions = 0;
+  for (const partition of table.all()) {
+    if (partition.dataDirectory === dataDirectory) {
+      partitions += 1;
+      topics.set(partition.topic, (topics.get(partition.topic) ?? 0) + 1);
+    }
+  }
+  return { dataDirectory, brokerGroup, host, partitions, topics, partitionsMax: boundOf(capacity), accepting };
+}
+
+function isPlaced(table: PartitionTable, partition: LeasedPartition): boolean {
+  return partition.dataDirectory !== '' || table.settings(partition.topic)?.embedded !== true;
+}
+
+function holderOf(lease: BrokerLease, registry: BrokerRegistry): AssignHolder {
+  const { name, brokerGroup: group, host, capacity, dataDirectory } = lease;
+  const accepting = !lease.draining && !registry.isDrained(name);
+  return { name, group, host, itemsMax: boundOf(capacity), dataDirectory, accepting };
+}
+
+function itemOf({ topic, partition, dataDirectory, owner }: LeasedPartition, table: PartitionTable): AssignItem {
+  const group = table.settings(topic)?.brokerGroup ?? '';
+  return { topic, partition, group, dataDirectory, holder: owner?.name ?? '' };
+}
+
+function boundOf(capacity: number): number {
+  return capacity > 0 ? capacity : Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,219 @@
+import { type LeasedTopic, type PartitionView, type PersistedAssignment } from './broker-lease-effect.js';
+import { type BrokerLease } from './broker-lease.js';
+import { type HeldPartition, type LeaseAssignment, partitionKey, type Route, type TopicRoutes } from './lease.js';
+
+/** A partition as the leader knows it. */
+export interface LeasedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  /** Highest ever granted or observed. */
+  epoch: number;
+  owner: BrokerLease | undefined;
+  /** Name and process of the last owner. */
+  broker: string;
+  incarnation: number;
+  created: boolean;
+  dataDirectory: string;
+  /** Revision that the owner has applied at this epoch; -1: it does not serve yet. */
+  servedRevision: number;
+  /** When the owner is asked again to give it back; Infinity: it may keep it. */
+  revokeAtMs: number;
+  /** Until then it goes to nobody but `incarnation`, which may not know yet that it lost it. */
+  reservedUntilMs: number;
+}
+
+interface TopicState {
+  readonly settings: LeasedTopic;
+  readonly partitions: LeasedPartition[];
+}
+
+/** Deleted topics whose epochs are remembered, so that a topic made anew under the name starts above them. */
+const DELETED_TOPICS_MAX = 10_000;
+
+/** All topics and partitions, and which of them have changed since the last push. */
+export class PartitionTable {
+  readonly #topics = new Map<string, TopicState>();
+  readonly #deletedEpochs = new Map<string, number>();
+  readonly #unsaved = new Set<LeasedPartition>();
+  readonly #unrouted = new Map<string, Set<LeasedPartition>>();
+
+  constructor(topics: readonly LeasedTopic[], rows: readonly PersistedAssignment[]) {
+    const saved = new Map(rows.map((row) => [partitionKey(row.topic, row.partition), row]));
+    for (const topic of topics) {
+      const partitions = Array.from({ length: topic.partitions }, (_, partition) => {
+        const row = saved.get(partitionKey(topic.name, partition));
+        return createPartition(topic.name, partition, row);
+      });
+      this.#topics.set(topic.name, { settings: topic, partitions });
+    }
+  }
+
+  *all(): Generator<LeasedPartition> {
+    for (const { partitions } of this.#topics.values()) {
+      yield* partitions;
+    }
+  }
+
+  settings(topic: string): LeasedTopic | undefined {
+    return this.#topics.get(topic)?.settings;
+  }
+
+  of(topic: string): readonly LeasedPartition[] {
+    return this.#topics.get(topic)?.partitions ?? [];
+  }
+
+  find(topic: string, partition: number): LeasedPartition | undefined {
+    return this.#topics.get(topic)?.partitions[partition];
+  }
+
+  /** The partition, if this lease holds it at exactly this epoch. */
+  held(lease: BrokerLease, { topic, partition, epoch }: HeldPartition): LeasedPartition | undefined {
+    const found = this.find(topic, partition);
+    return found?.owner === lease && found.epoch === epoch ? found : undefined;
+  }
+
+  *ownedBy(lease: BrokerLease): Generator<LeasedPartition> {
+    for (const partition of this.all()) {
+      if (partition.owner === lease) {
+        yield partition;
+      }
+    }
+  }
+
+  /** Adds or changes a topic; partitions are never taken away. */
+  upsert(topic: LeasedTopic): void {
+    const partitions = this.#topics.get(topic.name)?.partitions ?? [];
+    for (let number = partitions.length; number < topic.partitions; number++) {
+      const partition = createPartition(topic.name, number, undefined);
+      partition.epoch = this.#deletedEpochs.get(topic.name) ?? 0;
+      partitions.push(partition);
+      this.touch(partition);
+    }
+    this.#topics.set(topic.name, { settings: topic, partitions });
+  }
+
+  /** Removes a topic; gives its partitions. */
+  remove(topic: string): readonly LeasedPartition[] {
+    const partitions = this.of(topic);
+    this.#topics.delete(topic);
+    const epoch = Math.max(this.#deletedEpochs.get(topic) ?? 0, ...partitions.map((partition) => partition.epoch));
+    this.#deletedEpochs.set(topic, epoch);
+    const oldest = this.#deletedEpochs.keys().next();
+    if (this.#deletedEpochs.size > DELETED_TOPICS_MAX && oldest.done !== true) {
+      this.#deletedEpochs.delete(oldest.value);
+    }
+    for (const partition of partitions) {
+      this.#unsaved.delete(partition);
+    }
+    this.#unrouted.set(topic, new Set());
+    return partitions;
+  }
+
+  /** Gives a partition to `lease`, at an epoch that nobody has had. */
+  grant(partition: LeasedPartition, lease: BrokerLease): void {
+    partition.owner = lease;
+    partition.broker = lease.name;
+    partition.incarnation = lease.incarnation;
+    partition.epoch += 1;
+    partition.reservedUntilMs = Number.NEGATIVE_INFINITY;
+    this.#reset(partition);
+    lease.dirty = true;
+  }
+
+  /** Takes a partition from its owner, whose lease of it has ended. */
+  free(partition: LeasedPartition): void {
+    if (partition.owner !== undefined) {
+      partition.owner.dirty = true;
+    }
+    partition.owner = undefined;
+    this.#reset(partition);
+  }
+
+  /** Notes that the partition's row and route have changed. */
+  touch(partition: LeasedPartition): void {
+    this.#unsaved.add(partition);
+    const unrouted = this.#unrouted.get(partition.topic) ?? new Set();
+    this.#unrouted.set(partition.topic, unrouted.add(partition));
+  }
+
+  /** Notes that the row alone has changed. */
+  touchRow(partition: LeasedPartition): void {
+    this.#unsaved.add(partition);
+  }
+
+  /** Rows that changed since the last call. */
+  takeUnsaved(): PersistedAssignment[] {
+    const rows = [...this.#unsaved].map(rowOf);
+    this.#unsaved.clear();
+    return rows;
+  }
+
+  /** Routes that changed since the last call. */
+  takeUnrouted(): TopicRoutes[] {
+    const changed = [...this.#unrouted].map(([topic, partitions]) => this.#routesOf(topic, partitions));
+    this.#unrouted.clear();
+    return changed;
+  }
+
+  routes(topic?: string): TopicRoutes[] {
+    const topics = topic === undefined ? [...this.#topics.keys()] : [topic];
+    return topics.map((name) => this.#routesOf(name, this.of(name)));
+  }
+
+  #routesOf(topic: string, partitions: Iterable<LeasedPartition>): TopicRoutes {
+    return { topic, partitionCount: this.of(topic).length, routes: [...partitions].map(routeOf) };
+  }
+
+  /** What the owner is told about one of its partitions. */
+  assignment(partition: LeasedPartition): LeaseAssignment {
+    const { topic, partition: number, epoch, created, dataDirectory } = partition;
+    const revision = this.settings(topic)?.revision ?? 0;
+    return { topic, partition: number, epoch, endpoint: '', revision, created, dataSource: dataDirectory };
+  }
+
+  #reset(partition: LeasedPartition): void {
+    partition.servedRevision = -1;
+    partition.revokeAtMs = Number.POSITIVE_INFINITY;
+    this.touch(partition);
+  }
+}
+
+/** One partition as ListPartitions shows it. */
+export function viewOf(partition: LeasedPartition): PartitionView {
+  const { topic, partition: number, owner, epoch, dataDirectory } = partition;
+  const serves = partition.servedRevision >= 0 && partition.revokeAtMs === Number.POSITIVE_INFINITY;
+  return {
+    topic,
+    partition: number,
+    broker: owner?.name ?? '',
+    endpoint: owner?.endpoint ?? '',
+    epoch,
+    state: owner === undefined ? 'UNOWNED' : serves ? 'OWNED' : 'MOVING',
+    dataSource: dataDirectory,
+  };
+}
+
+function createPartition(topic: string, partition: number, row: PersistedAssignment | undefined): LeasedPartition {
+  return {
+    topic,
+    partition,
+    epoch: row?.epoch ?? 0,
+    owner: undefined,
+    broker: row?.broker ?? '',
+    incarnation: row?.incarnation ?? 0,
+    created: row?.created ?? false,
+    dataDirectory: row?.dataDirectory ?? '',
+    servedRevision: -1,
+    revokeAtMs: Number.POSITIVE_INFINITY,
+    reservedUntilMs: Number.NEGATIVE_INFINITY,
+  };
+}
+
+function rowOf(partition: LeasedPartition): PersistedAssignment {
+  const { topic, partition: number, owner, incarnation, epoch, created, dataDirectory } = partition;
+  return { topic, partition: number, broker: owner?.name ?? '', incarnation, epoch, created, dataDirectory };
+}
+
+function routeOf({ partition, owner, epoch }: LeasedPartition): Route {
+  return { partition, endpoint: owner?.endpoint ?? '', epoch };
+}
