@@ -1,0 +1,106 @@
+import {
+  type Duration,
+  type Group,
+  GroupMode,
+  GroupState,
+  PositionEdge,
+  type RetryPolicy,
+  type Topic,
+} from '@hermes/contracts';
+
+/** How often a failed message comes again, and after how long: always exponential in this release. */
+export interface RetrySettings {
+  readonly initialMs: number;
+  readonly maxMs: number;
+  readonly multiplier: number;
+  readonly jitter: number;
+  readonly maxAttempts: number;
+}
+
+/** What the broker needs to know of a topic. */
+export interface TopicSettings {
+  readonly name: string;
+  /** Numeric id, never reused: names the topic in storage. */
+  readonly id: number;
+  readonly partitions: number;
+  readonly lanes: number;
+  readonly bodyBytesMax: number;
+  readonly paused: boolean;
+}
+
+/** What the broker needs to know of a group. */
+export interface GroupSettings {
+  readonly name: string;
+  /** Numeric id, never reused: names the group in storage. */
+  readonly id: number;
+  readonly mode: 'exclusive' | 'shared' | 'keyOrdered';
+  readonly start: 'earliest' | 'latest';
+  readonly ackDeadlineMs: number;
+  readonly retry: RetrySettings;
+  readonly paused: boolean;
+  /** Some partition has not stored the group's start yet. */
+  readonly creating: boolean;
+}
+
+/** A topic and its groups as of one moment. */
+export interface TopicEntry {
+  readonly topic: TopicSettings;
+  readonly groups: readonly GroupSettings[];
+}
+
+const RETRY_DEFAULT: RetrySettings = { initialMs: 1_000, maxMs: 300_000, multiplier: 2, jitter: 0.2, maxAttempts: 16 };
+const ACK_DEADLINE_DEFAULT_MS = 30_000;
+const PARTITIONS_DEFAULT = 4;
+const BODY_BYTES_DEFAULT = 1024 * 1024;
+
+/** Reads a topic as the meta-server gives it. */
+export function topicSettings(topic: Topic): TopicSettings {
+  return {
+    name: topic.name,
+    id: topic.uid,
+    partitions: topic.partitions ?? PARTITIONS_DEFAULT,
+    lanes: topic.priorityLevels ?? 1,
+    bodyBytesMax: topic.maxBodyBytes ?? BODY_BYTES_DEFAULT,
+    paused: topic.paused,
+  };
+}
+
+/** Reads a group as the meta-server gives it; what it leaves open is its topic's. */
+export function groupSettings(group: Group, topic: Topic): GroupSettings {
+  return {
+    name: group.name,
+    id: group.uid,
+    mode: GROUP_MODES[group.mode],
+    start: group.start?.kind?.$case === 'edge' && group.start.kind.value === PositionEdge.EARLIEST ? 'earliest' : 'latest',
+    ackDeadlineMs: millis(group.ackDeadline, ACK_DEADLINE_DEFAULT_MS),
+    retry: retrySettings(group.retry ?? topic.retry),
+    paused: group.paused,
+    creating: group.state === GroupState.CREATING,
+  };
+}
+
+const GROUP_MODES: Readonly<Record<GroupMode, GroupSettings['mode']>> = {
+  [GroupMode.UNSPECIFIED]: 'keyOrdered',
+  [GroupMode.EXCLUSIVE]: 'exclusive',
+  [GroupMode.SHARED]: 'shared',
+  [GroupMode.KEY_ORDERED]: 'keyOrdered',
+};
+
+function retrySettings(policy: RetryPolicy | undefined): RetrySettings {
+  const maxAttempts = policy?.maxAttempts ?? RETRY_DEFAULT.maxAttempts;
+  if (policy?.kind?.$case !== 'exponential') {
+    return { ...RETRY_DEFAULT, maxAttempts };
+  }
+  const { initial, max, multiplier, jitter } = policy.kind.value;
+  return {
+    initialMs: millis(initial, RETRY_DEFAULT.initialMs),
+    maxMs: millis(max, RETRY_DEFAULT.maxMs),
+    multiplier: multiplier === 0 ? RETRY_DEFAULT.multiplier : multiplier,
+    jitter: jitter ?? RETRY_DEFAULT.jitter,
+    maxAttempts,
+  };
+}
+
+function millis(duration: Duration | undefined, defaultMs: number): number {
+  return duration === undefined ? defaultMs : duration.seconds * 1_000 + Math.ceil(duration.nanos / 1_000_000);
+}

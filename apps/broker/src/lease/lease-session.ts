@@ -1,0 +1,287 @@
+import { type ChannelCredentials } from '@grpc/grpc-js';
+import { type Assignment, durationToMs, type Grant, type HermesError, type Revoke } from '@hermes/contracts';
+import {
+  type HeldPartition,
+  LEASE_TTL_DEFAULT_MS,
+  type LeaseAssignment,
+  type LeaseChange,
+  type LeaseHolder,
+  type Now,
+} from '@hermes/coordination';
+import { type Logger } from '@hermes/kit';
+import { Backoff, type CancelTimer, type Clock, type Random, type Timers } from '@hermes/runtime';
+import { LeaseStream, type MetaSays } from './lease-stream.js';
+
+/** Who this process is. */
+export interface BrokerIdentity {
+  readonly broker: string;
+  readonly incarnation: number;
+  readonly endpoint: string;
+  readonly host: string;
+  readonly zone: string;
+  readonly brokerGroup: string;
+  readonly capacity: number;
+  readonly dataDirectory: string;
+}
+
+/** What the lease commands. Called synchronously, in order. */
+export interface LeaseOrders {
+  changed(change: LeaseChange): void;
+  revoked(assignment: LeaseAssignment, graceMs: number): void;
+}
+
+export interface LeaseSessionOptions {
+  readonly metaServers: readonly string[];
+  readonly credentials: ChannelCredentials;
+  readonly identity: BrokerIdentity;
+  readonly holder: LeaseHolder;
+  readonly orders: LeaseOrders;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** Between two tries to reach a meta-server: short, for a lease may be running out meanwhile. */
+const RECONNECT = { initialMs: 50, maxMs: 1_000 };
+
+/** Time for a new stream's first answer, before the length of the lease is known. */
+const FIRST_ANSWER_MS = 3_000;
+
+/** Grace of a revoke that names none. */
+const REVOKE_GRACE_DEFAULT_MS = 5_000;
+
+const HEARTBEATS_PER_TTL = 3;
+
+/**
+ * Keeps the broker's lease for as long as any meta-server can be reached: one stream, heartbeats each third of the
+ * TTL, another stream when that one ends. Expiry is the LeaseHolder's; this class only calls it in time.
+ */
+export class LeaseSession {
+  readonly #options: LeaseSessionOptions;
+  readonly #backoff: Backoff;
+  #stream: LeaseStream | undefined;
+  #streamNumber = 0;
+  #nextServer = 0;
+  #redirect: string | undefined;
+  #ttlMs = LEASE_TTL_DEFAULT_MS;
+  #answered = false;
+  #draining = false;
+  #running = false;
+  #cancelHeartbeat: CancelTimer = () => undefined;
+  #cancelExpiry: CancelTimer = () => undefined;
+  #cancelConnect: CancelTimer = () => undefined;
+
+  constructor(options: LeaseSessionOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff(RECONNECT, options.random);
+  }
+
+  /** True while a meta-server answers. */
+  get connected(): boolean {
+    return this.#stream !== undefined && this.#answered;
+  }
+
+  start(): void {
+    this.#running = true;
+    this.#connect();
+  }
+
+  /** Ends the stream after what was said on it; leases that were not released run out. */
+  stop(): void {
+    this.#running = false;
+    this.#cancelAll();
+    this.#stream?.finish();
+    this.#stream = undefined;
+  }
+
+  /** Asks for no new partitions. Said again on each new stream. */
+  drain(): void {
+    this.#draining = true;
+    this.#stream?.send({ $case: 'draining', value: {} });
+  }
+
+  /** These are served, with everything applied that their revisions tell. */
+  ready(assignments: readonly LeaseAssignment[]): void {
+    this.#stream?.send({ $case: 'ready', value: { assignments: assignments.map(toAssignment) } });
+  }
+
+  /** Nothing of this partition runs here any more. */
+  released(released: HeldPartition): void {
+    const assignment = this.#options.holder.assignments.find((held) => isSame(held, released));
+    if (this.#options.holder.release(released) && assignment !== undefined) {
+      this.#stream?.send({ $case: 'released', value: toAssignment(assignment) });
+    }
+  }
+
+  /** Storage has seen `observed`: a higher epoch is needed. What was granted is given up with it. */
+  epochTooLow(assignment: LeaseAssignment, observed: number): void {
+    this.#options.holder.release(assignment);
+    this.#stream?.send({ $case: 'epochTooLow', value: { assignment: toAssignment(assignment), observed } });
+  }
+
+  #connect(): void {
+    if (!this.#running) {
+      return;
+    }
+    const { holder, identity, logger } = this.#options;
+    const endpoint = this.#nextEndpoint();
+    const { stream, held, change } = holder.register(this.#now());
+    this.#apply(change);
+    this.#streamNumber = stream;
+    this.#answered = false;
+    logger.info({ endpoint, held: held.length }, 'registering at a meta-server');
+    this.#stream = new LeaseStream({
+      endpoint,
+      credentials: this.#options.credentials,
+      keepaliveMs: this.#heartbeatMs,
+      onMessage: (message) => {
+        this.#received(message);
+      },
+      onEnd: (error) => {
+        this.#ended(error);
+      },
+    });
+    this.#stream.send({ $case: 'register', value: { ...identity, held: held.map(toAssignment) } });
+    if (this.#draining) {
+      this.#stream.send({ $case: 'draining', value: {} });
+    }
+    this.#beat();
+  }
+
+  /** A referred leader first, else one server after the other. */
+  #nextEndpoint(): string {
+    const { metaServers } = this.#options;
+    const endpoint = this.#redirect ?? metaServers[this.#nextServer % metaServers.length] ?? '';
+    if (this.#redirect === undefined) {
+      this.#nextServer += 1;
+    }
+    this.#redirect = undefined;
+    return endpoint;
+  }
+
+  #received(message: MetaSays): void {
+    if (message.$case === 'grant') {
+      this.#granted(message.value);
+    } else {
+      this.#revoked(message.value);
+    }
+  }
+
+  #granted(grant: Grant): void {
+    this.#backoff.reset();
+    this.#ttlMs = durationOr(grant.ttl, this.#ttlMs);
+    const { sequence, changed, assignments } = grant;
+    const received = { ttlMs: this.#ttlMs, sequence, changed, assignments };
+    this.#apply(this.#options.holder.granted(this.#streamNumber, received, this.#now()));
+    this.#armExpiry();
+    if (sequence > 0 && this.#stream !== undefined) {
+      this.#answered = true;
+      this.#cancelHeartbeat();
+      this.#cancelHeartbeat = this.#options.timers.after(this.#heartbeatMs, () => {
+        this.#beat();
+      });
+    }
+  }
+
+  #revoked(revoke: Revoke): void {
+    const revoked = revoke.assignment && this.#options.holder.revoked(this.#streamNumber, revoke.assignment);
+    if (revoked !== undefined) {
+      this.#options.orders.revoked(revoked, durationOr(revoke.grace, REVOKE_GRACE_DEFAULT_MS));
+    }
+  }
+
+  #ended(error: HermesError): void {
+    this.#stream = undefined;
+    this.#cancelHeartbeat();
+    const redirect = error.code === 'NOT_LEADER' ? error.details['endpoint'] : undefined;
+    this.#redirect = redirect === '' ? undefined : redirect;
+    this.#options.logger.warn({ code: error.code, detail: error.message }, 'the lease stream ended');
+    this.#connectLater();
+  }
+
+  #connectLater(): void {
+    this.#cancelConnect();
+    if (this.#running) {
+      this.#cancelConnect = this.#options.timers.after(this.#backoff.nextDelayMs(), () => {
+        this.#connect();
+      });
+    }
+  }
+
+  get #heartbeatMs(): number {
+    return Math.floor(this.#ttlMs / HEARTBEATS_PER_TTL);
+  }
+
+  /** Sends a heartbeat; if nothing comes back in a third of the TTL, another meta-server is tried. */
+  #beat(): void {
+    const { holder, timers, logger } = this.#options;
+    const { sequence, change } = holder.heartbeat(this.#now());
+    this.#apply(change);
+    if (sequence === undefined) {
+      return;
+    }
+    this.#stream?.send({ $case: 'heartbeat', value: { sequence } });
+    this.#cancelHeartbeat();
+    this.#cancelHeartbeat = timers.after(this.#answered ? this.#heartbeatMs : FIRST_ANSWER_MS, () => {
+      logger.warn({ endpoint: this.#stream?.endpoint }, 'the meta-server does not answer heartbeats');
+      this.#renew();
+    });
+  }
+
+  /** Leaves the current stream for a new one. */
+  #renew(): void {
+    this.#cancelHeartbeat();
+    this.#stream?.close();
+    this.#stream = undefined;
+    this.#connectLater();
+  }
+
+  #armExpiry(): void {
+    const { holder, clock, timers } = this.#options;
+    this.#cancelExpiry();
+    if (holder.expiresAtMs === Number.NEGATIVE_INFINITY) {
+      return;
+    }
+    this.#cancelExpiry = timers.after(holder.expiresAtMs - clock.monotonicMs(), () => {
+      this.#apply(holder.tick(this.#now()));
+      this.#armExpiry();
+    });
+  }
+
+  /** Passes on what the holder found. An ended lease needs a stream that registers without what was held. */
+  #apply(change: LeaseChange): void {
+    if (change.expired) {
+      this.#options.logger.error({ partitions: change.closed.length }, 'the lease has ended');
+    }
+    if (change.expired || change.opened.length + change.closed.length + change.updated.length > 0) {
+      this.#options.orders.changed(change);
+    }
+    if (change.expired && this.#stream !== undefined) {
+      this.#renew();
+    }
+  }
+
+  #now(): Now {
+    const { clock } = this.#options;
+    return { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
+  }
+
+  #cancelAll(): void {
+    this.#cancelHeartbeat();
+    this.#cancelExpiry();
+    this.#cancelConnect();
+  }
+}
+
+function durationOr(duration: Grant['ttl'], elseMs: number): number {
+  return (duration === undefined ? undefined : durationToMs(duration)) ?? elseMs;
+}
+
+function isSame(a: HeldPartition, b: HeldPartition): boolean {
+  return a.topic === b.topic && a.partition === b.partition && a.epoch === b.epoch;
+}
+
+function toAssignment({ topic, partition, epoch, revision, created, dataSource }: LeaseAssignment): Assignment {
+  return { topic, partition, epoch, endpoint: '', revision, created, dataSource };
+}

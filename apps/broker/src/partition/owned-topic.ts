@@ -1,0 +1,71 @@
+import { type GroupSettings, type TopicEntry, type TopicSettings } from '../catalog/settings.js';
+import { type Partition } from './partition.js';
+
+/** A topic of which this broker owns partitions, as it was last read, and the open ones among them. */
+export class OwnedTopic {
+  readonly durability: 'durable' | 'replicated' | 'buffered';
+  #settings: TopicSettings;
+  #groups: ReadonlyMap<string, GroupSettings>;
+  readonly #open = new Map<number, Partition>();
+  #inTurn: readonly Partition[] = [];
+  #turn = 0;
+
+  constructor(entry: TopicEntry, durability: 'durable' | 'replicated' | 'buffered') {
+    this.durability = durability;
+    this.#settings = entry.topic;
+    this.#groups = byName(entry.groups);
+  }
+
+  get settings(): TopicSettings {
+    return this.#settings;
+  }
+
+  get groups(): ReadonlyMap<string, GroupSettings> {
+    return this.#groups;
+  }
+
+  /** All open partitions, in no order. */
+  get partitions(): readonly Partition[] {
+    return this.#inTurn;
+  }
+
+  /** Takes over what was read anew. Partitions apply it to their groups themselves. */
+  update(entry: TopicEntry): void {
+    this.#settings = entry.topic;
+    this.#groups = byName(entry.groups);
+  }
+
+  add(partition: Partition): void {
+    this.#open.set(partition.number, partition);
+    this.#inTurn = [...this.#open.values()];
+  }
+
+  remove(partition: Partition): void {
+    if (this.#open.get(partition.number) === partition) {
+      this.#open.delete(partition.number);
+      this.#inTurn = [...this.#open.values()];
+    }
+  }
+
+  /** The partition, if it is open here and its lease is valid at this moment. */
+  served(number: number): Partition | undefined {
+    const partition = this.#open.get(number);
+    return partition?.isServing === true ? partition : undefined;
+  }
+
+  /** The next served partition in turn, for messages that may go anywhere; undefined if none is served. */
+  nextPartition(): number | undefined {
+    for (let tries = this.#inTurn.length; tries > 0; tries -= 1) {
+      this.#turn = (this.#turn + 1) % this.#inTurn.length;
+      const partition = this.#inTurn[this.#turn];
+      if (partition?.isServing === true) {
+        return partition.number;
+      }
+    }
+    return undefined;
+  }
+}
+
+function byName(groups: readonly GroupSettings[]): ReadonlyMap<string, GroupSettings> {
+  return new Map(groups.map((group) => [group.name, group]));
+}
