@@ -64,6 +64,18 @@ export class AppendBatch {
     return this.bytes.length;
   }
 
+  /** One record: a view. */
+  record(index: number): Uint8Array {
+    return this.bytes.subarray(index === 0 ? 0 : this.ends[index - 1], this.ends[index]);
+  }
+
+  /** One record's ref key: a view; null if it has none. */
+  refKey(index: number): Uint8Array | null {
+    const begin = index === 0 ? this.ends[this.count - 1] : this.refKeyEnds[index - 1];
+    const end = this.refKeyEnds[index];
+    return begin === end ? null : this.bytes.subarray(begin, end);
+  }
+
   /** The block that these records are, once offsets and times are filled in. */
   toBlock(): RecordBlock {
     const first = this.offsets[0] ?? 0;

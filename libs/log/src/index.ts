@@ -1,3 +1,4 @@
+export { ByteBudget } from './byte-budget.js';
 export {
   Appender,
   APPENDER_BOUNDS_DEFAULT,

@@ -1,0 +1,31 @@
+import type { GroupChange, GroupSnapshot } from '@hermes/delivery';
+import type { CommitOutcome, GroupCounts, GroupState } from '@hermes/log';
+
+import type { PartitionCalls } from './partition-calls.js';
+import { definite } from './write-outcome.js';
+
+/** The groups' state of an embedded partition. */
+export class EmbeddedGroupState implements GroupState {
+  readonly #calls: PartitionCalls;
+
+  constructor(calls: PartitionCalls) {
+    this.#calls = calls;
+  }
+
+  groupIds(): Promise<readonly number[]> {
+    return this.#calls.call('groupIds', {});
+  }
+
+  load(groupId: number): Promise<GroupSnapshot | undefined> {
+    return this.#calls.call('load', { groupId });
+  }
+
+  async commit(changes: readonly GroupChange[]): Promise<CommitOutcome> {
+    const { answer } = await this.#calls.write({ op: 'commit', changes }, []);
+    return answer.kind === 'committed' ? { kind: 'committed' } : definite(answer);
+  }
+
+  counts(groupId: number): Promise<GroupCounts> {
+    return this.#calls.call('counts', { groupId });
+  }
+}

@@ -1,0 +1,35 @@
+import type { GroupState, MessageLog, OpenPartitionRequest, PartitionStore } from '@hermes/log';
+
+import { EmbeddedGroupState } from './embedded-group-state.js';
+import { EmbeddedLog } from './embedded-log.js';
+import type { PartitionCalls } from './partition-calls.js';
+import type { OpenAnswer } from './shard-protocol.js';
+
+/** One opening of an embedded partition. */
+export class EmbeddedPartition implements PartitionStore {
+  readonly topicId: number;
+  readonly partition: number;
+  readonly epoch: number;
+  readonly receiptKey: Uint8Array;
+  readonly lanes: readonly MessageLog[];
+  readonly groupState: GroupState;
+  readonly #calls: PartitionCalls;
+
+  constructor(request: OpenPartitionRequest, opened: Extract<OpenAnswer, { kind: 'opened' }>, calls: PartitionCalls) {
+    this.topicId = request.topicId;
+    this.partition = request.partition;
+    this.epoch = request.epoch;
+    this.receiptKey = opened.receiptKey;
+    this.lanes = opened.lanes.map((position, lane) => new EmbeddedLog(calls, lane, position));
+    this.groupState = new EmbeddedGroupState(calls);
+    this.#calls = calls;
+  }
+
+  timeMs(): number {
+    return this.#calls.nowMs();
+  }
+
+  close(): Promise<void> {
+    return this.#calls.close();
+  }
+}

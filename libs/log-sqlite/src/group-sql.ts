@@ -1,0 +1,45 @@
+const GROUP = 'topic_id = ? AND partition = ? AND group_id = ?';
+const PARTITION = 'topic_id = ? AND partition = ?';
+const KEY = 'topic_id, partition, group_id, lane, log_offset';
+
+/** The statements on group_cursor, retry and dead_letter. */
+export const GROUP_SQL = {
+  groupIds: `SELECT DISTINCT group_id FROM group_cursor WHERE ${PARTITION}`,
+  cursors: `SELECT lane, floor, settled_ranges AS settledRanges, consumer_epoch AS consumerEpoch, token, generation
+            FROM group_cursor WHERE ${GROUP} ORDER BY lane`,
+  laneFloors: `SELECT floor, settled_ranges AS settledRanges FROM group_cursor WHERE ${PARTITION} AND lane = ?`,
+  retries: `SELECT lane, log_offset AS offset, due_at AS dueAtMs, attempts, strikes, key_hash AS keyHash, reason,
+            generation FROM retry WHERE ${GROUP} ORDER BY lane, log_offset`,
+  retryCount: `SELECT count(*) FROM retry WHERE ${GROUP}`,
+  deadLetterCount: `SELECT count(*) FROM dead_letter WHERE ${GROUP}`,
+
+  insertCursor: `INSERT INTO group_cursor
+                 (topic_id, partition, group_id, lane, floor, settled_ranges, consumer_epoch, token, generation)
+                 VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0) ON CONFLICT DO NOTHING`,
+  moveCursor: `UPDATE group_cursor SET floor = ?, settled_ranges = ? WHERE ${GROUP} AND lane = ?`,
+  addCursor: `INSERT INTO group_cursor
+              (topic_id, partition, group_id, lane, floor, settled_ranges, consumer_epoch, token, generation)
+              SELECT topic_id, partition, group_id, ?, ?, ?, consumer_epoch, token, generation
+              FROM group_cursor WHERE ${GROUP} ORDER BY lane LIMIT 1`,
+  holder: `UPDATE group_cursor SET consumer_epoch = ?, token = ? WHERE ${GROUP}`,
+  deleteCursors: `DELETE FROM group_cursor WHERE ${GROUP}`,
+  deleteAllCursors: `DELETE FROM group_cursor WHERE ${PARTITION}`,
+
+  upsertRetry: `INSERT INTO retry (${KEY}, due_at, attempts, strikes, key_hash, reason, generation)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (${KEY}) DO UPDATE SET
+                  due_at = excluded.due_at, attempts = excluded.attempts, strikes = excluded.strikes,
+                  key_hash = excluded.key_hash, reason = excluded.reason, generation = excluded.generation`,
+  retryDone: `DELETE FROM retry WHERE ${GROUP} AND lane = ? AND log_offset = ?`,
+  retryRecord: `SELECT record FROM retry WHERE ${GROUP} AND lane = ? AND log_offset = ? AND record IS NOT NULL`,
+  insertDeadLetter: `INSERT INTO dead_letter
+                     (${KEY}, generation, attempts, cause, reason, key_hash, died_at, record)
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+
+  nextRetryGroup: `SELECT min(group_id) FROM retry WHERE ${PARTITION} AND group_id > ?`,
+  nextDeadLetterGroup: `SELECT min(group_id) FROM dead_letter WHERE ${PARTITION} AND group_id > ?`,
+  deleteRetries: `DELETE FROM retry WHERE (${KEY}) IN (SELECT ${KEY} FROM retry WHERE ${GROUP} LIMIT ?)`,
+  deleteDeadLetters: `DELETE FROM dead_letter WHERE rowid IN (SELECT rowid FROM dead_letter WHERE ${GROUP} LIMIT ?)`,
+} as const;
+
+export type GroupSqlName = keyof typeof GROUP_SQL;

@@ -1,0 +1,187 @@
+import type { DeadLetterEntry, GroupChange, GroupSnapshot, LaneCursor, RetryEntry } from '@hermes/delivery';
+import { type GroupCounts, StoreError } from '@hermes/log';
+import type Database from 'better-sqlite3';
+
+import { GROUP_SQL, type GroupSqlName } from './group-sql.js';
+import type { LaneAddress, LaneTable } from './lane-table.js';
+import type { PartitionAddress } from './partition-tables.js';
+import { decodeRanges, encodeRanges } from './settled-ranges.js';
+import type { ShardFile } from './shard-file.js';
+
+/** A partition whose lanes' records can be copied. */
+export interface GroupOwner extends PartitionAddress {
+  lane(lane: number): { readonly table: LaneTable };
+}
+
+interface CursorRow {
+  readonly lane: number;
+  readonly floor: number;
+  readonly settledRanges: Uint8Array;
+  readonly consumerEpoch: number;
+  readonly token: number;
+  readonly generation: number;
+}
+
+/** group_cursor, retry and dead_letter. */
+export class GroupTables {
+  readonly #writer: Database.Database;
+  readonly #statements = new Map<GroupSqlName, Database.Statement>();
+
+  constructor(file: ShardFile) {
+    this.#writer = file.writer;
+  }
+
+  groupIds({ topicId, partition }: PartitionAddress): number[] {
+    return this.#statement('groupIds').pluck().all(topicId, partition) as number[];
+  }
+
+  load({ topicId, partition }: PartitionAddress, groupId: number): GroupSnapshot | undefined {
+    const cursors = this.#statement('cursors').all(topicId, partition, groupId) as CursorRow[];
+    const first = cursors[0];
+    if (first === undefined) {
+      return undefined;
+    }
+    return {
+      groupId,
+      consumerEpoch: first.consumerEpoch,
+      token: first.token,
+      generation: first.generation,
+      lanes: cursors.map(({ lane, floor, settledRanges }) => ({
+        lane,
+        floor,
+        settled: decodeRanges(floor, settledRanges),
+      })),
+      retries: this.#statement('retries').all(topicId, partition, groupId) as RetryEntry[],
+    };
+  }
+
+  counts({ topicId, partition }: PartitionAddress, groupId: number): GroupCounts {
+    const count = (name: 'retryCount' | 'deadLetterCount'): number =>
+      this.#statement(name).pluck().get(topicId, partition, groupId) as number;
+    return { retries: count('retryCount'), deadLetters: count('deadLetterCount') };
+  }
+
+  /** One above the highest offset that any group has settled in the lane; 0 if there is none. */
+  highestFloor({ topicId, partition, lane }: LaneAddress): number {
+    const rows = this.#statement('laneFloors').all(topicId, partition, lane) as CursorRow[];
+    const tops = rows.map(({ floor, settledRanges }) => decodeRanges(floor, settledRanges).at(-1)?.to ?? floor);
+    return Math.max(0, ...tops);
+  }
+
+  /** Writes the changes in their order, inside the current transaction and already fenced. */
+  write(owner: GroupOwner, changes: readonly GroupChange[]): void {
+    for (const change of changes) {
+      this.#writeOne(owner, change);
+    }
+  }
+
+  /** Deletes some rows of groups without a cursor; how many. */
+  deleteOrphans(address: PartitionAddress, rowsMax: number): number {
+    const known = new Set(this.groupIds(address));
+    return (
+      this.#deleteOrphans(['nextRetryGroup', 'deleteRetries'], address, { known, rowsMax }) ||
+      this.#deleteOrphans(['nextDeadLetterGroup', 'deleteDeadLetters'], address, { known, rowsMax })
+    );
+  }
+
+  /** Deletes some rows of a partition, cursors first; how many. */
+  deleteAll(address: PartitionAddress, rowsMax: number): number {
+    const cursors = this.#statement('deleteAllCursors').run(address.topicId, address.partition).changes;
+    return cursors > 0 ? cursors : this.deleteOrphans(address, rowsMax);
+  }
+
+  #writeOne(owner: GroupOwner, change: GroupChange): void {
+    const { topicId, partition } = owner;
+    const { groupId } = change;
+    switch (change.kind) {
+      case 'created':
+        for (const { lane, floor, settled } of change.lanes) {
+          this.#statement('insertCursor').run(topicId, partition, groupId, lane, floor, encodeRanges(floor, settled));
+        }
+        break;
+      case 'deleted':
+        this.#statement('deleteCursors').run(topicId, partition, groupId);
+        break;
+      case 'cursor':
+        this.#moveCursor(owner, groupId, change.cursor);
+        break;
+      case 'holder':
+        this.#statement('holder').run(change.consumerEpoch, change.token, topicId, partition, groupId);
+        break;
+      case 'retry':
+        this.#upsertRetry(owner, groupId, change.entry);
+        break;
+      case 'retryDone':
+        this.#statement('retryDone').run(topicId, partition, groupId, change.lane, change.offset);
+        break;
+      case 'deadLetter':
+        this.#insertDeadLetter(owner, groupId, change.entry);
+        break;
+    }
+  }
+
+  #moveCursor({ topicId, partition }: GroupOwner, groupId: number, { lane, floor, settled }: LaneCursor): void {
+    const ranges = encodeRanges(floor, settled);
+    const moved = this.#statement('moveCursor').run(floor, ranges, topicId, partition, groupId, lane);
+    if (moved.changes === 0) {
+      // A lane that is newer than the group. A group that was deleted meanwhile has no row to copy, and stays deleted.
+      this.#statement('addCursor').run(lane, floor, ranges, topicId, partition, groupId);
+    }
+  }
+
+  #upsertRetry({ topicId, partition }: GroupOwner, groupId: number, entry: RetryEntry): void {
+    const { lane, offset, dueAtMs, attempts, strikes, keyHash, reason, generation } = entry;
+    this.#statement('upsertRetry').run(
+      ...[topicId, partition, groupId, lane, offset],
+      ...[dueAtMs, attempts, strikes, keyHash, reason, generation],
+    );
+  }
+
+  /** Copies the record, so that retention of the lane does not take it. */
+  #insertDeadLetter(owner: GroupOwner, groupId: number, entry: DeadLetterEntry): void {
+    const { topicId, partition } = owner;
+    const { lane, offset, generation, attempts, cause, reason, keyHash, diedAtMs } = entry;
+    const record =
+      owner.lane(lane).table.record(offset) ??
+      (this.#statement('retryRecord').pluck().get(topicId, partition, groupId, lane, offset) as Uint8Array | undefined);
+    if (record === undefined) {
+      throw new StoreError(
+        'dataLoss',
+        `the record of dead letter ${topicId}/${partition}/${lane}/${offset} is missing`,
+        {
+          details: { topicId, partition, lane, offset },
+        },
+      );
+    }
+    this.#statement('insertDeadLetter').run(
+      ...[topicId, partition, groupId, lane, offset, generation],
+      ...[attempts, cause, reason, keyHash, diedAtMs, record],
+    );
+  }
+
+  #deleteOrphans(
+    [next, remove]: ['nextRetryGroup', 'deleteRetries'] | ['nextDeadLetterGroup', 'deleteDeadLetters'],
+    { topicId, partition }: PartitionAddress,
+    { known, rowsMax }: { known: ReadonlySet<number>; rowsMax: number },
+  ): number {
+    let groupId: number | null = -1;
+    for (;;) {
+      groupId = this.#statement(next).pluck().get(topicId, partition, groupId) as number | null;
+      if (groupId === null) {
+        return 0;
+      }
+      if (!known.has(groupId)) {
+        return this.#statement(remove).run(topicId, partition, groupId, rowsMax).changes;
+      }
+    }
+  }
+
+  #statement(name: GroupSqlName): Database.Statement {
+    let statement = this.#statements.get(name);
+    if (statement === undefined) {
+      statement = this.#writer.prepare(GROUP_SQL[name]);
+      this.#statements.set(name, statement);
+    }
+    return statement;
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * The shard file's schema, one entry per version (`user_version` = number of entries applied). Entries are never
+ * changed once released; lanes' tables are made by `lane-table.ts`, one per lane.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE partition_state (
+    topic_id    INTEGER NOT NULL,
+    partition   INTEGER NOT NULL,
+    epoch       INTEGER NOT NULL,
+    incarnation INTEGER NOT NULL,
+    settle_seq  INTEGER NOT NULL,
+    receipt_key BLOB NOT NULL,
+    PRIMARY KEY (topic_id, partition)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE lane_state (
+    topic_id     INTEGER NOT NULL,
+    partition    INTEGER NOT NULL,
+    lane         INTEGER NOT NULL,
+    first_offset INTEGER NOT NULL,  -- logical start, never lowered
+    PRIMARY KEY (topic_id, partition, lane)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE group_cursor (
+    topic_id       INTEGER NOT NULL,
+    partition      INTEGER NOT NULL,
+    group_id       INTEGER NOT NULL,
+    lane           INTEGER NOT NULL,
+    floor          INTEGER NOT NULL,
+    settled_ranges BLOB NOT NULL,     -- as in settled-ranges.ts
+    consumer_epoch INTEGER NOT NULL,
+    token          INTEGER NOT NULL,
+    generation     INTEGER NOT NULL,
+    skipped        INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (topic_id, partition, group_id, lane)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE retry (
+    topic_id   INTEGER NOT NULL,
+    partition  INTEGER NOT NULL,
+    group_id   INTEGER NOT NULL,
+    lane       INTEGER NOT NULL,
+    log_offset INTEGER NOT NULL,
+    due_at     INTEGER NOT NULL,
+    attempts   INTEGER NOT NULL,
+    strikes    INTEGER NOT NULL,
+    key_hash   INTEGER NOT NULL,
+    reason     TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    record     BLOB,                  -- set once retention has dropped the lane's own row
+    PRIMARY KEY (topic_id, partition, group_id, lane, log_offset)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE dead_letter (
+    topic_id   INTEGER NOT NULL,
+    partition  INTEGER NOT NULL,
+    group_id   INTEGER NOT NULL,
+    lane       INTEGER NOT NULL,
+    log_offset INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    attempts   INTEGER NOT NULL,
+    cause      INTEGER NOT NULL,
+    reason     TEXT NOT NULL,
+    key_hash   INTEGER NOT NULL,
+    died_at    INTEGER NOT NULL,
+    record     BLOB NOT NULL
+  );
+  CREATE UNIQUE INDEX dead_letter_identity
+    ON dead_letter (topic_id, partition, group_id, lane, log_offset, generation);
+  `,
+];

@@ -1,0 +1,130 @@
+import { randomBytes } from 'node:crypto';
+
+import type { OpenPartitionRequest } from '@hermes/log';
+
+import type { GroupTables } from './group-tables.js';
+import { LaneTable, RECORD_KIND } from './lane-table.js';
+import { type LanePosition, PartitionSession } from './partition-session.js';
+import type { PartitionRow, PartitionTables } from './partition-tables.js';
+import type { ShardFile } from './shard-file.js';
+
+/** Length of a partition's receipt key. */
+const RECEIPT_KEY_BYTES = 32;
+
+export interface OpenContext {
+  readonly file: ShardFile;
+  readonly partitionTables: PartitionTables;
+  readonly groupTables: GroupTables;
+}
+
+export type OpenResult =
+  | { readonly kind: 'opened'; readonly session: PartitionSession; readonly receiptKey: Uint8Array }
+  | { readonly kind: 'epochTooLow'; readonly observed: number }
+  | { readonly kind: 'dataLoss'; readonly detail: string };
+
+/**
+ * Opens a partition inside the current transaction: checks, creates what is new, raises the epoch, fences each lane.
+ * Any result but `opened` has written nothing that may stay: the caller rolls back.
+ */
+export function openPartition(context: OpenContext, request: OpenPartitionRequest, nowMs: number): OpenResult {
+  const { partitionTables } = context;
+  const found = partitionTables.find(request);
+  if (found === undefined && request.created) {
+    return { kind: 'dataLoss', detail: 'the partition was created, but its partition_state row is missing' };
+  }
+  const tables = openLanes(context, request, found === undefined);
+  if (typeof tables === 'string') {
+    return { kind: 'dataLoss', detail: tables };
+  }
+  const observed = highestEpoch(found, tables);
+  if (observed >= request.epoch) {
+    return { kind: 'epochTooLow', observed };
+  }
+  const receiptKey = found?.receiptKey ?? randomBytes(RECEIPT_KEY_BYTES);
+  if (found === undefined) {
+    partitionTables.insert(request, receiptKey);
+  }
+  partitionTables.raiseEpoch(request, request.epoch, request.incarnation);
+  const lanes = fenceLanes(context, request, tables, nowMs);
+  if (typeof lanes === 'string') {
+    return { kind: 'dataLoss', detail: lanes };
+  }
+  const { topicId, partition, epoch } = request;
+  const settleSeq = found?.settleSeq ?? 0;
+  const session = new PartitionSession({ topicId, partition, epoch, settleSeq, lanes, ...context });
+  return { kind: 'opened', session, receiptKey };
+}
+
+function highestEpoch(found: PartitionRow | undefined, tables: readonly LaneTable[]): number {
+  return Math.max(found?.epoch ?? 0, ...tables.map((table) => table.last()?.epoch ?? 0));
+}
+
+/** The lanes' tables, made where they are new; a text says what is missing. */
+function openLanes(context: OpenContext, request: OpenPartitionRequest, isNew: boolean): LaneTable[] | string {
+  const { topicId, partition } = request;
+  const states = context.partitionTables.laneStates(request);
+  const count = Math.max(request.lanes, ...[...states.keys()].map((lane) => lane + 1));
+  const tables = Array.from({ length: count }, (_, lane) => new LaneTable(context.file, { topicId, partition, lane }));
+  for (const table of tables) {
+    const known = states.has(table.address.lane);
+    if (known && !table.exists()) {
+      return `lane ${table.address.lane} has a lane_state row but no table`;
+    }
+    if (!known) {
+      const missing = adoptLane(context, table);
+      if (missing !== undefined) {
+        return missing;
+      }
+    }
+  }
+  return isNew || states.size > 0 ? tables : 'partition_state has a row, but lane_state has none';
+}
+
+/** Table first, then row: a table without a row is one whose making was cut short, and is empty. */
+function adoptLane(context: OpenContext, table: LaneTable): string | undefined {
+  if (!table.exists()) {
+    table.create();
+  } else if (table.last() !== undefined) {
+    return `lane ${table.address.lane} has records but no lane_state row`;
+  }
+  context.partitionTables.insertLane(table.address);
+  return undefined;
+}
+
+function fenceLanes(
+  context: OpenContext,
+  request: OpenPartitionRequest,
+  tables: readonly LaneTable[],
+  nowMs: number,
+): LanePosition[] | string {
+  const firstOffsets = context.partitionTables.laneStates(request);
+  const positions: LanePosition[] = [];
+  for (const table of tables) {
+    const firstOffset = firstOffsets.get(table.address.lane) ?? 0;
+    const last = table.last();
+    if ((last?.offset ?? -1) < firstOffset && firstOffset > 0) {
+      return `lane ${table.address.lane} ends below its first offset ${firstOffset}`;
+    }
+    const floor = context.groupTables.highestFloor(table.address);
+    positions.push(fenceLane(table, { firstOffset, floor, epoch: request.epoch, nowMs }));
+  }
+  return positions;
+}
+
+/**
+ * The fence stands one above the last record. If groups have settled beyond the log's end (records lost in a
+ * restore), a second one stands above their floor, so that no offset ever names two messages.
+ */
+function fenceLane(
+  table: LaneTable,
+  at: { firstOffset: number; floor: number; epoch: number; nowMs: number },
+): LanePosition {
+  const last = table.last();
+  const lastAppendedAtMs = Math.max(at.nowMs, last?.appendedAtMs ?? 0);
+  const fence = (last?.offset ?? -1) + 1;
+  table.insertMark(RECORD_KIND.fence, fence, at.epoch, lastAppendedAtMs);
+  if (at.floor > fence) {
+    table.insertMark(RECORD_KIND.fence, at.floor, at.epoch, lastAppendedAtMs);
+  }
+  return { table, firstOffset: at.firstOffset, nextOffset: Math.max(fence, at.floor) + 1, lastAppendedAtMs };
+}
