@@ -2,7 +2,8 @@ import { type z } from 'zod';
 
 /** Keys and schemas of an object schema. */
 export function fieldsOf(schema: z.ZodObject): [string, z.core.$ZodType][] {
-  return Object.entries(schema.shape as z.core.$ZodShape);
+  const shape: Readonly<Record<string, z.core.$ZodType>> = schema.shape;
+  return Object.entries(shape);
 }
 
 /** The schema below defaults, optionals and the like. */

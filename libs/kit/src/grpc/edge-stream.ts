@@ -1,6 +1,7 @@
 import { type Metadata } from '@grpc/grpc-js';
 import { type Deferred, createDeferred } from '@hermes/runtime';
 import { type Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { type EdgeCall } from './edge-call.js';
 import { type BidiStream, type Method } from './handlers.js';
 import { decodeRequest } from './decode-request.js';
@@ -8,6 +9,9 @@ import { decodeRequest } from './decode-request.js';
 /** A stream whose peer does not read holds at most this, and one frame: enough for one round trip at full speed. */
 const BUFFER_BYTES_MAX = 1_048_576;
 const BUFFER_FRAMES_MAX = 256;
+
+/** Node closes a reset HTTP/2 stream this many turns after its input's end at the most. */
+const LOST_CALLER_TURNS = 4;
 
 /** What is needed of grpc-js' writable half. */
 interface Sink {
@@ -88,6 +92,10 @@ export class EdgeStream<Request, Response> implements BidiStream<Request, Respon
       }
     } catch (error) {
       throw this.#call.ended ?? error;
+    }
+    // A lost caller looks like a half-close first; a few turns of the loop later it is known as what it is.
+    for (let turn = 0; turn < LOST_CALLER_TURNS && this.#call.ended === undefined; turn += 1) {
+      await setImmediate();
     }
     if (this.#call.ended !== undefined) {
       throw this.#call.ended;

@@ -1,14 +1,14 @@
-import { type ChannelOptions, Server, ServerCredentials } from '@grpc/grpc-js';
+import { type ChannelOptions, logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { descriptorSetPath } from '@hermes/contracts';
 import { type Clock, type InvariantError, systemClock } from '@hermes/runtime';
 import { isLoopback } from '../config/loopback.js';
-import { formatAddress, listenError } from '../listen.js';
 import { type Logger } from '../logger.js';
 import { type Metrics } from '../metrics.js';
+import { Connections } from './connections.js';
 import { Edge } from './edge.js';
 import { type Handlers, type Method, type Service } from './handlers.js';
 import { Health } from './health.js';
-import { addReflection } from './reflection.js';
+import { createReflection } from './reflection.js';
 
 /** Unary calls that were given no deadline end after this. */
 const UNARY_DEADLINE_MS = 30_000;
@@ -61,6 +61,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
 class EdgeServer implements GrpcServer {
   readonly #options: GrpcServerOptions;
   readonly #server: Server;
+  readonly #connections: Connections;
   readonly #edge: Edge;
   readonly #health = new Health();
   readonly #services: string[] = [];
@@ -68,7 +69,13 @@ class EdgeServer implements GrpcServer {
 
   constructor(options: GrpcServerOptions) {
     this.#options = options;
+    // What grpc-js would print on standard error reaches us as errors too.
+    setLogVerbosity(logVerbosity.NONE);
     this.#server = new Server(channelOptions(options));
+    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#connections = new Connections((socket) => {
+      injector.injectConnection(socket);
+    });
     this.#edge = new Edge({
       logger: options.logger,
       metrics: options.metrics,
@@ -87,17 +94,11 @@ class EdgeServer implements GrpcServer {
 
   async listen(host: string, port: number): Promise<number> {
     if (this.#options.reflection ?? isLoopback(host)) {
-      addReflection(this.#server, descriptorSetPath(), this.#services);
+      for (const { service, handlers } of createReflection(descriptorSetPath(), this.#services)) {
+        this.#register(service, handlers);
+      }
     }
-    return new Promise((resolve, reject) => {
-      this.#server.bindAsync(formatAddress(host, port), ServerCredentials.createInsecure(), (error, bound) => {
-        if (error === null) {
-          resolve(bound);
-        } else {
-          reject(listenError(host, port, error));
-        }
-      });
-    });
+    return this.#connections.listen(host, port);
   }
 
   setServing(service: string, serving: boolean): void {
@@ -113,9 +114,11 @@ class EdgeServer implements GrpcServer {
 
   async #stop(deadlineMs: number): Promise<void> {
     this.#health.close();
+    this.#connections.refuse();
     await new Promise<void>((resolve) => {
       // tryShutdown waits for every open stream, which a subscription never ends by itself.
       const timer = setTimeout(() => {
+        this.#connections.cut();
         this.#server.forceShutdown();
         resolve();
       }, deadlineMs);
