@@ -34,6 +34,11 @@ export const LIMITS = {
   attributeBytes: 16 * KIB,
   contentTypeBytes: 128,
   idempotencyKeyBytes: 128,
+  /**
+   * What a Message may have besides its body: all other fields at their limits, with room for fields of later versions.
+   * Without it, unknown or repeated fields would carry any amount past max_body_bytes.
+   */
+  messageOverheadBytes: 32 * KIB,
 
   inFlightMessages: { default: 1_000, min: 1, max: 10_000 },
   inFlightBytes: { default: 16 * MIB, min: 1 * MIB, max: 256 * MIB },

@@ -9,18 +9,25 @@ export type MessageProblem =
       readonly field: string;
       readonly description: string;
     }
-  | { readonly kind: 'tooLarge'; readonly limit: number; readonly size: number };
+  | {
+      readonly kind: 'tooLarge';
+      /** `body`; empty: the Message as a whole. */
+      readonly field: string;
+      readonly limit: number;
+      readonly size: number;
+    };
 
 /** The error of entry `index` of a Publish. */
 export function messageError(problem: MessageProblem, index: number): HermesError {
-  const path = `messages[${index}]`;
+  const entry = `messages[${index}]`;
+  const path = problem.field === '' ? entry : `${entry}.${problem.field}`;
   if (problem.kind === 'invalid') {
-    return invalidField(problem.field === '' ? path : `${path}.${problem.field}`, problem.description);
+    return invalidField(path, problem.description);
   }
   const { limit, size } = problem;
-  return new HermesError('MESSAGE_TOO_LARGE', `${path}.body: ${size} bytes, at most ${limit}`, {
+  return new HermesError('MESSAGE_TOO_LARGE', `${path}: ${size} bytes, at most ${limit}`, {
     details: { limit: String(limit), size: String(size) },
-    violations: [{ field: `${path}.body`, description: `at most ${limit} bytes` }],
+    violations: [{ field: path, description: `at most ${limit} bytes` }],
   });
 }
 

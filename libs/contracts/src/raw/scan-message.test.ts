@@ -131,12 +131,26 @@ describe('scanMessage', () => {
   it('tells a body that is too large by limit and size', () => {
     ok(encode({ body: Buffer.alloc(1_000) }));
     const found = problem(encode({ body: Buffer.alloc(1_001) }));
-    expect(found).toEqual({ kind: 'tooLarge', limit: 1_000, size: 1_001 });
+    expect(found).toEqual({ kind: 'tooLarge', field: 'body', limit: 1_000, size: 1_001 });
     expect(messageError(found, 3)).toMatchObject({
       code: 'MESSAGE_TOO_LARGE',
       details: { limit: '1000', size: '1001' },
       violations: [{ field: 'messages[3].body' }],
     });
+  });
+
+  it('counts unknown and repeated fields, so that nothing passes the limit in them', () => {
+    const padding = Buffer.alloc(LIMITS.messageOverheadBytes);
+    const unknown = Buffer.concat([Buffer.from([0x7a, 0x80, 0x80, 0x02]), padding]);
+    ok(unknown);
+    const bodies = Buffer.concat([
+      Buffer.from([0x0a, 0x80, 0x80, 0x02]),
+      padding,
+      encode({ body: Buffer.alloc(1_000) }),
+    ]);
+    const found = problem(bodies);
+    expect(found).toMatchObject({ kind: 'tooLarge', field: '', size: bodies.length });
+    expect(messageError(found, 0).violations[0]?.field).toBe('messages[0]');
   });
 
   it.each([

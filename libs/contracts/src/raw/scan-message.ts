@@ -170,7 +170,11 @@ function isReserved(bytes: Uint8Array, start: number, end: number): boolean {
 /** The limits that hold for the message as a whole, once all fields are known. */
 function problemOfWhole(message: ScannedMessage, limits: MessageLimits): MessageProblem | undefined {
   if (message.bodyBytes > limits.maxBodyBytes) {
-    return { kind: 'tooLarge', limit: limits.maxBodyBytes, size: message.bodyBytes };
+    return { kind: 'tooLarge', field: 'body', limit: limits.maxBodyBytes, size: message.bodyBytes };
+  }
+  const messageBytesMax = limits.maxBodyBytes + LIMITS.messageOverheadBytes;
+  if (message.bytes.length > messageBytesMax) {
+    return { kind: 'tooLarge', field: '', limit: messageBytesMax, size: message.bytes.length };
   }
   if (message.attributes > LIMITS.attributes) {
     return invalid('attributes', `at most ${LIMITS.attributes}`);
