@@ -1,1 +1,2 @@
-export {};
+export { type MetaServerDependencies, type RunningMetaServer, startMetaServer } from './app.js';
+export { type MetaServerConfig, metaServerConfig } from './config.js';

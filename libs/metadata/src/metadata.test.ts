@@ -164,6 +164,12 @@ describe('metadata', () => {
     });
   });
 
+  test('the TTL of before a start is known', async () => {
+    expect(await (await open()).leases.replaceTtl(60_000)).toBe(0);
+    await metadata?.close();
+    expect(await (await open()).leases.replaceTtl(10_000)).toBe(60_000);
+  });
+
   describe('opening', () => {
     test('the leadership epoch grows by one at each start', async () => {
       expect((await open()).leadershipEpoch).toBe(1);

@@ -129,6 +129,8 @@ export interface LeaseStore {
   load(): Promise<LeaseState>;
   /** Writes all of it in one transaction; assignments of topics that are gone are passed over. */
   save(changes: LeaseChanges): Promise<void>;
+  /** Notes the TTL that brokers are granted from now on; gives the one of before, 0 if there was none. */
+  replaceTtl(ttlMs: number): Promise<number>;
 }
 
 /** The metadata database. Every method may throw HermesError STORAGE_UNAVAILABLE or STORAGE_FULL. */

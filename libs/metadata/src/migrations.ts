@@ -25,6 +25,7 @@ const initial: Migration = {
       .createTable('leadership')
       .addColumn('name', name, (column) => column.primaryKey())
       .addColumn('epoch', 'bigint', (column) => column.notNull())
+      .addColumn('broker_lease_ttl_ms', 'bigint', (column) => column.notNull())
       .execute();
     await schema
       .createTable('topic')

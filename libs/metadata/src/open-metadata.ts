@@ -11,7 +11,7 @@ import { migrate } from './migrate.js';
 import { type Migration, MIGRATIONS } from './migrations.js';
 import { type Schema } from './schema.js';
 import { SqlGroups } from './sql-groups.js';
-import { SqlLeases } from './sql-leases.js';
+import { LEADERSHIP, SqlLeases } from './sql-leases.js';
 import { SqlTopics } from './sql-topics.js';
 import { FaultMappingSqliteDialect } from './sqlite-dialect.js';
 
@@ -107,12 +107,12 @@ async function openSchema(
 }
 
 async function raiseLeadershipEpoch(db: Kysely<Schema>): Promise<number> {
-  const name = 'meta-server';
+  const name = LEADERSHIP;
   return db.transaction().execute(async (tx) => {
     const row = await tx.selectFrom('leadership').select('epoch').where('name', '=', name).executeTakeFirst();
     const epoch = (row?.epoch ?? 0) + 1;
     await (row === undefined
-      ? tx.insertInto('leadership').values({ name, epoch }).execute()
+      ? tx.insertInto('leadership').values({ name, epoch, broker_lease_ttl_ms: 0 }).execute()
       : tx.updateTable('leadership').set({ epoch }).where('name', '=', name).execute());
     return epoch;
   });

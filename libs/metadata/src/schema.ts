@@ -3,7 +3,7 @@ import { type Kysely, type Transaction } from 'kysely';
 /** Tables and columns, in types that SQLite and MySQL share: numbers, text, and 0 or 1 for booleans. */
 export interface Schema {
   counter: { name: string; value: number };
-  leadership: { name: string; epoch: number };
+  leadership: { name: string; epoch: number; broker_lease_ttl_ms: number };
   topic: {
     id: number;
     name: string;

@@ -7,6 +7,9 @@ import {
 } from './metadata.js';
 import { type Database, type Tx } from './schema.js';
 
+/** Name of the one row of `leadership`. */
+export const LEADERSHIP = 'meta-server';
+
 /** Owners and brokers in SQL. */
 export class SqlLeases implements LeaseStore {
   readonly #db: Database;
@@ -22,6 +25,10 @@ export class SqlLeases implements LeaseStore {
     }));
   }
 
+  replaceTtl(ttlMs: number): Promise<number> {
+    return this.#db.transaction().execute((tx) => replaceTtl(tx, ttlMs));
+  }
+
   async save({ assignments, brokers, forgottenBrokers }: LeaseChanges): Promise<void> {
     await this.#db.transaction().execute(async (tx) => {
       await saveAssignments(tx, assignments);
@@ -33,6 +40,16 @@ export class SqlLeases implements LeaseStore {
       }
     });
   }
+}
+
+async function replaceTtl(tx: Tx, ttlMs: number): Promise<number> {
+  const row = await tx
+    .selectFrom('leadership')
+    .select('broker_lease_ttl_ms')
+    .where('name', '=', LEADERSHIP)
+    .executeTakeFirst();
+  await tx.updateTable('leadership').set({ broker_lease_ttl_ms: ttlMs }).where('name', '=', LEADERSHIP).execute();
+  return row?.broker_lease_ttl_ms ?? 0;
 }
 
 async function loadAssignments(tx: Tx): Promise<AssignmentRecord[]> {

@@ -10,12 +10,12 @@ export interface Waiting {
 
 /** What topics and groups need of the leases; all is told in the order in which it was stored. */
 export interface ClusterView {
-  /** A topic is new, or it or one of its groups has changed. */
+  /** A topic is new or has changed. */
   topicChanged(topic: TopicRecord): void;
   topicDeleted(topic: TopicRecord): void;
-  /** A group is new or has changed. */
-  groupChanged(group: GroupRecord): void;
-  groupDeleted(group: GroupRecord): void;
+  /** A group is new or has changed, and its topic's revision with it. */
+  groupChanged(group: GroupRecord, topic: TopicRecord): void;
+  groupDeleted(group: GroupRecord, topic: TopicRecord): void;
   /** True while consumers hold leases of the topic, or of one group of it. */
   hasConsumers(topic: string, group?: string): boolean;
   /** Resolves once the owners of all partitions are ready with `revision`; PARTITION_MOVING just before the deadline. */

@@ -19,6 +19,8 @@ import { topicNotFound } from './topics.js';
 /** What the leases tell about brokers and partitions. */
 export interface LeaseViews {
   brokers(): readonly BrokerView[];
+  /** Version of the program that a broker runs; empty = it has not said. */
+  buildOf(broker: string): string;
   /** By topic and number; those of one topic if given; undefined: there is no such topic. */
   partitions(topic?: string): readonly PartitionView[] | undefined;
   /** Starts or ends a drain; undefined: no such broker. Else the number of partitions that it still owns. */
@@ -50,7 +52,7 @@ export class ClusterAdmin {
     const brokers = this.#leases.brokers().map(({ name, endpoint, zone, brokerGroup, state, partitions }) => ({
       ...{ name, endpoint, zone, brokerGroup, partitions },
       state: BrokerState[state],
-      build: '',
+      build: this.#leases.buildOf(name),
     }));
     return Promise.resolve({
       leaderEndpoint: endpoint,

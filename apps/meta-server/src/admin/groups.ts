@@ -15,7 +15,7 @@ import {
   type UpdateGroupRequest,
   type UpdateGroupResponse,
 } from '@hermes/contracts';
-import { type GroupRecord } from '@hermes/metadata';
+import { type GroupRecord, type TopicRecord } from '@hermes/metadata';
 
 import { type Waiting } from './cluster-view.js';
 import { checkEtag } from './etag.js';
@@ -85,8 +85,7 @@ export class GroupAdmin {
       if (deleted === undefined) {
         throw await this.#missing(topic, group);
       }
-      cluster.groupDeleted(deleted.record);
-      await this.#announce(topic);
+      cluster.groupDeleted(deleted.record, await this.#topic(topic));
     });
     return {};
   }
@@ -107,8 +106,7 @@ export class GroupAdmin {
     if (outcome === undefined) {
       throw topicNotFound(config.topic);
     }
-    cluster.groupChanged(outcome.record);
-    await this.#announce(config.topic);
+    cluster.groupChanged(outcome.record, await this.#topic(config.topic));
     return outcome.record;
   }
 
@@ -125,17 +123,17 @@ export class GroupAdmin {
     if (updated === undefined) {
       throw await this.#missing(given.topic, given.name);
     }
-    cluster.groupChanged(updated.record);
-    await this.#announce(given.topic);
+    cluster.groupChanged(updated.record, await this.#topic(given.topic));
     return updated.record;
   }
 
-  /** Tells the owners that there is something to read again. */
-  async #announce(topic: string): Promise<void> {
-    const record = await this.#context.metadata.topics.get(topic);
-    if (record !== undefined) {
-      this.#context.cluster.topicChanged(record);
+  /** The topic of a group that was just written; changes are serial, so it is there. */
+  async #topic(name: string): Promise<TopicRecord> {
+    const record = await this.#context.metadata.topics.get(name);
+    if (record === undefined) {
+      throw topicNotFound(name);
     }
+    return record;
   }
 
   async #served(record: GroupRecord, waiting: Waiting): Promise<Group> {

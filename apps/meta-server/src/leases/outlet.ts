@@ -1,19 +1,23 @@
-import { HermesError } from '@hermes/contracts';
+import { HermesError, invalidField } from '@hermes/contracts';
 import { type BidiStream } from '@hermes/kit';
-import { createDeferred } from '@hermes/runtime';
+import { createDeferred, type Timers } from '@hermes/runtime';
 
 /** What a holder may leave unread: some pushes of everything that it holds. */
 const UNREAD_BYTES_MAX = 4 * 1_048_576;
+/** A stream that says nothing at all holds a place that others may need. */
+const FIRST_FRAME_MS = 10_000;
 
-/** The answering half of one lease stream, from the leases' side. */
+/** One lease stream, from the leases' side: frames out, frames in, and an end from either side. */
 export class Outlet<Request, Response> {
   readonly #stream: BidiStream<Request, Response>;
+  readonly #timers: Timers;
   readonly #closed = createDeferred<never>();
   #over = false;
 
-  constructor(stream: BidiStream<Request, Response>) {
+  constructor(stream: BidiStream<Request, Response>, timers: Timers) {
     this.#stream = stream;
-    // Whoever does not wait for the end still may cause one.
+    this.#timers = timers;
+    // Before `serve` waits for it, a close is no unhandled failure.
     this.#closed.promise.catch(() => undefined);
   }
 
@@ -37,8 +41,12 @@ export class Outlet<Request, Response> {
 
   /** Reads the stream with `take` until it ends; throws what `take` throws, or what the stream was closed with. */
   async serve(take: (frame: Request) => void): Promise<void> {
+    const cancel = this.#timers.after(FIRST_FRAME_MS, () => {
+      this.close(invalidField('kind', `a first message within ${FIRST_FRAME_MS} ms`));
+    });
     const reading = async (): Promise<void> => {
       for await (const frame of this.#stream) {
+        cancel();
         if (this.#over) {
           return;
         }
@@ -48,6 +56,7 @@ export class Outlet<Request, Response> {
     try {
       await Promise.race([reading(), this.#closed.promise]);
     } finally {
+      cancel();
       this.#over = true;
     }
   }

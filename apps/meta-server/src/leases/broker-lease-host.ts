@@ -1,0 +1,148 @@
+import { type HermesError, type HoldBrokerLeaseResponse } from '@hermes/contracts';
+import {
+  type BrokerLeaseEffect,
+  type BrokerLeases,
+  type PersistEffect,
+  type SessionId,
+  type TopicRoutes,
+} from '@hermes/coordination';
+import { type Clock, type TaskGroup, type Timers } from '@hermes/runtime';
+
+import { type Serial } from '../serial.js';
+import { Alarm } from './alarm.js';
+import { brokerFrame } from './broker-frame.js';
+import { EffectQueue } from './effect-queue.js';
+import { LeaseSessions, type SessionOutlet } from './lease-sessions.js';
+import { isRefused } from './probe.js';
+
+/** What the broker leases act upon. */
+export interface BrokerLeaseHostOptions {
+  readonly leases: BrokerLeases;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** Orders effects with the changes of metadata. */
+  readonly serial: Serial;
+  readonly tasks: TaskGroup;
+  /** Durable once it resolves. */
+  readonly persist: (changes: PersistEffect) => Promise<void>;
+  readonly onRoutes: (changed: readonly TopicRoutes[]) => void;
+  readonly onReady: (topic: string) => void;
+  /** A write failed for good: what was decided on it must not happen, so the process cannot go on. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+/** Gives the pure broker leases their time, streams, disk and network. */
+export class BrokerLeaseHost {
+  readonly #options: BrokerLeaseHostOptions;
+  readonly #sessions = new LeaseSessions<HoldBrokerLeaseResponse>();
+  readonly #effects: EffectQueue<BrokerLeaseEffect>;
+  readonly #alarm: Alarm;
+  readonly #builds = new Map<string, string>();
+  #stopped = false;
+  #sessionCount = 0;
+
+  constructor(options: BrokerLeaseHostOptions) {
+    const { clock, timers, serial, onFatal } = options;
+    this.#options = options;
+    this.#effects = new EffectQueue({
+      serial,
+      execute: (effect) => this.#execute(effect),
+      onFailure: onFatal,
+    });
+    this.#alarm = new Alarm({
+      timers,
+      clock,
+      ring: () => {
+        this.apply((leases, nowMs) => leases.tick(nowMs));
+      },
+    });
+  }
+
+  /** For questions; events go through `apply`. */
+  get leases(): Pick<BrokerLeases, 'isReady' | 'partitions' | 'partitionsLeft' | 'brokers' | 'routes'> {
+    return this.#options.leases;
+  }
+
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  get waitingEffects(): number {
+    return this.#effects.waiting;
+  }
+
+  /** Notes which version of the program a broker runs. */
+  noteBuild(broker: string, build: string): void {
+    this.#builds.set(broker, build);
+  }
+
+  /** The version that a broker named; empty = none. */
+  buildOf(broker: string): string {
+    return this.#builds.get(broker) ?? '';
+  }
+
+  /** Lets time begin: leases of before the start run out from now. */
+  start(): void {
+    this.apply((leases, nowMs) => leases.tick(nowMs));
+  }
+
+  /** Makes a stream known. */
+  open(outlet: SessionOutlet<HoldBrokerLeaseResponse>): SessionId {
+    this.#sessionCount += 1;
+    this.#sessions.open(this.#sessionCount, outlet);
+    return this.#sessionCount;
+  }
+
+  /** The stream has ended, whoever ended it. */
+  ended(session: SessionId): void {
+    if (this.#sessions.ended(session)) {
+      this.apply((leases, nowMs) => leases.sessionEnded(session, nowMs));
+    }
+  }
+
+  /** Tells the leases of an event; what they decide is carried out in order, soon. */
+  apply(event: (leases: BrokerLeases, nowMs: number) => readonly BrokerLeaseEffect[]): void {
+    if (this.#stopped) {
+      return;
+    }
+    const { leases, clock } = this.#options;
+    this.#effects.push(event(leases, clock.monotonicMs()));
+    this.#alarm.set(leases.nextTimerMs());
+  }
+
+  /** Ends all streams; leases are no longer changed. Brokers keep theirs until they end. */
+  stop(reason: HermesError): void {
+    this.#stopped = true;
+    this.#alarm.stop();
+    this.#sessions.closeAll(reason);
+  }
+
+  #execute(effect: BrokerLeaseEffect): Promise<void> | void {
+    switch (effect.kind) {
+      case 'persist':
+        for (const name of effect.forgottenBrokers) {
+          this.#builds.delete(name);
+        }
+        return this.#options.persist(effect);
+      case 'grant':
+      case 'revoke':
+        this.#sessions.send(effect.session, brokerFrame(effect));
+        return;
+      case 'close':
+        this.#sessions.close(effect.session, effect.reason);
+        return;
+      case 'probe':
+        this.#options.tasks.run('probe', async () => {
+          const refused = await isRefused(effect.endpoint);
+          this.apply((leases, nowMs) => leases.probed({ probe: effect.probe, refused }, nowMs));
+        });
+        return;
+      case 'routes':
+        this.#options.onRoutes(effect.changed);
+        return;
+      case 'ready':
+        this.#options.onReady(effect.topic);
+        return;
+    }
+  }
+}

@@ -1,0 +1,161 @@
+import { GroupMode, HermesError, StorageClass } from '@hermes/contracts';
+import {
+  type BrokerView,
+  COALESCE_MS,
+  type LeasedGroup,
+  type LeasedTopic,
+  type PartitionView,
+} from '@hermes/coordination';
+import { type GroupRecord, type Metadata, type TopicRecord } from '@hermes/metadata';
+import { sleep, type TaskGroup, type Timers } from '@hermes/runtime';
+
+import { type LeaseViews } from '../admin/cluster.js';
+import { type ClusterView, type Waiting } from '../admin/cluster-view.js';
+import { topicNotFound } from '../admin/topics.js';
+import { type Serial } from '../serial.js';
+import { type BrokerLeaseHost } from './broker-lease-host.js';
+import { type ConsumerLeaseHost } from './consumer-lease-host.js';
+import { Readiness } from './readiness.js';
+
+/** What the cluster is made of. */
+export interface ClusterOptions {
+  readonly metadata: Metadata;
+  readonly brokers: BrokerLeaseHost;
+  readonly consumers: ConsumerLeaseHost;
+  readonly serial: Serial;
+  readonly timers: Timers;
+  readonly tasks: TaskGroup;
+}
+
+/** Between the admin calls and the leases: tells each change, waits for owners, answers what is where. */
+export class Cluster implements ClusterView, LeaseViews {
+  readonly readiness: Readiness;
+  readonly #options: ClusterOptions;
+  /** All groups by topic and name. */
+  readonly #groups = new Map<string, Map<string, GroupRecord>>();
+
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+    const { leases } = options.brokers;
+    this.readiness = new Readiness({
+      timers: options.timers,
+      isReady: (topic, revision) => leases.isReady(topic, revision),
+      why: (topic) => this.#whyMoving(topic),
+    });
+  }
+
+  topicChanged(topic: TopicRecord): void {
+    const { brokers, consumers } = this.#options;
+    brokers.apply((leases, nowMs) => leases.topicUpserted(leasedTopic(topic), nowMs));
+    for (const group of this.#groupsOf(topic.config.name)) {
+      consumers.apply((leases, nowMs) => leases.groupUpserted(leasedGroup(group, topic), nowMs));
+    }
+  }
+
+  topicDeleted({ config: { name } }: TopicRecord): void {
+    const { brokers, consumers } = this.#options;
+    this.#groups.delete(name);
+    brokers.apply((leases, nowMs) => leases.topicDeleted(name, nowMs));
+    consumers.apply((leases, nowMs) => leases.topicDeleted(name, nowMs));
+    this.readiness.fail(topicNotFound(name), name);
+  }
+
+  groupChanged(group: GroupRecord, topic: TopicRecord): void {
+    this.noteGroup(group);
+    this.topicChanged(topic);
+  }
+
+  groupDeleted({ config: { name } }: GroupRecord, topic: TopicRecord): void {
+    const topicName = topic.config.name;
+    this.#groups.get(topicName)?.delete(name);
+    this.#options.consumers.apply((leases, nowMs) => leases.groupDeleted(topicName, name, nowMs));
+    this.topicChanged(topic);
+  }
+
+  hasConsumers(topic: string, group?: string): boolean {
+    const { leases } = this.#options.consumers;
+    const names = group === undefined ? [...(this.#groups.get(topic)?.keys() ?? [])] : [group];
+    return names.some((name) => leases.consumerCount(topic, name) > 0);
+  }
+
+  served({ name, revision }: { readonly name: string; readonly revision: number }, waiting: Waiting): Promise<void> {
+    return this.readiness.wait(name, revision, waiting);
+  }
+
+  /** Remembers a group as it is stored now. */
+  noteGroup(group: GroupRecord): void {
+    const { topic, name } = group.config;
+    const known = this.#groups.get(topic) ?? new Map<string, GroupRecord>();
+    this.#groups.set(topic, known.set(name, group));
+  }
+
+  /** Owners of the topic have told what they serve. */
+  readyChanged(topic: string): void {
+    const { brokers, metadata, tasks } = this.#options;
+    this.readiness.changed(topic);
+    for (const group of this.#groupsOf(topic)) {
+      if (!group.active && brokers.leases.isReady(topic, group.createdRevision)) {
+        this.noteGroup({ ...group, active: true });
+        tasks.run('activate group', () => metadata.groups.activate(group.id));
+      }
+    }
+  }
+
+  brokers(): readonly BrokerView[] {
+    return this.#options.brokers.leases.brokers();
+  }
+
+  buildOf(broker: string): string {
+    return this.#options.brokers.buildOf(broker);
+  }
+
+  partitions(topic?: string): readonly PartitionView[] | undefined {
+    const partitions = this.#options.brokers.leases.partitions(topic);
+    return topic !== undefined && partitions.length === 0 ? undefined : partitions;
+  }
+
+  async drain(broker: string, cancel: boolean): Promise<number | undefined> {
+    const { brokers, timers, serial } = this.#options;
+    if (!this.brokers().some(({ name }) => name === broker)) {
+      return undefined;
+    }
+    brokers.apply((leases, nowMs) => leases.drain(broker, { cancel }, nowMs));
+    // The leases gather changes for COALESCE_MS before they write them; the answer shall be durable.
+    await sleep(timers, 2 * COALESCE_MS);
+    await serial.run(() => Promise.resolve());
+    return brokers.leases.partitionsLeft(broker);
+  }
+
+  /** Ends all waiting. */
+  stop(reason: HermesError): void {
+    this.readiness.fail(reason);
+  }
+
+  #groupsOf(topic: string): GroupRecord[] {
+    return [...(this.#groups.get(topic)?.values() ?? [])];
+  }
+
+  #whyMoving(topic: string): string {
+    if (!this.brokers().some(({ state }) => state === 'ACTIVE')) {
+      return `topic ${topic} is stored but not served: no broker is registered that could own its partitions`;
+    }
+    const views = this.partitions(topic) ?? [];
+    const served = views.filter(({ state }) => state === 'OWNED').length;
+    return served < views.length
+      ? `topic ${topic}: ${served} of ${views.length} partitions are served yet`
+      : `topic ${topic}: not every partition has applied the change yet`;
+  }
+}
+
+/** A topic as the leases see it. */
+export function leasedTopic({ config, revision }: TopicRecord): LeasedTopic {
+  const { name, partitions = 0, brokerGroup, storageClass } = config;
+  return { name, partitions, revision, brokerGroup, embedded: storageClass === StorageClass.EMBEDDED };
+}
+
+/** A group as the leases see it. */
+export function leasedGroup({ config }: GroupRecord, topic: TopicRecord): LeasedGroup {
+  const { partitions = 0 } = topic.config;
+  const mode = config.mode === GroupMode.EXCLUSIVE ? 'EXCLUSIVE' : 'SHARED';
+  return { topic: config.topic, group: config.name, mode, partitions, revision: topic.revision };
+}
