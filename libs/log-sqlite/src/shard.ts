@@ -16,6 +16,11 @@ const CHECKPOINT_BYTES = 16 * 1024 * 1024;
 /** What a commit writes beside its records: a few pages per partition. */
 const COMMIT_OVERHEAD_BYTES = 48 * 1024;
 
+/** As OpenResult, with the number by which the session is called from now on. */
+export type ShardOpenResult =
+  | (Extract<OpenResult, { kind: 'opened' }> & { readonly sessionId: SessionId })
+  | Exclude<OpenResult, { kind: 'opened' }>;
+
 /** One shard file and what is open in it. All calls are synchronous: they belong on the shard's own thread. */
 export class Shard {
   readonly #file: ShardFile;
@@ -50,7 +55,7 @@ export class Shard {
     return session;
   }
 
-  open(request: OpenPartitionRequest, nowMs: number): OpenResult & { sessionId: SessionId } {
+  open(request: OpenPartitionRequest, nowMs: number): ShardOpenResult {
     this.#begin();
     const result = this.#attempt('open a partition', () =>
       openPartition(
@@ -61,7 +66,7 @@ export class Shard {
     );
     if (result.kind !== 'opened') {
       this.#rollback();
-      return { ...result, sessionId: 0 };
+      return result;
     }
     this.#attempt('commit an opening', () => {
       this.#commit(COMMIT_OVERHEAD_BYTES);

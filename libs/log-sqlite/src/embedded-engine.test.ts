@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+
+import { describeStorageEngine, type StoreHarness } from '@hermes/log/contract-tests';
+import { temporaryDirectory } from '@hermes/testing';
+import Database from 'better-sqlite3';
+
+import { openEmbeddedEngine } from './embedded-engine.js';
+import { failOnFatal } from '../test/fail-on-fatal.js';
+
+const SHARDS = 2;
+
+function makeHarness(): Promise<StoreHarness> {
+  const directory = temporaryDirectory();
+  const damage = (topicId: number, partition: number, sql: string): Promise<void> => {
+    const file = new Database(join(directory.path, `shard-${(topicId + partition) % SHARDS}.db`));
+    file.exec(sql);
+    file.close();
+    return Promise.resolve();
+  };
+  return Promise.resolve({
+    open: () => openEmbeddedEngine({ directory: directory.path, shards: SHARDS, onFatal: failOnFatal }),
+    loseState: (topicId, partition) =>
+      damage(
+        topicId,
+        partition,
+        `DELETE FROM partition_state WHERE topic_id = ${topicId} AND partition = ${partition}`,
+      ),
+    loseLane: (topicId, partition, lane) => damage(topicId, partition, `DROP TABLE t${topicId}_p${partition}_l${lane}`),
+    loseRecordsFrom: (topicId, partition, lane, offset) =>
+      damage(topicId, partition, `DELETE FROM t${topicId}_p${partition}_l${lane} WHERE log_offset >= ${offset}`),
+    corruptRecord: (topicId, partition, lane, offset) =>
+      damage(
+        topicId,
+        partition,
+        `UPDATE t${topicId}_p${partition}_l${lane} SET record = x'00' WHERE log_offset = ${offset}`,
+      ),
+    dispose: () => {
+      directory.remove();
+      return Promise.resolve();
+    },
+  });
+}
+
+describeStorageEngine('embedded storage', makeHarness);

@@ -1,0 +1,176 @@
+/// <reference types="jest" />
+import type { DeadLetterEntry, RetryEntry } from '@hermes/delivery';
+
+import { laneOf, type MakeHarness, StoreFixture } from './store-harness.js';
+
+const RETRY: RetryEntry = {
+  lane: 0,
+  offset: 1,
+  dueAtMs: 1_700_000_000_000,
+  attempts: 2,
+  strikes: 1,
+  keyHash: 4_000_000_000,
+  reason: 'später',
+  generation: 0,
+};
+
+const DEAD: DeadLetterEntry = {
+  lane: 0,
+  offset: 1,
+  generation: 0,
+  attempts: 16,
+  cause: 1,
+  reason: 'no',
+  keyHash: 5,
+  diedAtMs: 1_700_000_000_001,
+};
+
+/** What every GroupState does. */
+export function describeGroupState(makeHarness: MakeHarness): void {
+  describe('group state', () => {
+    let fixture: StoreFixture;
+    beforeEach(async () => {
+      fixture = await StoreFixture.make(makeHarness);
+    });
+    afterEach(() => fixture.dispose());
+
+    it('knows no group that was never created', async () => {
+      const { groupState } = await fixture.opened();
+      expect(await groupState.load(1)).toBeUndefined();
+      expect(await groupState.groupIds()).toEqual([]);
+      expect(await groupState.counts(1)).toEqual({ retries: 0, deadLetters: 0 });
+    });
+
+    it('brings floors, ranges, holder and retries back after a restart, per group and lane', async () => {
+      const store = await fixture.opened({ lanes: 2 });
+      const settled = [
+        { from: 120, to: 121 },
+        { from: 300, to: 70_000 },
+        { from: 2 ** 40, to: 2 ** 40 + 2 },
+      ];
+      const lanes = [
+        { lane: 0, floor: 100, settled },
+        { lane: 1, floor: 0, settled: [] },
+      ];
+      const outcome = await store.groupState.commit([
+        { kind: 'created', groupId: 1, lanes },
+        { kind: 'created', groupId: 2, lanes: [{ lane: 0, floor: 5, settled: [] }] },
+        { kind: 'holder', groupId: 1, consumerEpoch: 2 ** 52 + 1, token: 9 },
+        { kind: 'retry', groupId: 1, entry: RETRY },
+        { kind: 'retry', groupId: 1, entry: { ...RETRY, lane: 1 } },
+      ]);
+      expect(outcome).toEqual({ kind: 'committed' });
+      await fixture.restart();
+      const { groupState } = await fixture.opened({ epoch: 2, created: true });
+      expect(await groupState.groupIds()).toEqual([1, 2]);
+      expect(await groupState.load(1)).toEqual({
+        groupId: 1,
+        consumerEpoch: 2 ** 52 + 1,
+        token: 9,
+        generation: 0,
+        lanes,
+        retries: [RETRY, { ...RETRY, lane: 1 }],
+      });
+      expect(await groupState.load(2)).toMatchObject({ consumerEpoch: 0, token: 0, retries: [] });
+    });
+
+    it('applies changes in their order, the later one of a row last', async () => {
+      const { groupState } = await fixture.opened();
+      await groupState.commit([
+        { kind: 'created', groupId: 1, lanes: [{ lane: 0, floor: 0, settled: [] }] },
+        { kind: 'retry', groupId: 1, entry: RETRY },
+        { kind: 'retry', groupId: 1, entry: { ...RETRY, attempts: 3 } },
+        { kind: 'retry', groupId: 1, entry: { ...RETRY, offset: 2 } },
+        { kind: 'retryDone', groupId: 1, lane: 0, offset: 2 },
+        { kind: 'cursor', groupId: 1, cursor: { lane: 0, floor: 1, settled: [{ from: 4, to: 5 }] } },
+        { kind: 'cursor', groupId: 1, cursor: { lane: 0, floor: 5, settled: [] } },
+      ]);
+      expect(await groupState.load(1)).toMatchObject({
+        lanes: [{ lane: 0, floor: 5, settled: [] }],
+        retries: [{ ...RETRY, attempts: 3 }],
+      });
+      expect(await groupState.counts(1)).toEqual({ retries: 1, deadLetters: 0 });
+    });
+
+    it('leaves a group alone that is created again', async () => {
+      const { groupState } = await fixture.opened();
+      await groupState.commit([{ kind: 'created', groupId: 1, lanes: [{ lane: 0, floor: 5, settled: [] }] }]);
+      await groupState.commit([{ kind: 'created', groupId: 1, lanes: [{ lane: 0, floor: 0, settled: [] }] }]);
+      expect(await groupState.load(1)).toMatchObject({ lanes: [{ floor: 5 }] });
+    });
+
+    it('adds a cursor for a lane that is newer than the group, with the same holder', async () => {
+      const { groupState } = await fixture.opened({ lanes: 2 });
+      await groupState.commit([
+        { kind: 'created', groupId: 1, lanes: [{ lane: 0, floor: 5, settled: [] }] },
+        { kind: 'holder', groupId: 1, consumerEpoch: 3, token: 4 },
+        { kind: 'cursor', groupId: 1, cursor: { lane: 1, floor: 2, settled: [] } },
+      ]);
+      expect(await groupState.load(1)).toMatchObject({ consumerEpoch: 3, token: 4, lanes: [{ lane: 0 }, { lane: 1 }] });
+    });
+
+    it('stores a dead letter exactly once, with its record, in the transaction that ends its retry', async () => {
+      const store = await fixture.opened();
+      const [offset = 0] = await fixture.append(laneOf(store), 'poison');
+      const entry = { ...DEAD, offset };
+      const dead = [
+        { kind: 'retryDone', groupId: 1, lane: 0, offset },
+        { kind: 'deadLetter', groupId: 1, entry },
+      ] as const;
+      await store.groupState.commit([
+        { kind: 'created', groupId: 1, lanes: [{ lane: 0, floor: offset + 1, settled: [] }] },
+        { kind: 'retry', groupId: 1, entry: { ...RETRY, offset } },
+      ]);
+      expect(await store.groupState.commit(dead)).toEqual({ kind: 'committed' });
+      expect(await store.groupState.commit(dead)).toEqual({ kind: 'committed' });
+      expect(await store.groupState.counts(1)).toEqual({ retries: 0, deadLetters: 1 });
+      await fixture.restart();
+      const again = await fixture.opened({ epoch: 2, created: true });
+      expect(await again.groupState.counts(1)).toEqual({ retries: 0, deadLetters: 1 });
+    });
+
+    it('writes all changes of a commit or none', async () => {
+      const { groupState } = await fixture.opened();
+      await groupState.commit([{ kind: 'created', groupId: 1, lanes: [{ lane: 0, floor: 0, settled: [] }] }]);
+      const outcome = await groupState.commit([
+        { kind: 'cursor', groupId: 1, cursor: { lane: 0, floor: 900, settled: [] } },
+        { kind: 'deadLetter', groupId: 1, entry: { ...DEAD, offset: 899 } },
+      ]);
+      expect(outcome).toMatchObject({ kind: 'refused', error: { kind: 'dataLoss' } });
+      expect(await groupState.load(1)).toMatchObject({ lanes: [{ floor: 0 }] });
+      const next = await groupState.commit([{ kind: 'holder', groupId: 1, consumerEpoch: 1, token: 1 }]);
+      expect(next).toEqual({ kind: 'committed' });
+    });
+
+    it('takes commits that are given at once in their order', async () => {
+      const { groupState } = await fixture.opened();
+      await groupState.commit([{ kind: 'created', groupId: 1, lanes: [{ lane: 0, floor: 0, settled: [] }] }]);
+      const outcomes = await Promise.all(
+        Array.from({ length: 20 }, (_, index) =>
+          groupState.commit([{ kind: 'cursor', groupId: 1, cursor: { lane: 0, floor: index + 1, settled: [] } }]),
+        ),
+      );
+      expect(outcomes.every(({ kind }) => kind === 'committed')).toBe(true);
+      expect(await groupState.load(1)).toMatchObject({ lanes: [{ floor: 20 }] });
+    });
+
+    it('forgets a deleted group, also what is settled for it afterwards', async () => {
+      const store = await fixture.opened();
+      const { groupState } = store;
+      await groupState.commit([
+        { kind: 'created', groupId: 1, lanes: [{ lane: 0, floor: 0, settled: [] }] },
+        { kind: 'created', groupId: 2, lanes: [{ lane: 0, floor: 0, settled: [] }] },
+        { kind: 'retry', groupId: 1, entry: RETRY },
+        { kind: 'retry', groupId: 2, entry: RETRY },
+        { kind: 'deleted', groupId: 1 },
+        { kind: 'cursor', groupId: 1, cursor: { lane: 0, floor: 3, settled: [] } },
+      ]);
+      expect(await groupState.load(1)).toBeUndefined();
+      expect(await groupState.groupIds()).toEqual([2]);
+      await fixture.restart();
+      const again = await fixture.opened({ epoch: 2, created: true });
+      expect(await again.groupState.load(1)).toBeUndefined();
+      expect(await again.groupState.load(2)).toMatchObject({ retries: [RETRY] });
+    });
+  });
+}
