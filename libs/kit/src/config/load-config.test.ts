@@ -37,7 +37,7 @@ describe('loadConfig', () => {
   });
 
   it('lets flags win over the environment and that over the file', () => {
-    const directory = temporaryDirectory();
+    using directory = temporaryDirectory();
     const file = join(directory.path, 'hermes.json');
     writeFileSync(file, JSON.stringify({ brokerPort: 1, dataDir: 'file', drainMs: 1 }));
     const env = { HERMES_BROKER_PORT: '2', HERMES_DATA_DIR: 'env', HERMES_CONFIG: file };
@@ -58,7 +58,7 @@ describe('loadConfig', () => {
   });
 
   it('reports every problem at once, each by the name under which it was given', () => {
-    const directory = temporaryDirectory();
+    using directory = temporaryDirectory();
     const file = join(directory.path, 'hermes.json');
     writeFileSync(file, JSON.stringify({ brokerPrt: 1, drainMs: 'soon' }));
     const problems = problemsOf({
@@ -94,7 +94,7 @@ describe('loadConfig', () => {
     ['is no object', '[]', 'must hold one JSON object'],
     ['is above 1 MiB', ' '.repeat(1_048_577), 'bigger than 1 MiB'],
   ])('refuses a file that %s', (_title, content, problem) => {
-    const directory = temporaryDirectory();
+    using directory = temporaryDirectory();
     const file = join(directory.path, 'hermes.json');
     if (content !== undefined) {
       writeFileSync(file, content);

@@ -227,19 +227,21 @@ describe('streams', () => {
     await using edge = await startEdge({
       watchRoutes: async (_request, opened) => {
         stream = opened;
-        let room = true;
-        while (room) {
-          room = opened.write(frame(1, 100_000));
-        }
-        await opened.drained().catch((error: unknown) => {
+        try {
+          for (;;) {
+            if (!opened.write(frame(1, 100_000))) {
+              await opened.drained();
+            }
+          }
+        } catch (error) {
           ended = error;
           throw error;
-        });
+        }
       },
     });
     const call = edge.coordination.watchRoutes({ topics: [] });
     call.on('error', () => undefined);
-    await eventually(() => stream !== undefined && stream.bufferedBytes > 600_000);
+    await eventually(() => stream !== undefined && stream.bufferedBytes > 1_000_000);
     call.cancel();
     await eventually(() => ended !== undefined);
     expect(ended).toBe(stream?.signal.reason);
