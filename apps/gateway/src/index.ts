@@ -1,1 +1,2 @@
-export {};
+export { Gateway, type GatewayDeps, startGateway } from './app.js';
+export { type GatewayConfig, gatewayConfig } from './config.js';

@@ -1,6 +1,6 @@
 import {
   type AckResult,
-  HermesError,
+  type HermesError,
   invalidField,
   partitionOfReceipt,
   type RawAckEntry,
@@ -87,8 +87,7 @@ async function attempt(
   const again: number[] = [];
   const byOwner = new Map<string, number[]>();
   for (const index of pending) {
-    const entry = progress.request.entries[index] as RawAckEntry;
-    const partition = partitionOfReceipt(entry.receipt);
+    const partition = partitionOfEntry(progress.request.entries[index]);
     if (partition === undefined) {
       progress.results[index] = { error: toStatus(invalidField(`entries[${index}].receipt`, 'a receipt')) };
       progress.anySettled = true;
@@ -117,7 +116,7 @@ async function settleAt(
   limits: CallLimits,
 ): Promise<number[]> {
   const { request } = progress;
-  const entries = indices.map((index) => request.entries[index] as RawAckEntry);
+  const entries = indices.flatMap((index) => request.entries[index] ?? []);
   const deadlineAtMs = Math.min(limits.deadlineAtMs, environment.clock.monotonicMs() + ATTEMPT_MS);
   try {
     const { results } = await channels.unary(
@@ -131,7 +130,7 @@ async function settleAt(
       const error = result.error === undefined ? undefined : statusToError(result.error);
       if (error !== undefined && mayRepeat(error)) {
         progress.lastErrors[index] = error;
-        router.learn(request.topic, partitionOfReceipt((entries[at] as RawAckEntry).receipt), error);
+        router.learn(request.topic, partitionOfEntry(entries[at]), error);
         return true;
       }
       progress.results[index] = result;
@@ -143,7 +142,7 @@ async function settleAt(
     if (limits.signal?.aborted !== true && mayRepeat(error)) {
       for (const index of indices) {
         progress.lastErrors[index] = error;
-        router.learn(request.topic, partitionOfReceipt((request.entries[index] as RawAckEntry).receipt), error);
+        router.learn(request.topic, partitionOfEntry(request.entries[index]), error);
       }
       return [...indices];
     }
@@ -157,4 +156,8 @@ async function settleAt(
 
 function mayRepeat(error: HermesError): boolean {
   return error.code !== 'BUG' && failureOf(error) !== 'final';
+}
+
+function partitionOfEntry(entry: RawAckEntry | undefined): number | undefined {
+  return entry && partitionOfReceipt(entry.receipt);
 }

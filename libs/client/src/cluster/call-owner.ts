@@ -38,16 +38,16 @@ export async function atOwner<T>(
   let last: HermesError | undefined;
   for (;;) {
     const endpoint = router.endpointOf(target.topic, target.partition);
-    if (endpoint !== undefined) {
-      try {
+    try {
+      if (endpoint !== undefined) {
         return await attempt(endpoint);
-      } catch (thrown) {
-        last = thrown as HermesError;
-        if (limits.signal?.aborted === true || !mayRepeat(last)) {
-          throw last;
-        }
-        router.learn(target.topic, target.partition, last);
       }
+    } catch (thrown) {
+      last = thrown as HermesError;
+      if (limits.signal?.aborted === true || !mayRepeat(last)) {
+        throw last;
+      }
+      router.learn(target.topic, target.partition, last);
     }
     const leftMs = limits.deadlineAtMs - ANSWER_MARGIN_MS - clock.monotonicMs();
     if (leftMs <= 0) {

@@ -208,7 +208,9 @@ export class Channels {
     const idleSinceMs = this.#environment.clock.monotonicMs() - CHANNEL_IDLE_MS;
     for (const [endpoint, channels] of this.#channels) {
       const kept = channels.filter((channel) => channel.calls > 0 || channel.usedAtMs > idleSinceMs);
-      channels.filter((channel) => !kept.includes(channel)).forEach(({ client }) => client.close());
+      for (const { client } of channels.filter((channel) => !kept.includes(channel))) {
+        client.close();
+      }
       if (kept.length === 0) {
         this.#channels.delete(endpoint);
       } else {

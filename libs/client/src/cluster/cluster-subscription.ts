@@ -2,7 +2,7 @@ import {
   type Assignment,
   durationFromMs,
   GroupMode,
-  HermesError,
+  type HermesError,
   LIMITS,
   type RawDelivery,
   type SubscribeAccepted,
@@ -248,7 +248,7 @@ export class ClusterSubscription implements Subscription {
     const { channels, watch } = this.#deps;
     const source: Source = {
       partitions: new Set(claims.map(({ partition }) => partition)),
-      stream: new OwnerStream(channels, watch, endpoint, this.#subscribeRequest(claims), {
+      stream: new OwnerStream({ channels, watch, endpoint }, this.#subscribeRequest(claims), {
         accepted: (terms) => {
           this.#backoffs.delete(endpoint);
           this.#accept(terms);

@@ -83,9 +83,9 @@ export class Cluster implements Link {
     return this.#watch.fresh;
   }
 
-  /** True once routes are known, be it from before the meta-servers went away. */
-  get hasRoutes(): boolean {
-    return this.#watch.fresh || this.#table.topics().length > 0;
+  /** Resolves once the routes are known. */
+  get ready(): Promise<void> {
+    return this.#watch.filled;
   }
 
   /** Number of consumers that hold leases through this process. */

@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js';
-import { HermesError } from '@hermes/contracts';
+import { HermesError, type Reason } from '@hermes/contracts';
 
 /**
  * What a failed attempt allows.
@@ -26,29 +26,26 @@ export function wasNeverSent(error: HermesError): boolean {
   return cause.code === status.DEADLINE_EXCEEDED ? UNSENT_AT_DEADLINE.test(cause.details) : UNSENT.test(cause.details);
 }
 
+/** How each code sorts; whatever is missing is final. */
+const FAILURES: Partial<Record<Reason, Failure>> = {
+  NOT_OWNER: 'elsewhere',
+  NOT_LEADER: 'elsewhere',
+  PARTITION_MOVING: 'later',
+  DRAINING: 'later',
+  NO_LEADER: 'later',
+  BACKPRESSURE: 'later',
+  QUOTA_EXCEEDED: 'later',
+  STORAGE_FULL: 'later',
+  STORAGE_UNAVAILABLE: 'later',
+  OUTCOME_UNKNOWN: 'unknown',
+  // What a broken connection or a crashed handler leaves: nobody knows what was done before it.
+  BUG: 'unknown',
+  RECORD_CORRUPT: 'unknown',
+};
+
 /** Sorts the failure of one attempt. */
 export function failureOf(error: HermesError): Failure {
-  switch (error.code) {
-    case 'NOT_OWNER':
-    case 'NOT_LEADER':
-      return 'elsewhere';
-    case 'PARTITION_MOVING':
-    case 'DRAINING':
-    case 'NO_LEADER':
-    case 'BACKPRESSURE':
-    case 'QUOTA_EXCEEDED':
-    case 'STORAGE_FULL':
-    case 'STORAGE_UNAVAILABLE':
-      return 'later';
-    case 'OUTCOME_UNKNOWN':
-      return wasNeverSent(error) ? 'later' : 'unknown';
-    // What a broken connection or a crashed handler leaves: nobody knows what was done before it.
-    case 'BUG':
-    case 'RECORD_CORRUPT':
-      return 'unknown';
-    default:
-      return 'final';
-  }
+  return wasNeverSent(error) ? 'later' : (FAILURES[error.code] ?? 'final');
 }
 
 /** The error of a call whose partition found no owner in time; `last` is what its last attempt met. */

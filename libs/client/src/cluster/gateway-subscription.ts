@@ -62,7 +62,8 @@ export class GatewaySubscription implements Subscription {
     const { ackDeadlineMs, ...request } = this.#request;
     const ackDeadline = ackDeadlineMs === undefined ? undefined : durationFromMs(ackDeadlineMs);
     const whole = { ...request, claims: [], ackDeadline, resume: undefined };
-    this.#stream = new OwnerStream(this.#channels, this.#watch, this.#endpoint, whole, {
+    const at = { channels: this.#channels, watch: this.#watch, endpoint: this.#endpoint };
+    this.#stream = new OwnerStream(at, whole, {
       accepted: (terms) => {
         this.#onAccepted(terms);
       },

@@ -47,20 +47,24 @@ export class MetaServers {
   ): Promise<Response> {
     const { clock, timers, random } = this.#environment;
     const backoff = new Backoff(ROUND_BACKOFF, random);
-    let last: HermesError | undefined;
-    while (last === undefined || clock.monotonicMs() + ANSWER_MARGIN_MS < limits.deadlineAtMs) {
-      for (let attempt = 0; attempt < this.#endpoints.length + REDIRECTS_MAX; attempt += 1) {
-        try {
-          return await this.#channels.unary(this.#current, method, request, limits);
-        } catch (error) {
-          last = error as HermesError;
-          if (!this.refused(last) || !mayRepeat(method.path, last)) {
-            throw last;
-          }
+    let last: HermesError;
+    const attempts = this.#endpoints.length + REDIRECTS_MAX;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#channels.unary(this.#current, method, request, limits);
+      } catch (error) {
+        last = error as HermesError;
+        if (!this.refused(last) || !mayRepeat(method.path, last)) {
+          throw last;
         }
       }
       const leftMs = limits.deadlineAtMs - ANSWER_MARGIN_MS - clock.monotonicMs();
-      await sleep(timers, Math.max(0, Math.min(backoff.nextDelayMs(), leftMs)), limits.signal);
+      if (leftMs <= 0) {
+        break;
+      }
+      if (attempt % attempts === 0) {
+        await sleep(timers, Math.min(backoff.nextDelayMs(), leftMs), limits.signal);
+      }
     }
     throw new HermesError('NO_LEADER', 'no meta-server could be reached in time', { cause: last });
   }

@@ -35,12 +35,11 @@ export class OwnerStream {
   #over = false;
 
   constructor(
-    channels: Channels,
-    watch: SilenceWatch,
-    endpoint: string,
+    at: { readonly channels: Channels; readonly watch: SilenceWatch; readonly endpoint: string },
     request: SubscribeRequest,
     events: OwnerStreamEvents,
   ) {
+    const { channels, watch, endpoint } = at;
     this.endpoint = endpoint;
     this.#watch = watch;
     this.#events = events;

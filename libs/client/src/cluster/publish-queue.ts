@@ -277,25 +277,38 @@ export class PublishQueue {
   }
 
   #settleUnanswered(frame: readonly PendingMessage[], isFirst: boolean, error: HermesError | undefined): void {
-    const failure = error === undefined ? 'unknown' : failureOf(error);
-    const bound = this.#options.partition !== undefined;
-    // One partition has one lane here, and after a refusal nothing later of a lane was stored.
-    const absent =
-      failure === 'final' ? !isFirst : failure !== 'unknown' && (bound || wasNeverSent(error as HermesError));
-    if (absent && error !== undefined) {
-      if (failure !== 'final') {
-        this.#noteRefusal(error);
-      }
-      for (const message of frame) {
-        if (message.state === 'sent') {
-          message.state = 'waiting';
-          this.#refused.push(message);
-        }
-      }
+    if (error !== undefined && this.#isAbsent(isFirst, error)) {
+      this.#sendAgain(frame, error);
       return;
     }
-    const outcome = failure === 'final' && error !== undefined ? error : outcomeUnknown(error);
+    const outcome = error !== undefined && failureOf(error) === 'final' ? error : outcomeUnknown(error);
     frame.forEach((message) => message.settle(outcome));
+  }
+
+  /** True if a frame without an answer certainly was not stored and may be sent again. */
+  #isAbsent(isFirst: boolean, error: HermesError): boolean {
+    switch (failureOf(error)) {
+      case 'final':
+        return !isFirst; // The refusal answers the first one.
+      case 'unknown':
+        return false;
+      case 'later':
+      case 'elsewhere':
+        // One partition has one lane here, and after a refusal nothing later of a lane was stored.
+        return this.#options.partition !== undefined || wasNeverSent(error);
+    }
+  }
+
+  #sendAgain(frame: readonly PendingMessage[], error: HermesError): void {
+    if (failureOf(error) !== 'final') {
+      this.#noteRefusal(error);
+    }
+    for (const message of frame) {
+      if (message.state === 'sent') {
+        message.state = 'waiting';
+        this.#refused.push(message);
+      }
+    }
   }
 
   #retryLater(): void {

@@ -1,6 +1,6 @@
 import { type ClientReadableStream } from '@grpc/grpc-js';
 import { CoordinationServiceService, fromServiceError, type WatchRoutesResponse } from '@hermes/contracts';
-import { Backoff, type CancelTimer } from '@hermes/runtime';
+import { Backoff, type CancelTimer, createDeferred, type Deferred } from '@hermes/runtime';
 import { type Environment } from './environment.js';
 import { type MetaServers } from './meta-servers.js';
 import { type RouteTable } from './route-table.js';
@@ -18,6 +18,7 @@ export class RouteWatch {
   readonly #backoff: Backoff;
   #stream: ClientReadableStream<WatchRoutesResponse> | undefined;
   #cancelRetry: CancelTimer | undefined;
+  readonly #filled: Deferred<void> = createDeferred();
   #fresh = false;
   #stopped = false;
 
@@ -31,6 +32,11 @@ export class RouteWatch {
   /** True while the table follows a meta-server. */
   get fresh(): boolean {
     return this.#fresh;
+  }
+
+  /** Resolves with the first snapshot. */
+  get filled(): Promise<void> {
+    return this.#filled.promise;
   }
 
   start(): void {
@@ -48,8 +54,11 @@ export class RouteWatch {
     this.#stream = stream;
     stream.on('data', (update: WatchRoutesResponse) => {
       this.#backoff.reset();
-      this.#fresh ||= update.snapshot;
       this.#table.apply(update);
+      if (update.snapshot) {
+        this.#fresh = true;
+        this.#filled.resolve();
+      }
     });
     stream.on('error', (error) => {
       this.#servers.refused(fromServiceError(error));

@@ -18,7 +18,10 @@ export interface Router {
 export function routerOf(table: RouteTable): Router {
   return {
     partitionsOf: (topic) => table.topic(topic)?.length,
-    endpointOf: (topic, partition) => table.route(topic, partition ?? -1)?.endpoint || undefined,
+    endpointOf: (topic, partition) => {
+      const endpoint = table.route(topic, partition ?? -1)?.endpoint;
+      return endpoint === '' ? undefined : endpoint;
+    },
     isOwned: (topic, partition) => table.route(topic, partition)?.owned === true,
     learn: (topic, partition, error) => {
       if (partition !== undefined && error.code === 'NOT_OWNER') {

@@ -1,0 +1,43 @@
+import { failureOf } from '@hermes/client/cluster';
+import { HermesError, type PublishResponse, type RawMessagingService, type RawPublishRequest } from '@hermes/contracts';
+import { type Call, type Handlers, notImplementedHandler } from '@hermes/kit';
+import { append, type AppendDeps, responseOf } from './append.js';
+import { limitsOf } from './call-limits.js';
+import { PublishStream } from './publish-stream.js';
+import { type Subscribers } from './subscribers.js';
+import { validateAcknowledge } from './validate.js';
+
+/** MessagingService for the whole cluster: everything goes on to the partitions' owners. */
+export function messagingService(deps: AppendDeps, subscribers: Subscribers): Handlers<typeof RawMessagingService> {
+  return {
+    publish: (request, call) => publish(deps, request, call),
+    publishStream: (stream) => new PublishStream(deps, stream).run(),
+    cancelSchedule: notImplementedHandler('CancelSchedule'),
+    subscribe: (request, stream) => subscribers.serve(request, stream),
+    pull: notImplementedHandler('Pull'),
+    acknowledge: async (request, call) => {
+      validateAcknowledge(request);
+      const limits = limitsOf(call, deps.environment);
+      await deps.cluster.partitionsOf(request.topic, limits);
+      const results = await deps.cluster.acknowledge(request, limits);
+      subscribers.settled(request, results);
+      return { results };
+    },
+  };
+}
+
+/** The call fails only if nothing was tried: then it says why, as its first message would. */
+async function publish(deps: AppendDeps, request: RawPublishRequest, call: Call): Promise<PublishResponse> {
+  const { outcomes } = await append(deps, request, { limits: limitsOf(call, deps.environment), wait: false });
+  const known = await outcomes;
+  const [first] = known;
+  if (first instanceof HermesError && known.every(isUntried)) {
+    throw first;
+  }
+  return responseOf(known);
+}
+
+function isUntried(outcome: unknown): boolean {
+  const failure = outcome instanceof HermesError ? failureOf(outcome) : undefined;
+  return failure === 'later' || failure === 'elsewhere';
+}

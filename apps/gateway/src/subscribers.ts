@@ -1,0 +1,116 @@
+import { type Cluster, type Environment } from '@hermes/client/cluster';
+import {
+  HermesError,
+  LIMITS,
+  Outcome,
+  type AckResult,
+  type RawAcknowledgeRequest,
+  type RawSubscribeResponse,
+  type SubscribeRequest,
+} from '@hermes/contracts';
+import { type ResponseStream } from '@hermes/kit';
+import { type CancelTimer } from '@hermes/runtime';
+import { limitsOf } from './call-limits.js';
+import { Subscriber } from './subscriber.js';
+import { ackDeadlineMsOf, validateSubscribe } from './validate.js';
+
+const LOOK_MS = 1_000;
+
+/** All open subscriptions of this gateway: one per consumer, the later one wins. One timer serves all. */
+export class Subscribers {
+  readonly #cluster: Cluster;
+  readonly #environment: Environment;
+  readonly #open = new Map<string, Subscriber>();
+  #cancelTimer: CancelTimer | undefined;
+  #draining = false;
+
+  constructor(cluster: Cluster, environment: Environment) {
+    this.#cluster = cluster;
+    this.#environment = environment;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Serves one Subscribe call. */
+  async serve(request: SubscribeRequest, stream: ResponseStream<RawSubscribeResponse>): Promise<void> {
+    validateSubscribe(request);
+    if (this.#draining) {
+      throw new HermesError('DRAINING', 'the gateway is stopping');
+    }
+    const { topic, group, consumer, maxInFlightMessages, maxInFlightBytes, ackDeadline } = request;
+    await this.#cluster.partitionsOf(topic, limitsOf(stream, this.#environment, LIMITS.clientDeadlineMs));
+    const name = nameOf(request);
+    const subscriber = new Subscriber(stream, this.#environment);
+    this.#open.get(name)?.end(new HermesError('FENCED', `another consumer took the name ${consumer}`));
+    this.#open.set(name, subscriber);
+    this.#lookSoon();
+    const ackDeadlineMs = ackDeadlineMsOf(ackDeadline);
+    const subscription = this.#cluster.subscribe(
+      {
+        topic,
+        group,
+        consumer,
+        maxInFlightMessages: maxInFlightMessages ?? LIMITS.inFlightMessages.default,
+        maxInFlightBytes: maxInFlightBytes ?? LIMITS.inFlightBytes.default,
+        ...(ackDeadlineMs === undefined ? {} : { ackDeadlineMs }),
+      },
+      {
+        accepted: (terms) => {
+          subscriber.accepted(terms);
+        },
+        deliveries: (deliveries) => {
+          subscriber.deliveries(deliveries);
+        },
+        lost: () => undefined, // They come again, marked as redelivered.
+        ended: (error) => {
+          subscriber.end(error);
+        },
+      },
+    );
+    try {
+      await subscriber.run(subscription);
+    } finally {
+      if (this.#open.get(name) === subscriber) {
+        this.#open.delete(name);
+      }
+    }
+  }
+
+  /** Takes note of what was settled, so that a partition which is to be given back is known to be free. */
+  settled(request: RawAcknowledgeRequest, results: readonly AckResult[]): void {
+    const subscriber = this.#open.get(nameOf(request));
+    if (subscriber !== undefined) {
+      const done = request.entries.filter(({ outcome }, at) => outcome !== Outcome.EXTEND && !results[at]?.error);
+      subscriber.settled(done.map(({ receipt }) => receipt));
+    }
+  }
+
+  /** Ends all with DRAINING and takes no new ones. */
+  drain(): void {
+    this.#draining = true;
+    this.#cancelTimer?.();
+    for (const subscriber of [...this.#open.values()]) {
+      subscriber.drain(LIMITS.drainGraceMs);
+    }
+  }
+
+  #lookSoon(): void {
+    this.#cancelTimer ??= this.#environment.timers.after(LOOK_MS, () => {
+      this.#cancelTimer = undefined;
+      const nowMs = this.#environment.clock.monotonicMs();
+      for (const subscriber of [...this.#open.values()]) {
+        subscriber.look(nowMs);
+      }
+      if (this.#open.size > 0 && !this.#draining) {
+        this.#lookSoon();
+      }
+    });
+  }
+}
+
+/** Names hold no slash. */
+function nameOf({ topic, group, consumer }: { topic: string; group: string; consumer: string }): string {
+  return `${topic}/${group}/${consumer}`;
+}

@@ -1,0 +1,101 @@
+import {
+  checkGroupName,
+  checkName,
+  checkTopicName,
+  type Duration,
+  type HermesError,
+  invalidField,
+  LIMITS,
+  notImplemented,
+  type RawAcknowledgeRequest,
+  type RawPublishRequest,
+  readDuration,
+  type SubscribeRequest,
+} from '@hermes/contracts';
+
+/** Refuses what breaks the contract's limits, before any work. */
+export function validatePublish(request: RawPublishRequest): void {
+  refuse(checkTopicName(request.topic));
+  const count = request.messages.length;
+  if (count < 1 || count > LIMITS.publishMessages) {
+    throw invalidField('messages', `1 to ${LIMITS.publishMessages} messages`);
+  }
+  const bytes = request.messages.reduce((sum, message) => sum + message.length, 0);
+  if (count > 1 && bytes > LIMITS.requestBytes) {
+    throw invalidField('messages', `together at most ${LIMITS.requestBytes} bytes, or one message`);
+  }
+  if (request.partition !== undefined && request.partition < 0) {
+    throw invalidField('partition', 'a partition of the topic');
+  }
+  if (request.producerId !== undefined) {
+    throw notImplemented('producer_id');
+  }
+  if (request.firstSequence !== undefined) {
+    throw notImplemented('first_sequence');
+  }
+}
+
+/** Refuses what breaks the contract's limits, before any work. */
+export function validateSubscribe(request: SubscribeRequest): void {
+  const { claims, maxInFlightMessages, maxInFlightBytes, ackDeadline, resume } = request;
+  validateConsumer(request);
+  if (claims.length > 0) {
+    throw invalidField('claims', 'none at a gateway, which holds the leases itself');
+  }
+  within('max_in_flight_messages', maxInFlightMessages, LIMITS.inFlightMessages);
+  within('max_in_flight_bytes', maxInFlightBytes, LIMITS.inFlightBytes);
+  ackDeadlineMsOf(ackDeadline);
+  if (resume !== undefined) {
+    throw notImplemented('resume');
+  }
+}
+
+/** The deadline of a subscription in milliseconds; unset: the group's. */
+export function ackDeadlineMsOf(ackDeadline: Duration | undefined): number | undefined {
+  const ms = ackDeadline && readDuration('ack_deadline', ackDeadline, LIMITS.ackDeadlineMs);
+  if (typeof ms === 'object') {
+    throw ms;
+  }
+  return ms;
+}
+
+/** Refuses what breaks the contract's limits; entries fail alone, at their owners. */
+export function validateAcknowledge(request: RawAcknowledgeRequest): void {
+  validateConsumer(request);
+  const count = request.entries.length;
+  if (count < 1 || count > LIMITS.ackEntries) {
+    throw invalidField('entries', `1 to ${LIMITS.ackEntries} entries`);
+  }
+}
+
+/** Refuses malformed names of topic and group. */
+export function validateGroup(topic: string, group: string): void {
+  refuse(checkTopicName(topic));
+  refuse(checkGroupName(group));
+}
+
+/** Refuses a malformed name of a topic. */
+export function validateTopic(topic: string): void {
+  refuse(checkTopicName(topic));
+}
+
+function validateConsumer({ topic, group, consumer }: { topic: string; group: string; consumer: string }): void {
+  validateGroup(topic, group);
+  refuse(checkName(consumer, 'consumer'));
+}
+
+function within(
+  field: string,
+  value: number | undefined,
+  bounds: { readonly min: number; readonly max: number },
+): void {
+  if (value !== undefined && (value < bounds.min || value > bounds.max)) {
+    throw invalidField(field, `${bounds.min} to ${bounds.max}`);
+  }
+}
+
+function refuse(error: HermesError | undefined): void {
+  if (error !== undefined) {
+    throw error;
+  }
+}
