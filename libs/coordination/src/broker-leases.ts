@@ -84,7 +84,7 @@ export class BrokerLeases {
     if (replaced !== undefined) {
       this.#emit({ kind: 'close', session: replaced, reason: CLOSE_REASON.replaced });
     }
-    this.#reconcile(lease, from.held);
+    this.#reconcile(lease, from.held, nowMs);
     lease.untilMs = Math.max(lease.untilMs, this.#leaseEnd(nowMs));
     lease.dirty = true;
     this.#changed(nowMs);
@@ -287,8 +287,16 @@ export class BrokerLeases {
   }
 
   /** Frees what the process does not name as held, though it was granted. */
-  #reconcile(lease: BrokerLease, held: readonly HeldPartition[]): void {
+  #reconcile(lease: BrokerLease, held: readonly HeldPartition[], nowMs: number): void {
     const kept = new Set(held.map((one) => this.#table.held(lease, one)));
+    for (const { topic, partition } of held) {
+      const claimed = this.#table.find(topic, partition);
+      if (claimed !== undefined && claimed.owner === undefined) {
+        // Taken from it meanwhile: until it hears so it may believe that it holds it.
+        claimed.incarnation = lease.incarnation;
+        claimed.reservedUntilMs = this.#leaseEnd(nowMs);
+      }
+    }
     for (const partition of this.#table.ownedBy(lease)) {
       if (!kept.has(partition)) {
         // The stream may be an old one that comes late: until its lease ends nobody but the process itself gets it.

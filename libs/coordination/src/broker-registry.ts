@@ -67,9 +67,10 @@ export class BrokerRegistry {
     return this.#brokers.get(name)?.drained === true;
   }
 
-  /** Whether that process is known to be over. */
+  /** Whether that process is known to be over, its successor being here: a register of its that comes late. */
   hasEnded(from: BrokerRegistration): boolean {
-    return this.#brokers.get(from.broker)?.ended.includes(from.incarnation) === true;
+    const broker = this.#brokers.get(from.broker);
+    return broker?.lease?.session !== undefined && broker.ended.includes(from.incarnation);
   }
 
   /** Leases of other processes that cannot run any more, since this one does. */

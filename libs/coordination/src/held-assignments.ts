@@ -17,6 +17,8 @@ export const UNCHANGED: LeaseChange = { opened: [], closed: [], updated: [], exp
 /** The assignments of one holder, by partition. */
 export class HeldAssignments {
   #held = new Map<string, LeaseAssignment>();
+  /** Highest released epoch per partition: a grant that crossed the release on its way must not bring it back. */
+  readonly #released = new Map<string, number>();
 
   get size(): number {
     return this.#held.size;
@@ -41,11 +43,13 @@ export class HeldAssignments {
     const before = this.#held;
     const opened: LeaseAssignment[] = [];
     const updated: LeaseAssignment[] = [];
-    this.#held = new Map(assignments.map((assignment) => [keyOf(assignment), assignment]));
+    const given = assignments.filter((one) => one.epoch > (this.#released.get(keyOf(one)) ?? -1));
+    this.#held = new Map(given.map((assignment) => [keyOf(assignment), assignment]));
     for (const assignment of this.#held.values()) {
       const old = before.get(keyOf(assignment));
       if (old?.epoch !== assignment.epoch) {
         opened.push(assignment);
+        this.#released.delete(keyOf(assignment));
         continue;
       }
       before.delete(keyOf(assignment));
@@ -58,7 +62,11 @@ export class HeldAssignments {
 
   /** Drops one partition; false if that epoch is not held. */
   release(released: HeldPartition): boolean {
-    return this.holds(released) && this.#held.delete(keyOf(released));
+    if (!this.holds(released)) {
+      return false;
+    }
+    this.#released.set(keyOf(released), released.epoch);
+    return this.#held.delete(keyOf(released));
   }
 
   /** Drops all. */

@@ -24,6 +24,7 @@ export {
   type DealMode,
   type LeasedGroup,
 } from './consumer-lease-effect.js';
+export { ConsumerLeases, type ConsumerLeasesOptions } from './consumer-leases.js';
 export {
   CLOSE_REASON,
   type CloseReason,

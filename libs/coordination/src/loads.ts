@@ -124,17 +124,13 @@ export class Loads {
 
   /** The movable item of the topic with the highest rank; one that its holder does not hold yet moves for nothing. */
   #best(load: Load, fits: (item: AssignItem) => boolean, rank: (topic: string) => number): AssignItem | undefined {
-    let best: { item: AssignItem; rank: number; fresh: boolean } | undefined;
+    let best: { item: AssignItem; score: number } | undefined;
     for (const [topic, items] of load.items) {
       const topicRank = rank(topic);
-      if (best !== undefined && topicRank < best.rank) {
-        continue;
-      }
       for (const item of items) {
-        const fresh = item.holder !== load.holder.name;
-        const better = best === undefined || topicRank > best.rank || (topicRank === best.rank && fresh && !best.fresh);
-        if (better && item.dataDirectory === '' && fits(item)) {
-          best = { item, rank: topicRank, fresh };
+        const score = 2 * topicRank + (item.holder === load.holder.name ? 0 : 1);
+        if (item.dataDirectory === '' && (best === undefined || score > best.score) && fits(item)) {
+          best = { item, score };
         }
       }
     }
