@@ -45,6 +45,8 @@ export default tseslint.config(
       '@nx/enforce-module-boundaries': ['error', layers()],
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       '@typescript-eslint/explicit-module-boundary-types': 'error',
+      // `as T` where an index is known to exist: the same rule set forbids `!`.
+      '@typescript-eslint/non-nullable-type-assertion-style': 'off',
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       'no-restricted-syntax': [

@@ -1,3 +1,22 @@
+export { Credit } from './credit.js';
+export {
+  DISPATCH_MAX,
+  type Dispatch,
+  DISPATCHER_LIMITS,
+  type DispatcherLimits,
+  type DeliveryMode,
+  type DispatchOrder,
+  GroupDispatcher,
+  type GroupDispatcherOptions,
+  type GroupSettings,
+  type LaneCounts,
+  type LaneFeed,
+  type Now,
+  RETURN_DELAY_MS,
+  type SealedChanges,
+  type SubscribeOutcome,
+  type Wanted,
+} from './group-dispatcher.js';
 export {
   DEAD_LETTER_CAUSE,
   type DeadLetterCause,
@@ -8,3 +27,7 @@ export {
   type OffsetRange,
   type RetryEntry,
 } from './group-state.js';
+export { OffsetRanges } from './offset-ranges.js';
+export { type RetryPolicy, retryDelayMs } from './retry-policy.js';
+export { SETTLE, type SettleKind, type SettleOutcome, type SettleRequest } from './settle.js';
+export { type SubscriptionRequest } from './subscription.js';

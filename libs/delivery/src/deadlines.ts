@@ -1,0 +1,70 @@
+import { type Entry, ENTRY_STATE } from './entry.js';
+import { MinHeap } from './min-heap.js';
+import type { Subscription } from './subscription.js';
+
+interface Extension {
+  readonly entry: Entry;
+  readonly deliveryNo: number;
+  readonly deadlineMs: number;
+}
+
+/**
+ * When deliveries count as failed. A subscription's deliveries all have the same time to settle, so the order in which
+ * they were made is that of their deadlines; only extended ones need a heap. Nothing is done per acknowledged message.
+ */
+export class Deadlines {
+  readonly #extensions = new MinHeap<Extension>((a, b) => a.deadlineMs < b.deadlineMs);
+
+  /** Gives a delivery in flight a new deadline. */
+  extend(entry: Entry, deadlineMs: number): void {
+    entry.deadlineMs = deadlineMs;
+    entry.subscription?.inFlight.delete(entry);
+    entry.subscription?.extended.add(entry);
+    this.#extensions.push({ entry, deliveryNo: entry.deliveryNo, deadlineMs });
+  }
+
+  /** The next delivery whose deadline has passed at `nowMs`. */
+  nextExpired(subscriptions: Iterable<Subscription>, nowMs: number): Entry | undefined {
+    const extension = this.#firstExtension();
+    if (extension !== undefined && extension.deadlineMs <= nowMs) {
+      return extension.entry;
+    }
+    for (const { inFlight } of subscriptions) {
+      const oldest = first(inFlight);
+      if (oldest !== undefined && oldest.deadlineMs <= nowMs) {
+        return oldest;
+      }
+    }
+    return undefined;
+  }
+
+  /** The earliest deadline of all; infinity without one. */
+  earliestMs(subscriptions: Iterable<Subscription>): number {
+    let earliest = this.#firstExtension()?.deadlineMs ?? Number.POSITIVE_INFINITY;
+    for (const { inFlight } of subscriptions) {
+      earliest = Math.min(earliest, first(inFlight)?.deadlineMs ?? earliest);
+    }
+    return earliest;
+  }
+
+  #firstExtension(): Extension | undefined {
+    for (;;) {
+      const extension = this.#extensions.peek();
+      if (extension === undefined || isCurrent(extension)) {
+        return extension;
+      }
+      this.#extensions.pop();
+    }
+  }
+}
+
+function isCurrent({ entry, deliveryNo, deadlineMs }: Extension): boolean {
+  return entry.state === ENTRY_STATE.inFlight && entry.deliveryNo === deliveryNo && entry.deadlineMs === deadlineMs;
+}
+
+function first(entries: ReadonlySet<Entry>): Entry | undefined {
+  for (const entry of entries) {
+    return entry;
+  }
+  return undefined;
+}

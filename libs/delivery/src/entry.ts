@@ -1,0 +1,82 @@
+import type { Subscription } from './subscription.js';
+
+/**
+ * Where an unsettled message stands.
+ *
+ * ready ──dispatch──▶ inFlight ──settle, expiry──▶ settling ──commit──▶ (gone) or waiting
+ *   ▲                    │                                                │
+ *   └──── given back ◀───┘                          due ◀─────────────────┘
+ */
+export const ENTRY_STATE = {
+  /** May be delivered, or waits behind its key. */
+  ready: 0,
+  /** With a consumer. */
+  inFlight: 1,
+  /** Decided; takes effect when its change is committed. */
+  settling: 2,
+  /** Not before its time. */
+  waiting: 3,
+  /** Settled; only stale references are left. */
+  gone: 4,
+} as const;
+export type EntryState = (typeof ENTRY_STATE)[keyof typeof ENTRY_STATE];
+
+/** What a settling entry becomes once its change is committed. */
+export const FATE = { done: 1, retry: 2, dead: 3, parked: 4 } as const;
+export type Fate = (typeof FATE)[keyof typeof FATE];
+
+/** One unsettled message of a group, as the dispatcher knows it. Mutable, one object for its whole time here. */
+export class Entry {
+  readonly lane: number;
+  readonly offset: number;
+  readonly keyHash: number;
+  bytes: number;
+  state: EntryState = ENTRY_STATE.ready;
+  /** Attempts that ended in failure. */
+  attempts: number;
+  strikes: number;
+  reason: string;
+  /** True while a `retry` row holds it; its offset is then settled in the cursor. */
+  stored: boolean;
+  /** True if somebody may have seen it before. */
+  redelivered: boolean;
+  /** Number of the last delivery by this owner; 0 = not delivered by it. */
+  deliveryNo = 0;
+  subscription: Subscription | undefined;
+  /** In flight: the monotonic time at which it counts as failed. */
+  deadlineMs = 0;
+  /** Waiting: not before this time; on the store's clock, or monotonic if it was only given back. */
+  dueAtMs = 0;
+  fate: Fate | undefined;
+  /** Batch of changes that carries its fate. */
+  ticket = 0;
+  /** Next message of the same key; see KeyedSequencer. */
+  nextOfKey: Entry | undefined;
+  lastOfKey: Entry | undefined;
+  /** True while it counts in the dispatcher's window. */
+  inWindow = false;
+  /** EXCLUSIVE: it failed, and nothing behind it may pass. */
+  barrier = false;
+
+  constructor(init: {
+    lane: number;
+    offset: number;
+    keyHash: number;
+    bytes: number;
+    attempts: number;
+    strikes: number;
+    reason: string;
+    stored: boolean;
+    redelivered: boolean;
+  }) {
+    this.lane = init.lane;
+    this.offset = init.offset;
+    this.keyHash = init.keyHash;
+    this.bytes = init.bytes;
+    this.attempts = init.attempts;
+    this.strikes = init.strikes;
+    this.reason = init.reason;
+    this.stored = init.stored;
+    this.redelivered = init.redelivered;
+  }
+}

@@ -1,0 +1,98 @@
+import { type Entry, ENTRY_STATE } from './entry.js';
+import type { Sequencer } from './sequencer.js';
+
+const NOTHING: readonly Entry[] = [];
+/** Settled messages at the head of the list that are worth a copy of the rest. */
+const COMPACT_AT = 1024;
+
+/**
+ * Offset order of a lane (EXCLUSIVE). All unsettled messages stand in one list by offset; `#next` is the position of
+ * the first that is not in flight. A failure moves it back: what was in flight behind the failed message comes again
+ * after it. A barrier, once delivered again, lets nothing pass until it is settled.
+ */
+export class ExclusiveSequencer implements Sequencer {
+  #order: Entry[] = [];
+  #head = 0;
+  #next = 0;
+  #knownBelow = 0;
+  #barrier: Entry | undefined;
+
+  add(entry: Entry): void {
+    const last = this.#order.at(-1);
+    if (last === undefined || this.#head === this.#order.length || last.offset < entry.offset) {
+      this.#order.push(entry);
+    } else {
+      this.#order.splice(Math.max(this.#position(entry.offset), this.#head), 0, entry);
+    }
+  }
+
+  knownBelow(offset: number): void {
+    this.#knownBelow = offset;
+  }
+
+  peek(): Entry | undefined {
+    if (this.#barrier !== undefined) {
+      return undefined;
+    }
+    while (this.#order[this.#next]?.state === ENTRY_STATE.gone) {
+      this.#next += 1;
+    }
+    const entry = this.#order[this.#next];
+    const deliverable = entry?.state === ENTRY_STATE.ready && entry.offset < this.#knownBelow;
+    return deliverable ? entry : undefined;
+  }
+
+  take(entry: Entry): void {
+    this.#next += 1;
+    if (entry.barrier) {
+      this.#barrier = entry;
+    }
+  }
+
+  fail(entry: Entry, barrier: boolean): readonly Entry[] {
+    const position = this.#position(entry.offset);
+    const voided = this.#order.slice(position + 1, this.#next).filter((other) => other.state === ENTRY_STATE.inFlight);
+    this.#next = Math.min(this.#next, position);
+    entry.barrier ||= barrier;
+    if (this.#barrier === entry) {
+      this.#barrier = undefined;
+    }
+    return voided;
+  }
+
+  comeBack(): void {
+    // It never left its place.
+  }
+
+  settled(entry: Entry): void {
+    if (this.#barrier === entry) {
+      this.#barrier = undefined;
+    }
+    while (this.#order[this.#head]?.state === ENTRY_STATE.gone) {
+      this.#head += 1;
+    }
+    if (this.#head >= COMPACT_AT && this.#head * 2 >= this.#order.length) {
+      this.#order = this.#order.slice(this.#head);
+      this.#next = Math.max(0, this.#next - this.#head);
+      this.#head = 0;
+    }
+  }
+
+  blocked(): readonly Entry[] {
+    return NOTHING;
+  }
+
+  /** Position of the first entry at or above `offset`. */
+  #position(offset: number): number {
+    let [low, high] = [0, this.#order.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#order[middle] as Entry).offset < offset) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  }
+}

@@ -1,0 +1,123 @@
+import { Deque } from './deque.js';
+import { type Entry, ENTRY_STATE } from './entry.js';
+import { MinHeap } from './min-heap.js';
+import type { Sequencer } from './sequencer.js';
+
+const NOTHING: readonly Entry[] = [];
+
+/**
+ * Order per key (KEY_ORDERED), or none (SHARED, `byKey` false).
+ *
+ * The oldest unsettled message of a key holds the key, wherever it stands: ready, in flight, or waiting for another
+ * attempt. The others of the key hang behind it in a list of their own and come forward one by one. Two keys with the
+ * same hash count as one: that costs parallelism, never order.
+ */
+export class KeyedSequencer implements Sequencer {
+  readonly #byKey: boolean;
+  readonly #fresh = new Deque<Entry>();
+  /** Those that were ready before: older than anything fresh. */
+  readonly #again = new MinHeap<Entry>((a, b) => a.offset < b.offset);
+  readonly #holders = new Map<number, Entry>();
+  readonly #blocked = new Deque<Entry>();
+
+  constructor(byKey: boolean) {
+    this.#byKey = byKey;
+  }
+
+  add(entry: Entry): void {
+    if (this.#byKey && entry.keyHash !== 0 && !this.#hold(entry)) {
+      return;
+    }
+    if (entry.state === ENTRY_STATE.ready) {
+      this.#fresh.push(entry);
+    }
+  }
+
+  knownBelow(): void {
+    // A key's messages arrive in order: nothing to wait for.
+  }
+
+  peek(): Entry | undefined {
+    return firstReady(this.#again) ?? firstReady(this.#fresh);
+  }
+
+  take(entry: Entry): void {
+    if (this.#again.peek() === entry) {
+      this.#again.pop();
+    } else {
+      this.#fresh.shift();
+    }
+  }
+
+  fail(): readonly Entry[] {
+    return NOTHING;
+  }
+
+  comeBack(entry: Entry): void {
+    if (!this.#byKey || entry.keyHash === 0 || this.#holders.get(entry.keyHash) === entry) {
+      this.#again.push(entry);
+    }
+  }
+
+  settled(entry: Entry): void {
+    if (!this.#byKey || entry.keyHash === 0 || this.#holders.get(entry.keyHash) !== entry) {
+      return;
+    }
+    let next = entry.nextOfKey;
+    while (next?.state === ENTRY_STATE.gone) {
+      next = next.nextOfKey;
+    }
+    if (next === undefined) {
+      this.#holders.delete(entry.keyHash);
+      return;
+    }
+    next.lastOfKey = entry.lastOfKey;
+    this.#holders.set(entry.keyHash, next);
+    if (next.state === ENTRY_STATE.ready) {
+      this.#again.push(next);
+    }
+  }
+
+  blocked(max: number): readonly Entry[] {
+    const found: Entry[] = [];
+    while (found.length < max) {
+      const entry = this.#blocked.shift();
+      if (entry === undefined) {
+        break;
+      }
+      const behind = this.#holders.get(entry.keyHash) !== entry;
+      if (behind && entry.state === ENTRY_STATE.ready && !entry.stored) {
+        found.push(entry);
+      }
+    }
+    return found;
+  }
+
+  /** True if the entry holds its key now; otherwise it hangs behind the holder. */
+  #hold(entry: Entry): boolean {
+    const holder = this.#holders.get(entry.keyHash);
+    if (holder === undefined) {
+      this.#holders.set(entry.keyHash, entry);
+      return true;
+    }
+    (holder.lastOfKey ?? holder).nextOfKey = entry;
+    holder.lastOfKey = entry;
+    this.#blocked.push(entry);
+    return false;
+  }
+}
+
+/** The first item that is still ready; those that were settled meanwhile are dropped on the way. */
+function firstReady(queue: { peek(): Entry | undefined; shift?(): unknown; pop?(): unknown }): Entry | undefined {
+  for (;;) {
+    const entry = queue.peek();
+    if (entry === undefined || entry.state === ENTRY_STATE.ready) {
+      return entry;
+    }
+    if (queue.shift === undefined) {
+      queue.pop?.();
+    } else {
+      queue.shift();
+    }
+  }
+}

@@ -1,0 +1,24 @@
+import type { Entry } from './entry.js';
+
+/** The order of one lane: which message may be delivered next. Two of them: KeyedSequencer, ExclusiveSequencer. */
+export interface Sequencer {
+  /** Takes an unsettled message in: fresh ones in the order of their offsets, stored retries before them. */
+  add(entry: Entry): void;
+  /** All offsets below are known: fed, settled, or stored as retries. */
+  knownBelow(offset: number): void;
+  /** The next message that may be delivered; it stays. */
+  peek(): Entry | undefined;
+  /** The peeked message is in flight now. */
+  take(entry: Entry): void;
+  /**
+   * A message in flight will not be acknowledged. Gives those that are in flight and must come again after it: they
+   * are ready again. `barrier`: nothing may pass it until it is settled.
+   */
+  fail(entry: Entry, barrier: boolean): readonly Entry[];
+  /** A message may be delivered again: it is ready. */
+  comeBack(entry: Entry): void;
+  /** A message is settled, or dead: it is gone. */
+  settled(entry: Entry): void;
+  /** Messages that wait behind another one, oldest first, at most `max`: they may be parked in storage. */
+  blocked(max: number): readonly Entry[];
+}

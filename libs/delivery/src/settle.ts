@@ -1,0 +1,81 @@
+import { type Entry, ENTRY_STATE, FATE } from './entry.js';
+
+/** What a consumer decided. (DEAD_LETTER of the contract comes with the dead letter calls.) */
+export const SETTLE = { ack: 1, nack: 2, return: 3, extend: 4 } as const;
+export type SettleKind = (typeof SETTLE)[keyof typeof SETTLE];
+
+/** A settle of one delivery; the receipt's fields, verified as genuine by the caller. */
+export interface SettleRequest {
+  readonly kind: SettleKind;
+  readonly lane: number;
+  readonly offset: number;
+  readonly attempt: number;
+  readonly deliveryNo: number;
+  /** EXCLUSIVE: the consumer epoch of the receipt. */
+  readonly consumerEpoch: number;
+  /** NACK: wait so long; unset: by policy. */
+  readonly delayMs?: number | undefined;
+  readonly reason?: string | undefined;
+  /** EXTEND: time from now; unset: the subscription's. */
+  readonly deadlineMs?: number | undefined;
+}
+
+/** What became of a settle. */
+export type SettleOutcome =
+  /** Nothing had to be stored: answer now. */
+  | { readonly kind: 'done' }
+  /** Answer when the batch with this ticket is committed. */
+  | { readonly kind: 'pending'; readonly ticket: number }
+  /** The offset was settled before; OK unless it is a dead letter, which storage knows. */
+  | { readonly kind: 'settledBefore' }
+  /** The receipt is not (or no longer) in flight; nothing changed. */
+  | { readonly kind: 'stale' }
+  /** A newer holder of the partition exists; nothing changed. */
+  | { readonly kind: 'fenced'; readonly consumerEpoch: number };
+
+export const DONE: SettleOutcome = { kind: 'done' };
+export const STALE: SettleOutcome = { kind: 'stale' };
+export const SETTLED_BEFORE: SettleOutcome = { kind: 'settledBefore' };
+
+/** How a receipt stands to the message that it names. */
+export type Judgement =
+  /** This is the delivery in flight, or one of an earlier owner that nothing has superseded. */
+  | 'current'
+  /** The same decision is being, or has been, made by the same receipt. */
+  | 'repeated'
+  | 'stale';
+
+/**
+ * Judges a receipt. The delivery number decides for messages that this owner delivered. What it never delivered may be
+ * with a consumer that got it from the owner before: then the attempt must be the one that would come next.
+ */
+export function judge(entry: Entry, request: SettleRequest): Judgement {
+  const isLastDelivery = entry.deliveryNo !== 0 && entry.deliveryNo === request.deliveryNo;
+  switch (entry.state) {
+    case ENTRY_STATE.inFlight:
+      return isLastDelivery ? 'current' : 'stale';
+    case ENTRY_STATE.settling:
+      return isLastDelivery && repeatsFate(entry, request) ? 'repeated' : 'stale';
+    case ENTRY_STATE.ready:
+    case ENTRY_STATE.waiting:
+      return judgeUndelivered(entry, request, isLastDelivery);
+    case ENTRY_STATE.gone:
+      return 'stale';
+  }
+}
+
+function repeatsFate(entry: Entry, request: SettleRequest): boolean {
+  return request.kind === SETTLE.ack ? entry.fate === FATE.done : request.kind === SETTLE.nack && isFailure(entry);
+}
+
+const isFailure = (entry: Entry): boolean => entry.fate === FATE.retry || entry.fate === FATE.dead;
+
+function judgeUndelivered(entry: Entry, request: SettleRequest, isLastDelivery: boolean): Judgement {
+  const byEarlierOwner = entry.deliveryNo === 0;
+  if (request.kind === SETTLE.nack && entry.fate === FATE.retry) {
+    if (isLastDelivery || (byEarlierOwner && request.attempt === entry.attempts)) {
+      return 'repeated';
+    }
+  }
+  return byEarlierOwner && request.attempt === entry.attempts + 1 ? 'current' : 'stale';
+}

@@ -1,0 +1,50 @@
+import type { Credit } from './credit.js';
+import type { Entry } from './entry.js';
+
+/** What a consumer asks for when it subscribes to a partition. */
+export interface SubscriptionRequest {
+  /** Names the stream; unique within the process. */
+  readonly id: number;
+  readonly consumer: string;
+  /** EXCLUSIVE: the epoch of the consumer's lease; 0 in other modes. */
+  readonly consumerEpoch: number;
+  readonly ackDeadlineMs: number;
+  /** Shared by all partitions of the stream. */
+  readonly credit: Credit;
+}
+
+/** One open stream, as far as this partition and group are concerned. */
+export class Subscription {
+  readonly id: number;
+  readonly consumer: string;
+  readonly consumerEpoch: number;
+  readonly ackDeadlineMs: number;
+  readonly credit: Credit;
+  /** False while the stream's socket is full: nothing is taken for it. */
+  writable = true;
+  /** EXCLUSIVE: true once its epoch and token are committed. */
+  admitted: boolean;
+  /** What it holds of this partition, in the order of delivery, which is also that of the deadlines. */
+  readonly inFlight = new Set<Entry>();
+  /** What it holds beyond its first deadline. */
+  readonly extended = new Set<Entry>();
+
+  constructor(request: SubscriptionRequest, admitted: boolean) {
+    this.id = request.id;
+    this.consumer = request.consumer;
+    this.consumerEpoch = request.consumerEpoch;
+    this.ackDeadlineMs = request.ackDeadlineMs;
+    this.credit = request.credit;
+    this.admitted = admitted;
+  }
+
+  /** Number of messages of this partition that it holds. */
+  get held(): number {
+    return this.inFlight.size + this.extended.size;
+  }
+
+  /** True if a message could be sent to it now. */
+  get willing(): boolean {
+    return this.writable && this.admitted && !this.credit.exhausted;
+  }
+}
