@@ -1,3 +1,4 @@
+/* eslint-disable max-lines-per-function -- a suite, as in a test file */
 /// <reference types="jest" />
 import { contents, EVERYTHING, laneOf, type MakeHarness, REQUEST, StoreFixture } from './store-harness.js';
 
