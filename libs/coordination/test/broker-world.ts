@@ -23,7 +23,7 @@ export interface BrokerBugs {
 }
 
 export const TTL_MS = 10_000;
-const WRITE_EVERY_MS = 400;
+const WRITE_EVERY_MS = 1_500;
 const RECONNECT_MS = 200;
 
 const keyOf = ({ topic, partition }: { topic: string; partition: number }): string => `${topic}/${partition}`;
@@ -348,7 +348,7 @@ export class SimulatedBroker {
     const held = this.#served.values().next().value;
     if (this.node.state === 'running' && held !== undefined) {
       this.#giveBack(held);
-      this.node.timers.after(this.#world.random.between(1, 100), () => {
+      this.node.timers.after(this.#world.random.between(1, 10_000), () => {
         this.#send('released again', (session) => {
           this.#world.meta.apply((leases, nowMs) => leases.released(session, held, nowMs));
         });

@@ -1,15 +1,17 @@
 /** A reproducible source of randomness (mulberry32). Fits runtime's `Random`. */
 export class SeededRandom {
-  #state: number;
+  // Typed, since a 32-bit value in a plain field would be allocated anew at each draw.
+  readonly #state = new Int32Array(1);
 
   constructor(seed: number) {
-    this.#state = mix(seed);
+    this.#state[0] = mix(seed);
   }
 
   /** Uniform in [0, 1). */
   next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
+    const state = ((this.#state[0] ?? 0) + 0x6d2b79f5) | 0;
+    this.#state[0] = state;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   }
