@@ -26,6 +26,7 @@ export class EdgeStream<Request, Response> implements BidiStream<Request, Respon
   #bufferedBytes = 0;
   #bufferedFrames = 0;
   #room: Deferred<void> | undefined;
+  #empty: Deferred<void> | undefined;
 
   constructor(call: EdgeCall, method: Method<Request, Response>, raw: Sink) {
     this.#call = call;
@@ -83,6 +84,17 @@ export class EdgeStream<Request, Response> implements BidiStream<Request, Respon
     }
   }
 
+  /**
+   * Resolves once the transport has taken all that was written. An error that is sent before would be lost: it also
+   * ends the iteration of the requests, which destroys a stream that still has something to write.
+   */
+  async flushed(): Promise<void> {
+    if (this.#bufferedFrames > 0) {
+      this.#empty ??= createDeferred();
+      await this.#empty.promise;
+    }
+  }
+
   async *[Symbol.asyncIterator](): AsyncIterator<Request> {
     const source = this.#raw as unknown as Readable;
     try {
@@ -105,6 +117,9 @@ export class EdgeStream<Request, Response> implements BidiStream<Request, Respon
   #taken(byteCount: number): void {
     this.#bufferedBytes -= byteCount;
     this.#bufferedFrames -= 1;
+    if (this.#bufferedFrames === 0) {
+      this.#empty?.resolve();
+    }
     // Half empty before writing goes on: fewer, larger turns.
     if (this.#room !== undefined && !this.#full(2)) {
       const room = this.#room;

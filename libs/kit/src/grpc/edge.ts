@@ -27,6 +27,9 @@ export interface EdgeOptions {
   readonly onInvariant: (error: InvariantError) => void;
 }
 
+/** How long a stream's last frames may take before its error cuts it: a peer that does not read gets no more. */
+const FLUSH_MS = 1_000;
+
 type AnyHandler =
   UnaryHandler<unknown, unknown> | ServerStreamHandler<unknown, unknown> | BidiHandler<unknown, unknown>;
 
@@ -110,7 +113,10 @@ export class Edge {
     void this.#run(call, {
       work: () => handle(stream),
       succeed: () => raw.end(),
-      fail: (failure) => raw.emit('error', failure),
+      fail: (failure) => {
+        const timer = new Promise((resolve) => setTimeout(resolve, FLUSH_MS).unref());
+        void Promise.race([stream.flushed(), timer]).then(() => raw.emit('error', failure));
+      },
     }).finally(() => {
       this.#opened(method, -1);
     });
