@@ -5,6 +5,7 @@ import { eventually } from '@hermes/testing';
 import { Cluster } from './harness/cluster.js';
 import { Ledger, NO_VIOLATIONS } from './harness/ledger.js';
 import { publishLoad, startConsumer } from './harness/load.js';
+import { placed } from './harness/placed.js';
 import { servedAgainMs, watchPauses } from './harness/pauses.js';
 
 const MESSAGES_PER_CLIENT = 10_000;
@@ -19,15 +20,15 @@ describe('a broker that is killed under load and started again, while a third jo
       connect({ gateway: cluster.gatewayEndpoint }),
     ]);
     const ledger = new Ledger();
-    await first.admin.createTopic({ topic: { name: 'orders', partitions: 8 } });
-    await first.admin.createGroup({ group: { topic: 'orders', name: 'billing' } });
+    await first.admin.createTopic({ name: 'orders', partitions: 8 });
+    await first.admin.createGroup({ topic: 'orders', name: 'billing' });
     // Probes have a topic of their own, spread over the same two brokers.
-    await first.admin.createTopic({ topic: { name: 'probes', partitions: 8 } });
-    const before = await first.admin.listPartitions({ topic: 'orders' });
-    const probed = await first.admin.listPartitions({ topic: 'probes' });
+    await first.admin.createTopic({ name: 'probes', partitions: 8 });
+    const before = await placed(first, 'orders');
+    const probed = await placed(first, 'probes');
     const [victim, survivor] = cluster.brokers;
     const consumer = startConsumer(second, ledger, { topic: 'orders', group: 'billing', name: 'c-1' });
-    const pauses = watchPauses(survivor!, 'probes', probed.partitions);
+    const pauses = watchPauses(survivor!, 'probes', probed);
 
     const half = createDeferred<undefined>();
     const loads = [first, second].map((hermes, i) =>
@@ -46,9 +47,9 @@ describe('a broker that is killed under load and started again, while a third jo
     await half.promise;
     await victim!.process.end('SIGKILL');
     victim!.process.start();
-    const againMs = await servedAgainMs('probes', victim!, probed.partitions);
+    const againMs = await servedAgainMs('probes', victim!, probed);
     await cluster.addBroker();
-    await first.admin.createTopic({ topic: { name: 'later', partitions: 8 } });
+    await first.admin.createTopic({ name: 'later', partitions: 8 });
     await Promise.all(loads);
     await eventually(() => ledger.missing('billing') === 0, { deadlineMs: 60_000, intervalMs: 100 });
     await consumer.stop();
@@ -65,9 +66,9 @@ describe('a broker that is killed under load and started again, while a third jo
     expect(againMs).toBeLessThan(SERVED_AGAIN_MAX_MS);
     expect(worstPauseMs).toBeLessThan(SERVED_AGAIN_MAX_MS);
 
-    const after = await first.admin.listPartitions({ topic: 'orders' });
-    for (const { partition, broker, epoch } of before.partitions) {
-      const now = after.partitions.find((other) => other.partition === partition);
+    const after = await placed(first, 'orders');
+    for (const { partition, broker, epoch } of before) {
+      const now = after.find((other) => other.partition === partition);
       expect(now?.broker).toBe(broker);
       if (broker === victim!.name) {
         expect(now!.epoch).toBeGreaterThan(epoch);
@@ -75,8 +76,8 @@ describe('a broker that is killed under load and started again, while a third jo
         expect(now!.epoch).toBe(epoch);
       }
     }
-    const later = await first.admin.listPartitions({ topic: 'later' });
-    expect(new Set(later.partitions.map(({ broker }) => broker))).toContain('broker-2');
+    const later = await placed(first, 'later');
+    expect(new Set(later.map(({ broker }) => broker))).toContain('broker-2');
     await first.close();
     await second.close();
   });

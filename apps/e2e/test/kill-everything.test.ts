@@ -4,6 +4,7 @@ import { eventually } from '@hermes/testing';
 import { Cluster } from './harness/cluster.js';
 import { Ledger, NO_VIOLATIONS } from './harness/ledger.js';
 import { publishLoad, startConsumer } from './harness/load.js';
+import { placed } from './harness/placed.js';
 
 const ROUNDS = 4;
 const MESSAGES_PER_ROUND = 4_000;
@@ -34,7 +35,7 @@ async function loadUntilKilled(cluster: Cluster, ledger: Ledger, round: number):
 }
 
 async function epochs(hermes: Hermes): Promise<Map<number, number>> {
-  const { partitions } = await hermes.admin.listPartitions({ topic: 'orders' });
+  const partitions = await placed(hermes, 'orders');
   return new Map(partitions.map(({ partition, epoch }) => [partition, epoch]));
 }
 
@@ -43,8 +44,8 @@ describe('kill -9 of every process at once, again and again, under load', () => 
     await using cluster = await Cluster.start({ brokers: 2 });
     const ledger = new Ledger();
     let hermes = await connect({ gateway: cluster.gatewayEndpoint });
-    await hermes.admin.createTopic({ topic: { name: 'orders', partitions: 8 } });
-    await hermes.admin.createGroup({ group: { topic: 'orders', name: 'billing' } });
+    await hermes.admin.createTopic({ name: 'orders', partitions: 8 });
+    await hermes.admin.createGroup({ topic: 'orders', name: 'billing' });
     let known = await epochs(hermes);
     let floors = new Map<number, number>();
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -52,7 +53,7 @@ describe('kill -9 of every process at once, again and again, under load', () => 
       await loadUntilKilled(cluster, ledger, round);
       await cluster.restartAll();
       hermes = await connect({ gateway: cluster.gatewayEndpoint });
-      const { lanes } = await eventually(() => hermes.admin.describeGroup({ topic: 'orders', group: 'billing' }), {
+      const { lanes } = await eventually(() => hermes.admin.describeGroup('orders', 'billing'), {
         deadlineMs: 20_000,
         intervalMs: 100,
       });
@@ -70,7 +71,7 @@ describe('kill -9 of every process at once, again and again, under load', () => 
     await eventually(() => ledger.missing('billing') === 0, { deadlineMs: 60_000, intervalMs: 100 });
     await eventually(
       async () => {
-        const { lanes } = await hermes.admin.describeGroup({ topic: 'orders', group: 'billing' });
+        const { lanes } = await hermes.admin.describeGroup('orders', 'billing');
         return lanes.every(({ lag }) => lag === 0);
       },
       { deadlineMs: 60_000, intervalMs: 100 },

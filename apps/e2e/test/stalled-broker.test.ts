@@ -6,6 +6,7 @@ import { eventually } from '@hermes/testing';
 import { Cluster } from './harness/cluster.js';
 import { Ledger, NO_VIOLATIONS } from './harness/ledger.js';
 import { publishLoad, startConsumer } from './harness/load.js';
+import { placed } from './harness/placed.js';
 
 const LEASE_TTL_MS = 2_000;
 
@@ -41,9 +42,9 @@ describe('a broker that is stopped for longer than its lease, then continued', (
     const broker = cluster.brokers[0]!;
     const hermes = await connect({ gateway: cluster.gatewayEndpoint });
     const ledger = new Ledger();
-    await hermes.admin.createTopic({ topic: { name: 'orders', partitions: 4 } });
-    await hermes.admin.createGroup({ group: { topic: 'orders', name: 'billing' } });
-    const before = await hermes.admin.listPartitions({ topic: 'orders' });
+    await hermes.admin.createTopic({ name: 'orders', partitions: 4 });
+    await hermes.admin.createGroup({ topic: 'orders', name: 'billing' });
+    const before = await placed(hermes, 'orders');
     const consumer = startConsumer(hermes, ledger, {
       topic: 'orders',
       group: 'billing',
@@ -64,7 +65,7 @@ describe('a broker that is stopped for longer than its lease, then continued', (
     const direct = publish(broker.endpoint, 60_000);
     await eventually(
       async () => {
-        const { partitions } = await hermes.admin.listPartitions({ topic: 'orders' });
+        const partitions = await placed(hermes, 'orders');
         return partitions.every(({ broker: owner }) => owner === '');
       },
       { deadlineMs: 30_000, intervalMs: 50 },
@@ -79,10 +80,10 @@ describe('a broker that is stopped for longer than its lease, then continued', (
     expect(late === undefined || late.retryable).toBe(true);
     await eventually(
       async () => {
-        const { partitions } = await hermes.admin.listPartitions({ topic: 'orders' });
-        expect(partitions.map(({ broker: owner }) => owner)).toEqual(before.partitions.map(() => broker.name));
+        const partitions = await placed(hermes, 'orders');
+        expect(partitions.map(({ broker: owner }) => owner)).toEqual(before.map(() => broker.name));
         partitions.forEach(({ epoch }, i) => {
-          expect(epoch).toBeGreaterThan(before.partitions[i]!.epoch);
+          expect(epoch).toBeGreaterThan(before[i]!.epoch);
         });
       },
       { deadlineMs: 30_000, intervalMs: 50 },

@@ -9,6 +9,8 @@ export interface ClusterOptions {
   readonly brokers?: number;
   /** Broker and consumer leases; document 8's default is 10 s, tests that wait for an expiry take less. */
   readonly leaseTtlMs?: number;
+  /** Further flags of the brokers. */
+  readonly brokerFlags?: readonly string[];
 }
 
 /** A broker process with its own data directory; it keeps ports and directory over restarts. */
@@ -31,7 +33,7 @@ export class Cluster implements AsyncDisposable {
   #gatewayOpsPort = 0;
 
   private constructor(options: ClusterOptions) {
-    this.#options = { brokers: 2, leaseTtlMs: 10_000, ...options };
+    this.#options = { brokers: 2, leaseTtlMs: 10_000, brokerFlags: [], ...options };
     this.#directory = temporaryDirectory('hermes-e2e-');
   }
 
@@ -126,6 +128,7 @@ export class Cluster implements AsyncDisposable {
       [
         ...['broker', '--broker-port', String(port), '--broker-ops-port', String(opsPort), '--broker-name', name],
         ...['--data-dir', join(this.#directory.path, name), '--meta-servers', this.#metaEndpoint],
+        ...this.#options.brokerFlags,
       ],
       opsPort,
     );

@@ -138,7 +138,7 @@ export class Ledger {
         continue;
       }
       known.add(id);
-      const { offset } = parseMessageId(id);
+      const offset = offsetOf(id);
       const last = lastByKey.get(key);
       if (last !== undefined && last.offset > offset && disorder.length < EXAMPLES_MAX) {
         disorder.push(`${id} after ${last.id}`);
@@ -154,7 +154,7 @@ export class Ledger {
     const disorder: string[] = [];
     for (const { key, id } of this.#published.values()) {
       const last = lastByKey.get(key);
-      if (id !== undefined && last !== undefined && parseMessageId(last).offset >= parseMessageId(id).offset) {
+      if (id !== undefined && last !== undefined && offsetOf(last) >= offsetOf(id)) {
         disorder.push(`${id} after ${last}`);
       }
       if (id !== undefined) {
@@ -163,4 +163,8 @@ export class Ledger {
     }
     return disorder.slice(0, EXAMPLES_MAX);
   }
+}
+
+function offsetOf(id: string): number {
+  return parseMessageId(id)?.offset ?? Number.NaN;
 }

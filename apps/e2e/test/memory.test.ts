@@ -1,0 +1,113 @@
+import { credentials, Metadata } from '@grpc/grpc-js';
+import { bytesCodec, connect, type Hermes } from '@hermes/client';
+import { durationFromMs, MessagingServiceClient, SubscribeRequest } from '@hermes/contracts';
+import { eventually } from '@hermes/testing';
+
+import { Cluster } from './harness/cluster.js';
+import { watchMemory } from './harness/memory.js';
+
+const BODY_BYTES = 16 * 1024;
+/** 400 MiB in all: many times what any process may hold on to. */
+const MESSAGES = 25_600;
+const CACHE_BYTES = 32 * 1024 * 1024;
+/**
+ * Caches (32 MiB), the stalled subscriber's credit twice over, and what a garbage collector leaves lying: far below the
+ * 400 MiB that an unbounded buffer would take.
+ */
+const GROWTH_MAX_MIB = 200;
+
+/** A subscriber whose socket is never read. */
+function subscribeAndNeverRead(endpoint: string, group: string): { close(): void } {
+  const client = new MessagingServiceClient(endpoint, credentials.createInsecure());
+  const request = SubscribeRequest.fromPartial({
+    topic: 'orders',
+    group,
+    consumer: 'sleeper',
+    maxInFlightMessages: 10_000,
+  });
+  const call = client.subscribe(request, new Metadata());
+  call.on('error', () => undefined);
+  call.pause();
+  return {
+    close: () => {
+      call.cancel();
+      client.close();
+    },
+  };
+}
+
+/** A subscriber that reads and never settles. */
+function subscribeAndNeverAcknowledge(endpoint: string, group: string): { received(): number; close(): void } {
+  const client = new MessagingServiceClient(endpoint, credentials.createInsecure());
+  const request = SubscribeRequest.fromPartial({
+    topic: 'orders',
+    group,
+    consumer: 'hoarder',
+    maxInFlightMessages: 500,
+  });
+  const call = client.subscribe(request, new Metadata());
+  let received = 0;
+  call.on('error', () => undefined);
+  call.on('data', ({ frame }) => {
+    received += frame?.$case === 'batch' ? frame.value.deliveries.length : 0;
+  });
+  return {
+    received: () => received,
+    close: () => {
+      call.cancel();
+      client.close();
+    },
+  };
+}
+
+async function publishAll(hermes: Hermes): Promise<void> {
+  const producer = hermes.producer('orders', { codec: bytesCodec });
+  const body = Buffer.alloc(BODY_BYTES, 'x');
+  let left = MESSAGES;
+  const one = async (): Promise<void> => {
+    while (left > 0) {
+      left -= 1;
+      await producer.publish(body);
+    }
+  };
+  await Promise.all(Array.from({ length: 200 }, one));
+}
+
+describe('subscribers that do not keep up', () => {
+  it('grow no process and slow nobody: one never reads, one never acknowledges, one works', async () => {
+    await using cluster = await Cluster.start({ brokers: 1, brokerFlags: ['--cache-bytes', String(CACHE_BYTES)] });
+    const hermes = await connect({ gateway: cluster.gatewayEndpoint });
+    await hermes.admin.createTopic({ name: 'orders', partitions: 4 });
+    for (const name of ['sleepers', 'hoarders', 'workers']) {
+      await hermes.admin.createGroup({ topic: 'orders', name, ackDeadline: durationFromMs(3_600_000) });
+    }
+    const sleeper = subscribeAndNeverRead(cluster.gatewayEndpoint, 'sleepers');
+    const directSleeper = subscribeAndNeverRead(cluster.brokers[0]!.endpoint, 'sleepers');
+    const hoarder = subscribeAndNeverAcknowledge(cluster.gatewayEndpoint, 'hoarders');
+    let worked = 0;
+    const worker = hermes.consumer('orders', 'workers', { codec: bytesCodec, concurrency: 100 });
+    const running = worker.run(() => {
+      worked += 1;
+    });
+    const memory = watchMemory({
+      'meta-server': cluster.meta.pid,
+      broker: cluster.brokers[0]!.process.pid,
+      gateway: cluster.gateway.pid,
+    });
+    await publishAll(hermes);
+    await eventually(() => worked >= MESSAGES, { deadlineMs: 120_000, intervalMs: 50 });
+    const growth = memory.stop();
+    const rounded = Object.entries(growth).map(([name, mib]) => `${name} ${Math.round(mib)} MiB`);
+    process.stdout.write(`400 MiB published past idle subscribers; growth: ${rounded.join(', ')}\n`);
+    for (const mib of Object.values(growth)) {
+      expect(mib).toBeLessThan(GROWTH_MAX_MIB);
+    }
+    expect(hoarder.received()).toBe(500);
+    sleeper.close();
+    directSleeper.close();
+    hoarder.close();
+    await worker.drain({ deadlineMs: 5_000 });
+    await running;
+    await hermes.close();
+  });
+});
