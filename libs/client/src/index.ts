@@ -1,1 +1,17 @@
-export {};
+export { Admin, type DeleteOptions, type GroupSpec, type TopicSpec } from './admin.js';
+export { bytesCodec, type Codec, jsonCodec, stringCodec } from './codec.js';
+export { Consumer, type Handler } from './consumer.js';
+export { type Delivery, type SettleFailureListener } from './delivery.js';
+export { connect, type ConnectOptions, type ConsumeOptions, Hermes, type ProducerOptions } from './hermes.js';
+export { Producer, type PublishOptions, type PublishReceipt } from './producer.js';
+export { RetryLater } from './retry-later.js';
+export {
+  Durability,
+  GroupMode,
+  HermesError,
+  Message,
+  PositionEdge,
+  REASON,
+  type Reason,
+  StorageClass,
+} from '@hermes/contracts';

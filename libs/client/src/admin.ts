@@ -1,0 +1,188 @@
+import {
+  AdminServiceService,
+  type DescribeGroupResponse,
+  type DescribeTopicResponse,
+  type GetClusterResponse,
+  Group,
+  HermesError,
+  LIMITS,
+  type ListPartitionsResponse_Partition,
+  type RawStoredMessage,
+  ReadMessagesRequest,
+  Topic,
+} from '@hermes/contracts';
+import { type Method } from './cluster/channels.js';
+import { type CallLimits, type Environment } from './cluster/environment.js';
+import { type Link } from './cluster/link.js';
+
+/** A topic as one creates it: what is left out has the server's default. */
+export type TopicSpec = Partial<Topic> & { readonly name: string };
+/** A group as one creates it: what is left out has the server's default. */
+export type GroupSpec = Partial<Group> & { readonly topic: string; readonly name: string };
+
+/** Guards of a deletion. */
+export interface DeleteOptions {
+  /** Only if it has not changed since. */
+  readonly etag?: string;
+  /** Despite open subscriptions. */
+  readonly force?: boolean;
+}
+
+/** Creating waits until the owners serve it: longer than other calls. */
+const CREATE_MS = 30_000;
+
+/** Topics, groups, the cluster, and looking into messages. All calls reject with HermesError. */
+export class Admin {
+  readonly #link: Link;
+  readonly #environment: Environment;
+
+  constructor(link: Link, environment: Environment) {
+    this.#link = link;
+    this.#environment = environment;
+  }
+
+  /** Creates a topic and resolves once every partition is served. The identical one is no error. */
+  async createTopic(topic: TopicSpec): Promise<Topic> {
+    const request = { topic: { ...Topic.create(), ...topic } };
+    const response = await this.#call(AdminServiceService.createTopic, request, CREATE_MS);
+    return present(response.topic);
+  }
+
+  async getTopic(topic: string): Promise<Topic> {
+    return present((await this.#call(AdminServiceService.getTopic, { topic })).topic);
+  }
+
+  /** All topics by name, read page by page. */
+  async *listTopics(): AsyncGenerator<Topic> {
+    for (let pageToken = '', more = true; more; more = pageToken !== '') {
+      const page = await this.#call(AdminServiceService.listTopics, { pageSize: LIMITS.pageSize.max, pageToken });
+      yield* page.topics;
+      pageToken = page.nextPageToken;
+    }
+  }
+
+  /** Changes the fields that `mask` names, in the contract's spelling (`max_body_bytes`). */
+  async updateTopic(topic: TopicSpec, mask: readonly string[]): Promise<Topic> {
+    const request = { topic: { ...Topic.create(), ...topic }, updateMask: [...mask] };
+    return present((await this.#call(AdminServiceService.updateTopic, request, CREATE_MS)).topic);
+  }
+
+  async deleteTopic(topic: string, { etag = '', force = false }: DeleteOptions = {}): Promise<void> {
+    await this.#call(AdminServiceService.deleteTopic, { topic, etag, force });
+  }
+
+  /** The topic, created if there is none of this name; an existing one stays as it is. */
+  async ensureTopic(topic: TopicSpec): Promise<Topic> {
+    try {
+      return await this.createTopic(topic);
+    } catch (error) {
+      return unlessExists(error, 'TOPIC_EXISTS', () => this.getTopic(topic.name));
+    }
+  }
+
+  /** Creates a group; nothing published after this resolves is missed by a group that starts at LATEST. */
+  async createGroup(group: GroupSpec): Promise<Group> {
+    const request = { group: { ...Group.create(), ...group } };
+    const response = await this.#call(AdminServiceService.createGroup, request, CREATE_MS);
+    return present(response.group);
+  }
+
+  async getGroup(topic: string, group: string): Promise<Group> {
+    return present((await this.#call(AdminServiceService.getGroup, { topic, group })).group);
+  }
+
+  /** All groups of a topic by name, read page by page. */
+  async *listGroups(topic: string): AsyncGenerator<Group> {
+    for (let pageToken = '', more = true; more; more = pageToken !== '') {
+      const request = { topic, pageSize: LIMITS.pageSize.max, pageToken };
+      const page = await this.#call(AdminServiceService.listGroups, request);
+      yield* page.groups;
+      pageToken = page.nextPageToken;
+    }
+  }
+
+  /** Changes the fields that `mask` names, in the contract's spelling (`ack_deadline`). */
+  async updateGroup(group: GroupSpec, mask: readonly string[]): Promise<Group> {
+    const request = { group: { ...Group.create(), ...group }, updateMask: [...mask] };
+    return present((await this.#call(AdminServiceService.updateGroup, request, CREATE_MS)).group);
+  }
+
+  async deleteGroup(topic: string, group: string, { etag = '', force = false }: DeleteOptions = {}): Promise<void> {
+    await this.#call(AdminServiceService.deleteGroup, { topic, group, etag, force });
+  }
+
+  /** The group, created if there is none of this name; an existing one stays as it is. */
+  async ensureGroup(group: GroupSpec): Promise<Group> {
+    try {
+      return await this.createGroup(group);
+    } catch (error) {
+      return unlessExists(error, 'GROUP_EXISTS', () => this.getGroup(group.topic, group.name));
+    }
+  }
+
+  getCluster(): Promise<GetClusterResponse> {
+    return this.#call(AdminServiceService.getCluster, {});
+  }
+
+  /** Who owns what; of all topics if none is named. */
+  async *listPartitions(topic = ''): AsyncGenerator<ListPartitionsResponse_Partition> {
+    for (let pageToken = '', more = true; more; more = pageToken !== '') {
+      const request = { topic, pageSize: LIMITS.pageSize.max, pageToken };
+      const page = await this.#call(AdminServiceService.listPartitions, request);
+      yield* page.partitions;
+      pageToken = page.nextPageToken;
+    }
+  }
+
+  /** Gives a broker nothing new and moves away what can move; resolves to what it still owns. */
+  async drainBroker(broker: string, { cancel = false }: { readonly cancel?: boolean } = {}): Promise<number> {
+    return (await this.#call(AdminServiceService.drainBroker, { broker, cancel })).partitionsLeft;
+  }
+
+  describeTopic(topic: string): Promise<DescribeTopicResponse> {
+    return this.#link.partitions.describeTopic({ topic }, this.#limits());
+  }
+
+  describeGroup(topic: string, group: string): Promise<DescribeGroupResponse> {
+    return this.#link.partitions.describeGroup({ topic, group }, this.#limits());
+  }
+
+  /** Looks at stored messages without a group; their `message` is an encoded Message. */
+  async *readMessages(
+    topic: string,
+    options: Partial<Omit<ReadMessagesRequest, 'topic'>> & { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<RawStoredMessage> {
+    const { signal, ...selection } = options;
+    const request = { ...ReadMessagesRequest.create(), ...selection, topic };
+    const limits = { deadlineAtMs: Infinity, ...(signal === undefined ? {} : { signal }) };
+    for await (const { messages } of this.#link.partitions.readMessages(request, limits)) {
+      yield* messages;
+    }
+  }
+
+  #call<Request, Response>(method: Method<Request, Response>, request: Request, withinMs?: number): Promise<Response> {
+    return this.#link.admin(method, request, this.#limits(withinMs));
+  }
+
+  #limits(withinMs: number = LIMITS.clientDeadlineMs): CallLimits {
+    return { deadlineAtMs: this.#environment.clock.monotonicMs() + withinMs };
+  }
+}
+
+function present<T>(resource: T | undefined): T {
+  if (resource === undefined) {
+    throw new HermesError('BUG', 'the server answered without the resource');
+  }
+  return resource;
+}
+
+function unlessExists<T>(
+  error: unknown,
+  code: 'TOPIC_EXISTS' | 'GROUP_EXISTS',
+  existing: () => Promise<T>,
+): Promise<T> {
+  if (error instanceof HermesError && error.code === code) {
+    return existing();
+  }
+  throw error;
+}

@@ -1,0 +1,35 @@
+/** How a body becomes bytes and back. */
+export interface Codec<T> {
+  /** Media type, stored with each message; empty: none. */
+  readonly contentType: string;
+  encode(body: T): Uint8Array;
+  /** Throws what makes the bytes unreadable; a consumer then gives the message back as failed. */
+  decode(bytes: Uint8Array): T;
+}
+
+/** JSON, the default. */
+export function jsonCodec<T>(): Codec<T> {
+  return {
+    contentType: 'application/json',
+    encode: (body) => Buffer.from((JSON.stringify(body) as string | undefined) ?? 'null'),
+    decode: (bytes) => JSON.parse(textOf(bytes)) as T,
+  };
+}
+
+/** Bytes as they are. */
+export const bytesCodec: Codec<Uint8Array> = {
+  contentType: 'application/octet-stream',
+  encode: (body) => body,
+  decode: (bytes) => bytes,
+};
+
+/** Text in UTF-8. */
+export const stringCodec: Codec<string> = {
+  contentType: 'text/plain; charset=utf-8',
+  encode: (body) => Buffer.from(body),
+  decode: textOf,
+};
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+}
