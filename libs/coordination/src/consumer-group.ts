@@ -35,6 +35,8 @@ interface ExclusivePartition {
   epoch: number;
   /** When the owner is asked again to give it back; Infinity: it may keep it. */
   revokeAtMs: number;
+  /** Until then it goes to nobody but consumers of this name: one on an older stream may not know yet that it lost it. */
+  reserved: { readonly name: string; readonly untilMs: number } | undefined;
 }
 
 /** consumer_epoch = leadership epoch × this + a counter: it grows across leaders without a write. */
@@ -95,6 +97,7 @@ export class ConsumerGroup {
       this.#adopt(consumer, earlier, held);
     }
     if (earlier !== undefined) {
+      this.#reserveAll(earlier);
       this.#freeAll(earlier);
     }
     return consumer;
@@ -127,8 +130,7 @@ export class ConsumerGroup {
     if (nowMs < this.#dealFromMs) {
       return this.#dealFromMs;
     }
-    this.#dealExclusive(nowMs);
-    return Number.POSITIVE_INFINITY;
+    return this.#dealExclusive(nowMs);
   }
 
   /** All that a consumer holds. */
@@ -165,31 +167,38 @@ export class ConsumerGroup {
     }
   }
 
-  #dealExclusive(nowMs: number): void {
-    const present = [...this.consumers.values()].filter((consumer) => consumer.stream.open);
+  #dealExclusive(nowMs: number): number {
     // Whose stream has ended keeps its partitions until its lease ends.
-    const dealt = this.#exclusive.flatMap((held, partition) =>
-      held.owner?.stream.open === false ? [] : [{ held, partition }],
-    );
-    const { topic } = this.settings;
+    const dealt = this.#exclusive.filter(({ owner }) => owner?.stream.open !== false);
+    const names = this.#choose(dealt, nowMs);
+    let againMs = Number.POSITIVE_INFINITY;
+    dealt.forEach((held, index) => {
+      const target = this.consumers.get(names[index] ?? '');
+      const reserved = reservedAt(held, nowMs);
+      if (held.owner !== undefined) {
+        const stays = held.owner === target || held.revokeAtMs < Number.POSITIVE_INFINITY;
+        held.revokeAtMs = stays ? held.revokeAtMs : nowMs;
+      } else if (target !== undefined && (reserved?.name ?? target.name) === target.name) {
+        this.#grant(held, target);
+      } else if (reserved !== undefined) {
+        againMs = Math.min(againMs, reserved.untilMs);
+      }
+    });
+    return againMs;
+  }
+
+  /** The best holder of each partition, by name. */
+  #choose(dealt: readonly ExclusivePartition[], nowMs: number): (string | undefined)[] {
+    const present = [...this.consumers.values()].filter((consumer) => consumer.stream.open);
     const holders = present.map(({ name, maxPartitions }) => {
       const itemsMax = maxPartitions > 0 ? maxPartitions : Number.POSITIVE_INFINITY;
       return { name, group: '', host: name, itemsMax, dataDirectory: '', accepting: true };
     });
-    const items = dealt.map(({ held, partition }) => {
-      return { topic, partition, group: '', dataDirectory: '', holder: held.owner?.name ?? '' };
+    const items = dealt.map((held) => {
+      const holder = held.owner?.name ?? reservedAt(held, nowMs)?.name ?? '';
+      return { topic: '', partition: this.#exclusive.indexOf(held), group: '', dataDirectory: '', holder };
     });
-    const names = assign(holders, items);
-    dealt.forEach(({ held }, index) => {
-      const target = this.consumers.get(names[index] ?? '');
-      if (held.owner === undefined) {
-        if (target !== undefined) {
-          this.#grant(held, target);
-        }
-      } else if (held.owner !== target && held.revokeAtMs === Number.POSITIVE_INFINITY) {
-        held.revokeAtMs = nowMs;
-      }
-    });
+    return assign(holders, items);
   }
 
   #grant(held: ExclusivePartition, consumer: Consumer): void {
@@ -234,6 +243,14 @@ export class ConsumerGroup {
     return this.#firstEpoch + this.#granted;
   }
 
+  #reserveAll({ name, stream }: Consumer): void {
+    for (const held of this.#exclusive) {
+      if (held.owner?.name === name && held.owner.stream === stream) {
+        held.reserved = { name, untilMs: stream.untilMs };
+      }
+    }
+  }
+
   #freeAll(consumer: Consumer): void {
     for (const held of this.#exclusive) {
       if (held.owner === consumer) {
@@ -252,7 +269,7 @@ export class ConsumerGroup {
 
   #grow(): void {
     while (this.#isExclusive && this.#exclusive.length < this.settings.partitions) {
-      this.#exclusive.push({ owner: undefined, epoch: 0, revokeAtMs: Number.POSITIVE_INFINITY });
+      this.#exclusive.push({ owner: undefined, epoch: 0, revokeAtMs: Number.POSITIVE_INFINITY, reserved: undefined });
     }
   }
 
@@ -264,4 +281,8 @@ export class ConsumerGroup {
     const { topic, revision } = this.settings;
     return { topic, partition, epoch, endpoint: endpointOf(topic, partition), revision, created: true, dataSource: '' };
   }
+}
+
+function reservedAt({ reserved }: ExclusivePartition, nowMs: number): ExclusivePartition['reserved'] {
+  return reserved !== undefined && reserved.untilMs > nowMs ? reserved : undefined;
 }

@@ -115,7 +115,6 @@ export class PartitionTable {
     partition.broker = lease.name;
     partition.incarnation = lease.incarnation;
     partition.epoch += 1;
-    partition.reservedUntilMs = Number.NEGATIVE_INFINITY;
     this.#reset(partition);
     lease.dirty = true;
   }
