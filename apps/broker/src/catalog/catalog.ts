@@ -79,7 +79,9 @@ export class Catalog {
     let pageToken = '';
     do {
       const request = { topic, pageSize: GROUPS_PAGE_SIZE, pageToken };
-      const page = await this.#meta.ask(({ admin }, deadline) => unary(admin.listGroups.bind(admin), request, deadline));
+      const page = await this.#meta.ask(({ admin }, deadline) =>
+        unary(admin.listGroups.bind(admin), request, deadline),
+      );
       groups.push(...page.groups);
       pageToken = page.nextPageToken;
     } while (pageToken !== '');

@@ -71,7 +71,8 @@ export function groupSettings(group: Group, topic: Topic): GroupSettings {
     name: group.name,
     id: group.uid,
     mode: GROUP_MODES[group.mode],
-    start: group.start?.kind?.$case === 'edge' && group.start.kind.value === PositionEdge.EARLIEST ? 'earliest' : 'latest',
+    start:
+      group.start?.kind?.$case === 'edge' && group.start.kind.value === PositionEdge.EARLIEST ? 'earliest' : 'latest',
     ackDeadlineMs: millis(group.ackDeadline, ACK_DEADLINE_DEFAULT_MS),
     retry: retrySettings(group.retry ?? topic.retry),
     paused: group.paused,

@@ -26,6 +26,8 @@ export interface BrokerIdentity {
 
 /** What the lease commands. Called synchronously, in order. */
 export interface LeaseOrders {
+  /** A meta-server has taken us in; it may be a new one, which does not know what is served. */
+  registered(): void;
   changed(change: LeaseChange): void;
   revoked(assignment: LeaseAssignment, graceMs: number): void;
 }
@@ -176,7 +178,10 @@ export class LeaseSession {
     this.#apply(this.#options.holder.granted(this.#streamNumber, received, this.#now()));
     this.#armExpiry();
     if (sequence > 0 && this.#stream !== undefined) {
-      this.#answered = true;
+      if (!this.#answered) {
+        this.#answered = true;
+        this.#options.orders.registered();
+      }
       this.#cancelHeartbeat();
       this.#cancelHeartbeat = this.#options.timers.after(this.#heartbeatMs, () => {
         this.#beat();

@@ -1,5 +1,5 @@
 import { HermesError, invalidField } from '@hermes/contracts';
-import { type LeaseAssignment, type LeaseChange, partitionKey } from '@hermes/coordination';
+import { type LeaseAssignment, type LeaseChange } from '@hermes/coordination';
 import { type Logger } from '@hermes/kit';
 import { StoreError } from '@hermes/log';
 import { Backoff, type Random, sleep, type TaskGroup, type Timers } from '@hermes/runtime';
@@ -21,7 +21,8 @@ export interface LeaseReports {
 }
 
 export interface OwnershipOptions {
-  readonly endpoint: string;
+  /** host:port of this broker; known once its port is bound. */
+  readonly endpoint: () => string;
   readonly catalog: Catalog;
   readonly opener: PartitionOpener;
   readonly reports: LeaseReports;
@@ -142,7 +143,7 @@ export class Ownership implements LeaseOrders {
       return invalidField('partition', `0 to ${partitionCount - 1}`);
     }
     const route = partition === undefined ? [...routes.values()].find(hasOwner) : routes.get(partition);
-    if (route === undefined || !hasOwner(route) || route.endpoint === this.#options.endpoint) {
+    if (route === undefined || !hasOwner(route) || route.endpoint === this.#options.endpoint()) {
       return moving(topic, partition);
     }
     return notOwner(topic, partition, { endpoint: route.endpoint, epoch: String(route.epoch) });
@@ -358,6 +359,11 @@ export class Ownership implements LeaseOrders {
       }
     }
   }
+}
+
+/** Topic names hold no slash. */
+function partitionKey(topic: string, partition: number): string {
+  return `${topic}/${partition}`;
 }
 
 function isOperatingFault(error: unknown): boolean {

@@ -1,4 +1,4 @@
-import { type HermesError, type RawPublishRequest } from '@hermes/contracts';
+import { HermesError, type RawPublishRequest } from '@hermes/contracts';
 import { type BidiStream } from '@hermes/kit';
 import { type AppendChain, type AppendResult } from '@hermes/log';
 import { createDeferred, type Deferred } from '@hermes/runtime';
@@ -28,6 +28,7 @@ export class PublishStream {
   #pending: Pending[] = [];
   #pendingBytes = 0;
   #readEnded = false;
+  #draining = false;
   #arrived: Deferred<void> | undefined;
   #answered: Deferred<void> | undefined;
 
@@ -36,16 +37,29 @@ export class PublishStream {
     this.#stream = stream;
   }
 
-  /** Ends when the caller has ended its half and every answer is written; throws what ends the stream. */
-  async run(): Promise<void> {
+  /**
+   * Ends when the caller has ended its half and every answer is written; throws what ends the stream. Once `drain`
+   * aborts, what was read is answered and the stream ends DRAINING.
+   */
+  async run(drain: AbortSignal): Promise<void> {
     const reading = this.#read();
+    const onDrain = (): void => {
+      this.#draining = true;
+      this.#readEnded = true;
+      this.#arrived?.resolve();
+    };
+    drain.addEventListener('abort', onDrain, { once: true });
     // The writer's failure is the stream's; what the reader says afterwards is a consequence of it.
     reading.catch(() => undefined);
     try {
       await this.#write();
     } finally {
+      drain.removeEventListener('abort', onDrain);
       this.#chain.broken = true;
       this.#answered?.resolve();
+    }
+    if (this.#draining) {
+      throw new HermesError('DRAINING', 'the broker is stopping');
     }
     await reading;
   }
@@ -55,7 +69,7 @@ export class PublishStream {
       for await (const request of this.#stream) {
         const bytes = request.messages.reduce((sum, message) => sum + message.length, 0);
         await this.#room(bytes);
-        if (this.#chain.broken) {
+        if (this.#chain.broken || this.#draining) {
           return;
         }
         const { answer } = await this.#begin(request);

@@ -1,5 +1,5 @@
 import { HermesError } from '@hermes/contracts';
-import { type AppendResult, StoreError, type StoreErrorKind } from '@hermes/log';
+import { type AppendResult, type DefiniteCommitOutcome, StoreError, type StoreErrorKind } from '@hermes/log';
 
 /** What a caller waits when the disk is full: long enough for somebody, or retention, to make room. */
 const FULL_RETRY_AFTER_MS = 1_000;
@@ -24,9 +24,23 @@ export function appendFailure(result: Exclude<AppendResult, { readonly kind: 'ap
     case 'fenced':
       return new HermesError('NOT_OWNER', 'a newer owner has the partition; nothing was stored');
     case 'full':
-      return new HermesError('STORAGE_FULL', 'no space left; nothing was stored', { retryAfterMs: FULL_RETRY_AFTER_MS });
+      return new HermesError('STORAGE_FULL', 'no space left; nothing was stored', {
+        retryAfterMs: FULL_RETRY_AFTER_MS,
+      });
     case 'refused':
       return PUBLIC_ERRORS[result.error.kind](result.error);
+  }
+}
+
+/** The public error of group changes that are not stored. */
+export function commitFailure(outcome: Exclude<DefiniteCommitOutcome, { readonly kind: 'committed' }>): HermesError {
+  switch (outcome.kind) {
+    case 'fenced':
+      return new HermesError('NOT_OWNER', 'a newer owner has the partition; nothing was stored');
+    case 'full':
+      return new HermesError('STORAGE_FULL', 'no space left; it is tried again', { retryAfterMs: FULL_RETRY_AFTER_MS });
+    case 'refused':
+      return PUBLIC_ERRORS[outcome.error.kind](outcome.error);
   }
 }
 

@@ -1,4 +1,5 @@
 import { RECEIPT_BYTES, RECEIPT_TAG_BYTES } from '@hermes/contracts';
+import { type Dispatch } from '@hermes/delivery';
 import { type RecordBlock } from '@hermes/log';
 
 /** What all deliveries of one subscription from one partition share. */
@@ -12,13 +13,8 @@ export interface FrameSource {
 
 /** One delivery and where its record is: a view, nothing is copied before the frame is written. */
 export interface FrameEntry {
-  readonly lane: number;
-  readonly offset: number;
-  readonly attempt: number;
-  readonly deliveryNo: number;
-  readonly redelivered: boolean;
-  readonly block: RecordBlock;
-  readonly index: number;
+  readonly dispatch: Dispatch;
+  readonly record: { readonly block: RecordBlock; readonly index: number };
 }
 
 const TWO_32 = 2 ** 32;
@@ -64,35 +60,36 @@ export function encodeDeliveryFrame(source: FrameSource, sequence: number, entri
   return writer.bytes;
 }
 
-function deliveryBytes(source: FrameSource, entry: FrameEntry): number {
-  const messageBytes = entry.block.bytes(entry.index);
-  const publishedAt = publishedAtBytes(entry.block.appendedAtMs(entry.index));
+function deliveryBytes(source: FrameSource, { dispatch, record }: FrameEntry): number {
+  const messageBytes = record.block.bytes(record.index);
+  const publishedAt = publishedAtBytes(record.block.appendedAtMs(record.index));
   return (
-    2 + RECEIPT_BYTES +
+    2 +
+    RECEIPT_BYTES +
     (1 + varintBytes(messageBytes) + messageBytes) +
     numberBytes(source.partition) +
-    numberBytes(entry.lane) +
-    numberBytes(entry.offset) +
-    numberBytes(entry.attempt) +
-    (entry.redelivered ? 2 : 0) +
+    numberBytes(dispatch.lane) +
+    numberBytes(dispatch.offset) +
+    numberBytes(dispatch.attempt) +
+    (dispatch.redelivered ? 2 : 0) +
     numberBytes(source.fencingToken) +
     (2 + publishedAt.length)
   );
 }
 
-function writeDelivery(writer: FrameWriter, source: FrameSource, entry: FrameEntry): void {
+function writeDelivery(writer: FrameWriter, source: FrameSource, { dispatch, record }: FrameEntry): void {
   writer.field(RECEIPT, RECEIPT_BYTES);
-  writer.receipt(source, entry);
-  const record = entry.block.record(entry.index);
-  writer.field(MESSAGE, record.length);
-  writer.put(record);
+  writer.receipt(source, dispatch);
+  const message = record.block.record(record.index);
+  writer.field(MESSAGE, message.length);
+  writer.put(message);
   writer.number(PARTITION, source.partition);
-  writer.number(LANE, entry.lane);
-  writer.number(OFFSET, entry.offset);
-  writer.number(ATTEMPT, entry.attempt);
-  writer.number(REDELIVERED, entry.redelivered ? 1 : 0);
+  writer.number(LANE, dispatch.lane);
+  writer.number(OFFSET, dispatch.offset);
+  writer.number(ATTEMPT, dispatch.attempt);
+  writer.number(REDELIVERED, dispatch.redelivered ? 1 : 0);
   writer.number(FENCING_TOKEN, source.fencingToken);
-  const publishedAt = publishedAtBytes(entry.block.appendedAtMs(entry.index));
+  const publishedAt = publishedAtBytes(record.block.appendedAtMs(record.index));
   writer.field(PUBLISHED_AT, publishedAt.length);
   writer.put(publishedAt);
 }
@@ -125,14 +122,14 @@ class FrameWriter {
   }
 
   /** As `encodeReceipt` writes it. */
-  receipt(source: FrameSource, entry: FrameEntry): void {
+  receipt(source: FrameSource, dispatch: Dispatch): void {
     const { bytes } = this;
     let at = this.#at;
     at = bytes.writeUInt16BE(source.partition, at);
-    at = bytes.writeUInt8(entry.lane, at);
-    at = bytes.writeUInt8(entry.attempt, at);
-    at = writeUint64(bytes, at, entry.offset);
-    at = bytes.writeUInt32BE(entry.deliveryNo, at);
+    at = bytes.writeUInt8(dispatch.lane, at);
+    at = bytes.writeUInt8(dispatch.attempt, at);
+    at = writeUint64(bytes, at, dispatch.offset);
+    at = bytes.writeUInt32BE(dispatch.deliveryNo, at);
     at = writeUint64(bytes, at, source.consumerEpoch);
     bytes.set(source.receiptTag, at);
     this.#at = at + RECEIPT_TAG_BYTES;
@@ -141,7 +138,7 @@ class FrameWriter {
 
 /** Records of one commit have one time: its last encoding is kept. */
 let lastPublishedAtMs = -1;
-let lastPublishedAt = new Uint8Array(0);
+let lastPublishedAt: Uint8Array = new Uint8Array(0);
 
 function publishedAtBytes(ms: number): Uint8Array {
   if (ms !== lastPublishedAtMs) {

@@ -1,5 +1,4 @@
-import { type Duration, durationFromMs, HermesError, LIMITS, type SubscribeResponse } from '@hermes/contracts';
-import { SubscribeResponse as SubscribeResponseCodec } from '@hermes/contracts';
+import { type Duration, durationFromMs, HermesError, LIMITS, SubscribeResponse } from '@hermes/contracts';
 import { CallEndedError, type ResponseStream } from '@hermes/kit';
 import { type CancelTimer, type Clock, createDeferred, type Timers } from '@hermes/runtime';
 
@@ -7,6 +6,8 @@ import { type CancelTimer, type Clock, createDeferred, type Timers } from '@herm
 export interface Attachment {
   /** The subscription's stream takes frames again. */
   writable(isWritable: boolean): void;
+  /** Credit of the stream came back, by another partition. */
+  creditFreed(): void;
   /** The stream has ended: give back what is in flight. */
   detach(): void;
 }
@@ -31,7 +32,8 @@ export class Subscription {
   readonly #end = createDeferred<never>();
   #sequence = 0;
   #lastFrameMs: number;
-  #isWritable = true;
+  /** Nothing goes out before `accepted`. */
+  #isWritable = false;
   #ended = false;
   #cancelHeartbeat: CancelTimer = () => undefined;
   #cancelSlow: CancelTimer = () => undefined;
@@ -67,8 +69,10 @@ export class Subscription {
     };
     stream.signal.addEventListener('abort', onAbort, { once: true });
     try {
+      this.#isWritable = true;
       this.#frame(accepted);
       this.#armHeartbeat();
+      this.#setWritable(this.#isWritable);
       if (stream.signal.aborted) {
         onAbort();
       }
@@ -92,6 +96,15 @@ export class Subscription {
     this.#lastFrameMs = this.#options.clock.monotonicMs();
     if (!this.#options.stream.write(frame) && this.#isWritable) {
       this.#stall();
+    }
+  }
+
+  /** What was in flight in one partition is settled: the others may use its credit. */
+  creditFreed(by: Attachment): void {
+    for (const attachment of this.#attachments.values()) {
+      if (attachment !== by) {
+        attachment.creditFreed();
+      }
     }
   }
 
@@ -126,7 +139,7 @@ export class Subscription {
   }
 
   #frame(response: SubscribeResponse): void {
-    const bytes = SubscribeResponseCodec.encode(response).finish();
+    const bytes = SubscribeResponse.encode(response).finish();
     this.send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   }
 

@@ -1,0 +1,247 @@
+import { credentials } from '@grpc/grpc-js';
+import { LeaseHolder } from '@hermes/coordination';
+import { HermesError } from '@hermes/contracts';
+import {
+  advertisedHost,
+  createGrpcServer,
+  createLogger,
+  createMetrics,
+  formatAddress,
+  type GrpcServer,
+  type Logger,
+  type Metrics,
+  type OpsServer,
+  startOpsServer,
+  watchEventLoop,
+} from '@hermes/kit';
+import { ByteBudget, PageCache, TailCache } from '@hermes/log';
+import { type EmbeddedEngine } from '@hermes/log-sqlite';
+import {
+  type Clock,
+  Lifecycle,
+  type Random,
+  random53,
+  type StopOptions,
+  systemClock,
+  systemRandom,
+  systemTimers,
+  TaskGroup,
+  type Timers,
+} from '@hermes/runtime';
+import { hostname } from 'node:os';
+import { Catalog } from './catalog/catalog.js';
+import { MetaClient } from './catalog/meta-client.js';
+import { type BrokerConfig } from './config.js';
+import { type BrokerIdentity, LeaseSession } from './lease/lease-session.js';
+import { registerMetrics } from './metrics.js';
+import { openEngine } from './open-engine.js';
+import { keyHashOfRecord } from './partition/key-hash.js';
+import { Ownership } from './partition/ownership.js';
+import { PartitionOpener } from './partition/partition-opener.js';
+import { type PartitionServices } from './partition/partition-services.js';
+import { Turns } from './partition/turns.js';
+import { Publisher } from './publish/publisher.js';
+import { messagingHandlers } from './rpc/messaging-handlers.js';
+import { partitionHandlers } from './rpc/partition-handlers.js';
+import { BrokerMessagingService, BrokerPartitionService } from './rpc/service-definitions.js';
+import { Acknowledger } from './settle/acknowledger.js';
+import { Subscriber } from './subscribe/subscriber.js';
+
+/** What a test may replace. */
+export interface BrokerDependencies {
+  readonly clock?: Clock;
+  readonly timers?: Timers;
+  readonly random?: Random;
+  readonly logger?: Logger;
+  /** Told of a fault after which the process cannot go on; if unset it ends as an uncaught exception. */
+  readonly onFatal?: (error: unknown) => void;
+}
+
+/** A running broker. */
+export interface RunningBroker {
+  /** host:port at which callers reach it. */
+  readonly endpoint: string;
+  readonly port: number;
+  readonly opsPort: number;
+  /** Random number of this start. */
+  readonly incarnation: number;
+  /** Refuses new work, flushes, gives its leases back, closes its storage. Idempotent. */
+  stop(options?: StopOptions): Promise<void>;
+}
+
+/** Share of the cache for what was just appended: everybody who is not behind reads there. */
+const TAIL_SHARE = 0.75;
+
+/** Bytes that wait to be appended, of all partitions of the process. */
+const APPEND_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Part of a stop's deadline that partitions may take to flush; the rest is for closing. */
+const FLUSH_SHARE = 0.8;
+
+/** How long calls that were just answered may take to leave. */
+const LAST_ANSWERS_MS = 1_000;
+
+/** All parts of one broker, wired once. */
+interface Parts {
+  readonly config: BrokerConfig;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly incarnation: number;
+  readonly address: { endpoint: string };
+  readonly engine: EmbeddedEngine;
+  readonly holder: LeaseHolder;
+  readonly tasks: TaskGroup;
+  readonly meta: MetaClient;
+  readonly ownership: Ownership;
+  readonly subscriber: Subscriber;
+  readonly server: GrpcServer;
+  readonly drain: AbortController;
+  session: LeaseSession | undefined;
+}
+
+/**
+ * Starts a broker: opens its storage, binds its ports, then asks for leases. Resolves once it can be reached;
+ * partitions come as they are granted. Throws ExitError if the data directory or a port cannot be had.
+ */
+export async function startBroker(config: BrokerConfig, dependencies: BrokerDependencies = {}): Promise<RunningBroker> {
+  const onFatal = dependencies.onFatal ?? crash;
+  const engine = await openEngine(config.dataDir, dependencies.clock ?? systemClock, onFatal);
+  const parts = wire(config, dependencies, engine);
+  try {
+    const port = await parts.server.listen(config.host, config.brokerPort);
+    parts.address.endpoint = formatAddress(advertisedHost(config), port);
+    return await serve(parts, port);
+  } catch (error) {
+    await parts.server.stop(0);
+    parts.meta.close();
+    await engine.close();
+    throw error;
+  }
+}
+
+async function serve(parts: Parts, port: number): Promise<RunningBroker> {
+  const { config, metrics, logger, server, drain, incarnation } = parts;
+  const session = openSession(parts, port);
+  parts.session = session;
+  const ops = await startOpsServer({
+    host: config.host,
+    port: config.brokerOpsPort,
+    metrics,
+    ready: () => session.connected && !drain.signal.aborted,
+  });
+  const loop = watchEventLoop({ metrics, logger });
+  session.start();
+  server.setServing('', true);
+  const { endpoint } = parts.address;
+  logger.info({ endpoint, opsPort: ops.port, incarnation }, 'the broker is running');
+  const lifecycle = new Lifecycle({
+    start: () => Promise.resolve(),
+    stop: async ({ deadlineMs }) => {
+      loop.stop();
+      await stop(parts, session, ops, deadlineMs);
+    },
+  });
+  await lifecycle.start();
+  return {
+    ...{ endpoint, port, incarnation },
+    opsPort: ops.port,
+    stop: (options) => lifecycle.stop(options ?? { deadlineMs: config.drainMs }),
+  };
+}
+
+/** Not serving → nothing new → flush → give leases back → close storage → close server. */
+async function stop(parts: Parts, session: LeaseSession, ops: OpsServer, deadlineMs: number): Promise<void> {
+  const { server, drain, ownership, subscriber, tasks, engine, meta, logger } = parts;
+  logger.info({ deadlineMs }, 'the broker is stopping');
+  server.setServing('', false);
+  session.drain();
+  drain.abort();
+  await ownership.drain(deadlineMs * FLUSH_SHARE);
+  subscriber.end(new HermesError('DRAINING', 'the broker is stopping'));
+  session.stop();
+  await server.stop(Math.min(LAST_ANSWERS_MS, deadlineMs));
+  await tasks.settled();
+  await engine.close();
+  meta.close();
+  await ops.close();
+}
+
+function wire(config: BrokerConfig, given: BrokerDependencies, engine: EmbeddedEngine): Parts {
+  const { clock = systemClock, timers = systemTimers, random = systemRandom, onFatal = crash } = given;
+  const logger = given.logger ?? createLogger({ component: 'broker', level: config.logLevel });
+  const metrics = createMetrics('broker');
+  const incarnation = random53(random);
+  const holder = new LeaseHolder();
+  const address = { endpoint: '' };
+  const drain = new AbortController();
+  const tasks = new TaskGroup((task, error) => {
+    logger.fatal({ err: error, task }, 'a background task failed');
+    onFatal(error);
+  });
+  const isLeased = (): boolean => clock.monotonicMs() < holder.expiresAtMs;
+  const services: PartitionServices = {
+    ...{ clock, timers, random, logger, tasks, isLeased },
+    tailCache: new TailCache(config.cacheBytes * TAIL_SHARE),
+    pages: new PageCache({ bytesMax: config.cacheBytes * (1 - TAIL_SHARE), keyHash: keyHashOfRecord }),
+    appendBudget: new ByteBudget(APPEND_BYTES_MAX),
+    turns: new Turns(clock),
+  };
+  const meta = new MetaClient(config.metaServers, credentials.createInsecure(), {});
+  const ownership = new Ownership({
+    ...{ timers, random, logger, tasks },
+    endpoint: () => address.endpoint,
+    catalog: new Catalog(meta, clock),
+    opener: new PartitionOpener(engine, services, incarnation),
+    reports: {
+      ready: (assignments) => parts.session?.ready(assignments),
+      released: (assignment) => parts.session?.released(assignment),
+      epochTooLow: (assignment, observed) => parts.session?.epochTooLow(assignment, observed),
+    },
+  });
+  const subscriber = new Subscriber({ ownership, clock, timers });
+  const server = createGrpcServer({ logger, metrics, reflection: config.reflection, clock });
+  server.add(
+    BrokerMessagingService,
+    messagingHandlers({
+      publisher: new Publisher(ownership),
+      acknowledger: new Acknowledger(ownership),
+      ...{ subscriber, clock, drain: drain.signal },
+    }),
+  );
+  server.add(BrokerPartitionService, partitionHandlers(ownership));
+  registerMetrics(metrics, { ownership, subscriber, services });
+  const parts: Parts = {
+    ...{ config, clock, timers, random, logger, metrics, incarnation, address, engine, holder, tasks, meta },
+    ...{ ownership, subscriber, server, drain },
+    session: undefined,
+  };
+  return parts;
+}
+
+function openSession(parts: Parts, port: number): LeaseSession {
+  const { config, clock, timers, random, logger, holder, ownership } = parts;
+  const identity: BrokerIdentity = {
+    broker: config.brokerName ?? `${hostname()}-${port}`,
+    incarnation: parts.incarnation,
+    endpoint: parts.address.endpoint,
+    host: hostname(),
+    zone: config.zone ?? '',
+    brokerGroup: config.brokerGroup,
+    capacity: 0,
+    dataDirectory: parts.engine.directoryId,
+  };
+  return new LeaseSession({
+    ...{ identity, holder, orders: ownership, clock, timers, random, logger },
+    metaServers: config.metaServers,
+    credentials: credentials.createInsecure(),
+  });
+}
+
+function crash(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
+}

@@ -1,0 +1,23 @@
+import { type HermesError } from '@hermes/contracts';
+import { Appender, type MessageLog } from '@hermes/log';
+import { type Lane } from './lane.js';
+import { type PartitionServices } from './partition-services.js';
+
+/** Sets a lane's log up for appends and reads. */
+export function openLane(
+  log: MessageLog,
+  topic: string,
+  services: PartitionServices,
+  on: { readonly appended: () => void; readonly fenced: () => void },
+): Lane {
+  const tail = services.tailCache.openLane();
+  const { clock, random, appendBudget: budget } = services;
+  return {
+    number: log.lane,
+    log,
+    tail,
+    appender: new Appender({ log, tail, budget, clock, random, onAppended: on.appended, onFenced: on.fenced }),
+    idPrefix: Buffer.from(`${topic}/${log.partition}/${log.lane}/`),
+    explain: (error: HermesError): HermesError => error,
+  };
+}

@@ -1,0 +1,217 @@
+import { HermesError } from '@hermes/contracts';
+import { type LaneCursor } from '@hermes/delivery';
+import { type PartitionStore, type ReadBounds, type RecordBlock } from '@hermes/log';
+import { sleep } from '@hermes/runtime';
+import { type GroupSettings } from '../catalog/settings.js';
+import { commitFailure } from '../rpc/store-failure.js';
+import { Receipts } from '../subscribe/receipts.js';
+import { GroupPump } from './group-pump.js';
+import { openLane } from './open-lane.js';
+import { type Lane } from './lane.js';
+import { type OwnedTopic } from './owned-topic.js';
+import { type PartitionServices } from './partition-services.js';
+import { SettlePump } from './settle-pump.js';
+
+/**
+ * One partition that this process owns: its lanes, its groups, and what connects them. Serves until it is drained,
+ * closed, fenced, or the lease ends; from then on every append, delivery and settle is refused.
+ */
+export class Partition {
+  readonly topic: OwnedTopic;
+  readonly number: number;
+  readonly epoch: number;
+  readonly lanes: readonly Lane[];
+  readonly receipts: Receipts;
+  readonly settles: SettlePump;
+  /** Told once that a newer owner has written. */
+  onFenced: () => void = () => undefined;
+  readonly #store: PartitionStore;
+  readonly #services: PartitionServices;
+  readonly #groups = new Map<string, GroupPump>();
+  readonly #watchers = new Set<() => void>();
+  #stopped = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(topic: OwnedTopic, store: PartitionStore, services: PartitionServices) {
+    this.topic = topic;
+    this.number = store.partition;
+    this.epoch = store.epoch;
+    this.receipts = new Receipts(store.receiptKey);
+    this.#store = store;
+    this.#services = services;
+    const fenced = (): void => {
+      this.#fenced();
+    };
+    this.settles = new SettlePump({
+      groupState: store.groupState,
+      timers: services.timers,
+      random: services.random,
+      onFenced: fenced,
+    });
+    const appended = (): void => {
+      this.#appended();
+    };
+    this.lanes = store.lanes.map((log) => openLane(log, topic.settings.name, services, { appended, fenced }));
+  }
+
+  /** Whether anything may be done here at this moment: a comparison, asked before each append, delivery and settle. */
+  get isServing(): boolean {
+    return !this.#stopped && this.#services.isLeased();
+  }
+
+  get groups(): Iterable<GroupPump> {
+    return this.#groups.values();
+  }
+
+  group(name: string): GroupPump | undefined {
+    return this.#groups.get(name);
+  }
+
+  /** The store's time: retries are due by it. */
+  timeMs(): number {
+    return this.#store.timeMs();
+  }
+
+  deadLetters(groupId: number): Promise<number> {
+    return this.#store.groupState.counts(groupId).then((counts) => counts.deadLetters);
+  }
+
+  /** Cached records from `from` on; undefined if they have to be read. */
+  cached(lane: Lane, from: number, bounds: ReadBounds): RecordBlock | undefined {
+    return lane.tail.read(from, bounds);
+  }
+
+  /** Records from `from` on, from memory or from storage. */
+  read(lane: Lane, from: number, bounds: ReadBounds): Promise<RecordBlock> {
+    const cached = this.cached(lane, from, bounds);
+    return cached === undefined ? this.#services.pages.read(lane.log, from, bounds) : Promise.resolve(cached);
+  }
+
+  /** Calls `listener` at each append and when serving ends; gives a function that stops it. */
+  watch(listener: () => void): () => void {
+    this.#watchers.add(listener);
+    return () => {
+      this.#watchers.delete(listener);
+    };
+  }
+
+  /**
+   * Makes the groups what the topic says: new ones are stored at their start, durably, before this resolves; those
+   * that are gone are deleted.
+   */
+  async applyGroups(): Promise<void> {
+    const wanted = this.topic.groups;
+    for (const [name, pump] of this.#groups) {
+      if (wanted.get(name)?.id !== pump.settings.id) {
+        this.#groups.delete(name);
+        pump.stop(new HermesError('GROUP_NOT_FOUND', `group ${name} was deleted`));
+      }
+    }
+    const ids = new Set([...wanted.values()].map(({ id }) => id));
+    const gone = (await this.#store.groupState.groupIds()).filter((id) => !ids.has(id));
+    await this.#commit(gone.map((groupId) => ({ kind: 'deleted', groupId })));
+    await Promise.all([...wanted.values()].map((settings) => this.#applyGroup(settings)));
+  }
+
+  /** Stops serving and waits, at most `graceMs`, until what was taken in is durable and answered. */
+  async drain(graceMs: number): Promise<void> {
+    this.#stop(new HermesError('DRAINING', `partition ${this.number} is moving`));
+    const flushed = Promise.all([...this.lanes.map((lane) => lane.appender.flush()), this.settles.flush()]);
+    const done = new AbortController();
+    const patience = sleep(this.#services.timers, graceMs, done.signal).catch(() => undefined);
+    await Promise.race([flushed, patience]);
+    done.abort();
+  }
+
+  /** Ends at once: what is under way and not answered is answered as unknown. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#stop(new HermesError('PARTITION_MOVING', `partition ${this.number} has moved`));
+    this.settles.close();
+    for (const lane of this.lanes) {
+      lane.appender.abandon();
+      lane.tail.close();
+      this.#services.pages.forget(lane.log);
+    }
+    await this.#store.close();
+  }
+
+  async #applyGroup(settings: GroupSettings): Promise<void> {
+    const known = this.#groups.get(settings.name);
+    if (known !== undefined) {
+      known.update(settings);
+      return;
+    }
+    const { groupState } = this.#store;
+    let snapshot = await groupState.load(settings.id);
+    if (snapshot === undefined) {
+      await this.#commit([{ kind: 'created', groupId: settings.id, lanes: this.#startOf(settings) }]);
+      snapshot = await groupState.load(settings.id);
+    }
+    if (snapshot === undefined) {
+      throw new HermesError('STORAGE_UNAVAILABLE', `group ${settings.name} is not stored`);
+    }
+    if (!this.#stopped) {
+      this.#groups.set(settings.name, new GroupPump(this, settings, snapshot, this.#services));
+    }
+  }
+
+  /** A group that is being created starts where it says; one that others know already misses nothing that is kept. */
+  #startOf({ creating, start }: GroupSettings): LaneCursor[] {
+    const atEnd = creating && start === 'latest';
+    return this.lanes.map(({ number, log }) => ({
+      lane: number,
+      floor: atEnd ? log.nextOffset : log.firstOffset,
+      settled: [],
+    }));
+  }
+
+  async #commit(changes: Parameters<PartitionStore['groupState']['commit']>[0]): Promise<void> {
+    if (changes.length === 0) {
+      return;
+    }
+    const outcome = await this.#store.groupState.commit(changes);
+    const definite = outcome.kind === 'inDoubt' ? await outcome.resolution : outcome;
+    if (definite.kind === 'fenced') {
+      this.#fenced();
+    }
+    if (definite.kind !== 'committed') {
+      throw commitFailure(definite);
+    }
+  }
+
+  #appended(): void {
+    for (const pump of this.#groups.values()) {
+      pump.wake();
+    }
+    this.#tellWatchers();
+  }
+
+  #fenced(): void {
+    if (!this.#stopped) {
+      this.#stop(new HermesError('PARTITION_MOVING', `partition ${this.number} has a newer owner`));
+      this.onFenced();
+    }
+  }
+
+  #stop(reason: HermesError): void {
+    if (this.#stopped) {
+      return;
+    }
+    this.#stopped = true;
+    for (const pump of this.#groups.values()) {
+      pump.stop(reason);
+    }
+    this.#tellWatchers();
+  }
+
+  #tellWatchers(): void {
+    for (const listener of this.#watchers) {
+      listener();
+    }
+  }
+}

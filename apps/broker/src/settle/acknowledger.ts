@@ -1,0 +1,249 @@
+import {
+  type AckResult,
+  type AcknowledgeResponse,
+  checkGroupName,
+  checkName,
+  checkTopicName,
+  decodeReceipt,
+  HermesError,
+  invalidField,
+  LIMITS,
+  notImplemented,
+  Outcome,
+  type RawAckEntry,
+  type RawAcknowledgeRequest,
+  readDuration,
+  type Receipt,
+  toStatus,
+} from '@hermes/contracts';
+import { SETTLE, type SettleKind, type SettleOutcome } from '@hermes/delivery';
+import { type GroupPump } from '../partition/group-pump.js';
+import { type OwnedTopic } from '../partition/owned-topic.js';
+import { type Ownership } from '../partition/ownership.js';
+import { type Partition } from '../partition/partition.js';
+
+const DONE: AckResult = Object.freeze({ error: undefined });
+
+/** One partition's part of a request: its group there, and the entries whose answers wait for a commit. */
+interface Share {
+  readonly partition: Partition;
+  readonly pump: GroupPump;
+  readonly pending: number[];
+  /** Tag of the consumer's receipts, by the epoch that they were made at: nearly always one. */
+  tagEpoch: number;
+  tag: Uint8Array;
+}
+
+/** Answers Acknowledge: every entry alone, once it is durable. */
+export class Acknowledger {
+  readonly #ownership: Ownership;
+
+  constructor(ownership: Ownership) {
+    this.#ownership = ownership;
+  }
+
+  /** Throws only if nothing was tried. */
+  async acknowledge(request: RawAcknowledgeRequest): Promise<AcknowledgeResponse> {
+    checkRequest(request);
+    const ownership = this.#ownership;
+    const topic = ownership.topic(request.topic);
+    if (topic === undefined) {
+      throw await ownership.refusal(request.topic, undefined);
+    }
+    if (!topic.groups.has(request.group)) {
+      throw new HermesError('GROUP_NOT_FOUND', `topic ${request.topic} has no group ${request.group}`);
+    }
+    const settlement = new Settlement(request, topic);
+    await settlement.answerMisrouted(ownership);
+    await settlement.commit();
+    return { results: settlement.results };
+  }
+}
+
+/** The work of one request. */
+class Settlement {
+  readonly results: AckResult[];
+  readonly #request: RawAcknowledgeRequest;
+  readonly #topic: OwnedTopic;
+  readonly #shares = new Map<number, Share | undefined>();
+  readonly #misrouted = new Map<number, number[]>();
+
+  constructor(request: RawAcknowledgeRequest, topic: OwnedTopic) {
+    this.#request = request;
+    this.#topic = topic;
+    this.results = new Array<AckResult>(request.entries.length).fill(DONE);
+    request.entries.forEach((entry, index) => {
+      const error = this.#settle(entry, index);
+      if (error !== undefined) {
+        this.#fail(index, error);
+      }
+    });
+  }
+
+  /** Entries of partitions that are not served here fail alone; if they are all there is, the call fails. */
+  async answerMisrouted(ownership: Ownership): Promise<void> {
+    for (const [partition, indices] of this.#misrouted) {
+      const refusal = await ownership.refusal(this.#topic.settings.name, partition);
+      if (indices.length === this.results.length) {
+        throw refusal;
+      }
+      for (const index of indices) {
+        this.#fail(index, refusal);
+      }
+    }
+  }
+
+  /** Waits until everything that was decided is durable. */
+  async commit(): Promise<void> {
+    await Promise.all(
+      [...this.#shares.values()].map(async (share) => {
+        if (share === undefined || share.pending.length === 0) {
+          return;
+        }
+        const failure = await share.partition.settles.write(share.pump);
+        if (failure !== undefined) {
+          for (const index of share.pending) {
+            this.#fail(index, failure);
+          }
+        }
+      }),
+    );
+  }
+
+  #settle(entry: RawAckEntry, index: number): HermesError | undefined {
+    const receipt = decodeReceipt(entry.receipt);
+    if (receipt === undefined) {
+      return invalidField(`entries[${index}].receipt`, 'a receipt as it was delivered');
+    }
+    const decision = readDecision(entry, index);
+    if (decision instanceof HermesError) {
+      return decision;
+    }
+    if (receipt.partition >= this.#topic.settings.partitions) {
+      return notAllowed();
+    }
+    const share = this.#shareOf(receipt.partition);
+    if (share === undefined) {
+      this.#misroute(receipt.partition, index);
+      return undefined;
+    }
+    if (!this.#isGenuine(share, receipt)) {
+      return notAllowed();
+    }
+    const { lane, offset, attempt, deliveryNumber: deliveryNo, consumerEpoch } = receipt;
+    const outcome = share.pump.settle({ ...decision, lane, offset, attempt, deliveryNo, consumerEpoch });
+    if (decision.kind === SETTLE.return || decision.kind === SETTLE.extend) {
+      share.pump.wake();
+    }
+    return answer(outcome, share, index);
+  }
+
+  #shareOf(number: number): Share | undefined {
+    if (this.#shares.has(number)) {
+      return this.#shares.get(number);
+    }
+    const partition = this.#topic.served(number);
+    const pump = partition?.group(this.#request.group);
+    const share: Share | undefined =
+      partition === undefined || pump === undefined
+        ? undefined
+        : { partition, pump, pending: [], tagEpoch: -1, tag: NO_TAG };
+    this.#shares.set(number, share);
+    return share;
+  }
+
+  #isGenuine(share: Share, receipt: Receipt): boolean {
+    const { receipts } = share.partition;
+    if (receipt.consumerEpoch !== share.tagEpoch) {
+      share.tagEpoch = receipt.consumerEpoch;
+      share.tag = receipts.tag(share.pump.settings.id, this.#request.consumer, receipt.consumerEpoch);
+    }
+    return receipts.isEqual(receipt.tag, share.tag);
+  }
+
+  #misroute(partition: number, index: number): void {
+    const indices = this.#misrouted.get(partition) ?? [];
+    indices.push(index);
+    this.#misrouted.set(partition, indices);
+  }
+
+  #fail(index: number, error: HermesError): void {
+    this.results[index] = { error: toStatus(error) };
+  }
+}
+
+const NO_TAG = new Uint8Array(0);
+
+function answer(outcome: SettleOutcome, share: Share, index: number): HermesError | undefined {
+  switch (outcome.kind) {
+    case 'done':
+    case 'settledBefore':
+      return undefined;
+    case 'pending':
+      share.pending.push(index);
+      return undefined;
+    case 'stale':
+      return new HermesError('STALE_DELIVERY', 'the delivery is not in flight any more');
+    case 'fenced':
+      return new HermesError('FENCED', 'a newer consumer has the partition', {
+        details: { epoch: String(outcome.consumerEpoch) },
+      });
+  }
+}
+
+interface Decision {
+  readonly kind: SettleKind;
+  readonly delayMs: number | undefined;
+  readonly reason: string;
+  readonly deadlineMs: number | undefined;
+}
+
+const ACK: Decision = { kind: SETTLE.ack, delayMs: undefined, reason: '', deadlineMs: undefined };
+
+/** What the consumer decided, or why the entry is refused. */
+function readDecision(entry: RawAckEntry, index: number): Decision | HermesError {
+  const { delay, reason, deadline } = entry;
+  if (entry.outcome === Outcome.ACK && delay === undefined && reason === '' && deadline === undefined) {
+    return ACK;
+  }
+  const path = `entries[${index}]`;
+  const delayMs = delay && readDuration(`${path}.delay`, delay, { min: 0, max: LIMITS.nackDelayMs });
+  if (delayMs instanceof HermesError) {
+    return delayMs;
+  }
+  const deadlineMs = deadline && readDuration(`${path}.deadline`, deadline, LIMITS.ackDeadlineMs);
+  if (deadlineMs instanceof HermesError) {
+    return deadlineMs;
+  }
+  if (Buffer.byteLength(reason) > LIMITS.ackReasonBytes) {
+    return invalidField(`${path}.reason`, `at most ${LIMITS.ackReasonBytes} bytes`);
+  }
+  switch (entry.outcome) {
+    case Outcome.ACK:
+      return ACK;
+    case Outcome.NACK:
+      return { kind: SETTLE.nack, delayMs, reason, deadlineMs };
+    case Outcome.RETURN:
+      return { kind: SETTLE.return, delayMs, reason, deadlineMs };
+    case Outcome.EXTEND:
+      return { kind: SETTLE.extend, delayMs, reason, deadlineMs };
+    case Outcome.DEAD_LETTER:
+      return notImplemented(`${path}.outcome DEAD_LETTER`);
+    default:
+      return invalidField(`${path}.outcome`, 'ACK, NACK, RETURN, DEAD_LETTER or EXTEND');
+  }
+}
+
+function checkRequest({ topic, group, consumer, entries }: RawAcknowledgeRequest): void {
+  const error = checkTopicName(topic) ?? checkGroupName(group) ?? checkName(consumer, 'consumer');
+  if (error !== undefined) {
+    throw error;
+  }
+  if (entries.length === 0 || entries.length > LIMITS.ackEntries) {
+    throw invalidField('entries', `1 to ${LIMITS.ackEntries} entries`);
+  }
+}
+
+function notAllowed(): HermesError {
+  return new HermesError('NOT_ALLOWED', 'the receipt is not one of this consumer');
+}

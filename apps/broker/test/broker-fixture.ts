@@ -1,0 +1,252 @@
+import { credentials, type ClientReadableStream, Metadata } from '@grpc/grpc-js';
+import {
+  type AckEntry,
+  type AcknowledgeResponse,
+  type Delivery,
+  fromServiceError,
+  type HermesError,
+  Message,
+  MessagingServiceClient,
+  Outcome,
+  PartitionServiceClient,
+  type PublishRequest,
+  type PublishResponse,
+  statusToError,
+  type SubscribeAccepted,
+  type SubscribeRequest,
+  type SubscribeResponse,
+} from '@hermes/contracts';
+import { silentLogger } from '@hermes/kit';
+import { eventually, temporaryDirectory } from '@hermes/testing';
+import { brokerConfig, type RunningBroker, startBroker } from '../src/index.js';
+import { FakeMetaServer } from './fake-meta-server.js';
+
+/** A broker with a meta-server under the test's hand, and clients of both kinds. */
+export class BrokerFixture {
+  readonly meta = new FakeMetaServer();
+  broker!: RunningBroker;
+  client!: MessagingServiceClient;
+  partitions!: PartitionServiceClient;
+  directory!: string;
+  readonly fatal: unknown[] = [];
+  #remove: (() => void) | undefined;
+  readonly #subscribers: TestSubscriber[] = [];
+
+  async start(): Promise<void> {
+    await this.meta.start();
+    const directory = temporaryDirectory();
+    this.directory = directory.path;
+    this.#remove = directory.remove;
+    await this.startBroker();
+  }
+
+  async startBroker(): Promise<void> {
+    const config = brokerConfig.parse({
+      brokerPort: 0,
+      brokerOpsPort: 0,
+      brokerName: 'broker-1',
+      dataDir: this.directory,
+      metaServers: [this.meta.endpoint],
+      cacheBytes: 16 * 1024 * 1024,
+    });
+    this.broker = await startBroker(config, { logger: silentLogger, onFatal: (error) => this.fatal.push(error) });
+    this.client = new MessagingServiceClient(this.broker.endpoint, credentials.createInsecure());
+    this.partitions = new PartitionServiceClient(this.broker.endpoint, credentials.createInsecure());
+  }
+
+  async stopBroker(deadlineMs = 2_000): Promise<void> {
+    for (const subscriber of this.#subscribers.splice(0)) {
+      subscriber.cancel();
+    }
+    this.client.close();
+    this.partitions.close();
+    await this.broker.stop({ deadlineMs });
+  }
+
+  async stop(): Promise<void> {
+    await this.stopBroker();
+    this.meta.stop();
+    this.#remove?.();
+    expect(this.fatal).toEqual([]);
+  }
+
+  /** Makes a topic whose partitions are all served here. */
+  async topic(name: string, fields: Parameters<FakeMetaServer['addTopic']>[1] = {}): Promise<void> {
+    const topic = this.meta.addTopic(name, fields);
+    const count = topic.partitions ?? 1;
+    for (let partition = 0; partition < count; partition += 1) {
+      this.meta.grant(name, partition);
+    }
+    await this.ready(name, count);
+  }
+
+  async group(topic: string, name: string, fields: Parameters<FakeMetaServer['setGroup']>[2] = {}): Promise<void> {
+    this.meta.setGroup(topic, name, fields);
+    await this.ready(topic);
+  }
+
+  async ready(topic: string, partitions = 1): Promise<void> {
+    await eventually(() => {
+      for (let partition = 0; partition < partitions; partition += 1) {
+        expect(this.meta.isReady(topic, partition)).toBe(true);
+      }
+    });
+  }
+
+  publish(request: Partial<PublishRequest>, deadlineMs = 5_000): Promise<PublishResponse> {
+    const full = { topic: 'orders', messages: [], ...request };
+    return new Promise((resolve, reject) => {
+      this.client.publish(full, new Metadata(), { deadline: Date.now() + deadlineMs }, (error, response) => {
+        if (error === null) {
+          resolve(response);
+        } else {
+          reject(fromServiceError(error));
+        }
+      });
+    });
+  }
+
+  /** Publishes bodies and gives the ids; fails if any is refused. */
+  async publishTexts(topic: string, texts: readonly string[], fields: Partial<Message> = {}): Promise<string[]> {
+    const response = await this.publish({ topic, messages: texts.map((text) => message(text, fields)) });
+    return response.results.map(({ outcome }) => {
+      if (outcome?.$case !== 'messageId') {
+        throw new Error(`not stored: ${JSON.stringify(outcome)}`);
+      }
+      return outcome.value;
+    });
+  }
+
+  subscribe(request: Partial<SubscribeRequest> = {}): TestSubscriber {
+    const full = { topic: 'orders', group: 'billing', consumer: 'c1', claims: [], ...request };
+    const subscriber = new TestSubscriber(this, full, this.client.subscribe(full));
+    this.#subscribers.push(subscriber);
+    return subscriber;
+  }
+
+  acknowledge(
+    entries: readonly Partial<AckEntry>[],
+    who: { topic?: string; group?: string; consumer?: string } = {},
+  ): Promise<AcknowledgeResponse> {
+    const request = {
+      ...{ topic: 'orders', group: 'billing', consumer: 'c1' },
+      ...who,
+      entries: entries.map((entry) => ({
+        receipt: new Uint8Array(0) as Buffer,
+        outcome: Outcome.ACK,
+        reason: '',
+        ...entry,
+      })),
+    };
+    return new Promise((resolve, reject) => {
+      this.client.acknowledge(request, (error, response) => {
+        if (error === null) {
+          resolve(response);
+        } else {
+          reject(fromServiceError(error));
+        }
+      });
+    });
+  }
+
+  /** Reasons of the entries' errors; OK for those without. */
+  async settle(
+    entries: readonly Partial<AckEntry>[],
+    who: { topic?: string; group?: string; consumer?: string } = {},
+  ): Promise<string[]> {
+    const { results } = await this.acknowledge(entries, who);
+    return results.map(({ error }) => (error === undefined ? 'OK' : statusToError(error).code));
+  }
+}
+
+/** A Subscribe stream and what came on it. */
+export class TestSubscriber {
+  accepted: SubscribeAccepted | undefined;
+  readonly deliveries: Delivery[] = [];
+  readonly batches: number[] = [];
+  readonly drained: number[][] = [];
+  heartbeats = 0;
+  error: HermesError | undefined;
+  readonly #fixture: BrokerFixture;
+  readonly #request: SubscribeRequest;
+  readonly #stream: ClientReadableStream<SubscribeResponse>;
+
+  constructor(fixture: BrokerFixture, request: SubscribeRequest, stream: ClientReadableStream<SubscribeResponse>) {
+    this.#fixture = fixture;
+    this.#request = request;
+    this.#stream = stream;
+    stream.on('data', ({ frame }: SubscribeResponse) => {
+      switch (frame?.$case) {
+        case 'accepted':
+          this.accepted = frame.value;
+          break;
+        case 'batch':
+          this.batches.push(frame.value.sequence);
+          this.deliveries.push(...frame.value.deliveries);
+          break;
+        case 'heartbeat':
+          this.heartbeats += 1;
+          break;
+        case 'draining':
+          this.drained.push(frame.value.partitions);
+          break;
+        case undefined:
+      }
+    });
+    stream.on('error', (error) => {
+      this.error = fromServiceError(error);
+    });
+  }
+
+  get texts(): string[] {
+    return this.deliveries.map(({ message: each }) => Buffer.from(each?.body ?? []).toString());
+  }
+
+  get offsets(): number[] {
+    return this.deliveries.map(({ offset }) => offset);
+  }
+
+  async opened(): Promise<this> {
+    await eventually(() => {
+      expect(this.error).toBeUndefined();
+      expect(this.accepted).toBeDefined();
+    });
+    return this;
+  }
+
+  async received(count: number): Promise<Delivery[]> {
+    await eventually(() => {
+      expect(this.deliveries.length).toBeGreaterThanOrEqual(count);
+    });
+    return this.deliveries;
+  }
+
+  async failed(code: string): Promise<void> {
+    await eventually(() => {
+      expect(this.error?.code).toBe(code);
+    });
+  }
+
+  /** Settles deliveries of this stream, all in the same way. */
+  settle(deliveries: readonly Delivery[], fields: Partial<AckEntry> = {}): Promise<string[]> {
+    const { topic, group, consumer } = this.#request;
+    const entries = deliveries.map(({ receipt }) => ({ receipt, ...fields }));
+    return this.#fixture.settle(entries, { topic, group, consumer });
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  cancel(): void {
+    this.#stream.cancel();
+  }
+}
+
+export function message(text: string, fields: Partial<Message> = {}): Message {
+  return Message.fromPartial({ body: Buffer.from(text), ...fields } as Message);
+}
