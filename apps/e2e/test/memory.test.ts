@@ -1,6 +1,6 @@
 import { credentials, Metadata } from '@grpc/grpc-js';
 import { bytesCodec, connect, type Hermes } from '@hermes/client';
-import { durationFromMs, MessagingServiceClient, SubscribeRequest } from '@hermes/contracts';
+import { durationFromMs, MessagingServiceClient, SubscribeRequest, type SubscribeResponse } from '@hermes/contracts';
 import { eventually } from '@hermes/testing';
 
 import { Cluster } from './harness/cluster.js';
@@ -48,7 +48,7 @@ function subscribeAndNeverAcknowledge(endpoint: string, group: string): { receiv
   const call = client.subscribe(request, new Metadata());
   let received = 0;
   call.on('error', () => undefined);
-  call.on('data', ({ frame }) => {
+  call.on('data', ({ frame }: SubscribeResponse) => {
     received += frame?.$case === 'batch' ? frame.value.deliveries.length : 0;
   });
   return {

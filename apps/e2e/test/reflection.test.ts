@@ -116,8 +116,7 @@ describe('reflection', () => {
     await call(admin, 'CreateTopic', { topic: { name: 'by-reflection', partitions: 1 } });
     const messages = [{ body: Buffer.from('hello'), key: 'k' }];
     const { results } = await call(messaging, 'Publish', { topic: 'by-reflection', messages });
-    expect(results).toEqual([
-      expect.objectContaining({ message_id: expect.stringMatching(/^by-reflection\/0\/0\/\d+$/) }),
-    ]);
+    const [result] = results as readonly { readonly message_id: string }[];
+    expect(result?.message_id).toMatch(/^by-reflection\/0\/0\/\d+$/);
   });
 });
