@@ -33,9 +33,10 @@ export class ChangeBatch {
     cursors: ReadonlyMap<number, OffsetRanges>;
   }): GroupChange[] {
     const { groupId, cursors } = context;
-    const changes: GroupChange[] = this.entries.flatMap((entry) => changesOf(entry, context));
+    const changes: GroupChange[] = [];
     const touched = new Set<number>();
     for (const entry of this.entries) {
+      pushChanges(changes, entry, context);
       if (!entry.stored) {
         cursors.get(entry.lane)?.add(entry.offset);
         touched.add(entry.lane);
@@ -54,23 +55,23 @@ export class ChangeBatch {
   }
 }
 
-const NO_CHANGES: readonly GroupChange[] = [];
-
-function changesOf(
+function pushChanges(
+  changes: GroupChange[],
   entry: Entry,
   { groupId, generation, storeMs }: { groupId: number; generation: number; storeMs: number },
-): readonly GroupChange[] {
-  const { lane, offset } = entry;
-  const retryDone: readonly GroupChange[] = entry.stored ? [{ kind: 'retryDone', groupId, lane, offset }] : NO_CHANGES;
-  if (entry.fate === FATE.done) {
-    return retryDone;
+): void {
+  const { lane, offset, attempts, strikes, keyHash, reason } = entry;
+  const isOver = entry.fate === FATE.done || entry.fate === FATE.dead;
+  if (isOver && entry.stored) {
+    changes.push({ kind: 'retryDone', groupId, lane, offset });
   }
-  const { attempts, strikes, keyHash, reason } = entry;
   if (entry.fate === FATE.dead) {
     const cause = DEAD_LETTER_CAUSE.attempts;
     const dead = { lane, offset, generation, attempts, cause, reason, keyHash, diedAtMs: storeMs };
-    return [...retryDone, { kind: 'deadLetter', groupId, entry: dead }];
+    changes.push({ kind: 'deadLetter', groupId, entry: dead });
   }
-  const retry: RetryEntry = { lane, offset, dueAtMs: entry.dueAtMs, attempts, strikes, keyHash, reason, generation };
-  return [{ kind: 'retry', groupId, entry: retry }];
+  if (!isOver) {
+    const retry: RetryEntry = { lane, offset, dueAtMs: entry.dueAtMs, attempts, strikes, keyHash, reason, generation };
+    changes.push({ kind: 'retry', groupId, entry: retry });
+  }
 }

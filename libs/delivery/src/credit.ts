@@ -20,11 +20,6 @@ export class Credit {
     return this.#bytes;
   }
 
-  /** True if no message fits, however small. */
-  get exhausted(): boolean {
-    return this.#messages >= this.messagesMax || this.#bytes >= this.bytesMax;
-  }
-
   /** True if a message of so many bytes may be sent. One above the whole credit goes alone. */
   fits(bytes: number): boolean {
     return this.#messages === 0 || (this.#messages < this.messagesMax && this.#bytes + bytes <= this.bytesMax);

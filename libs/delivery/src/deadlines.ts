@@ -8,12 +8,27 @@ interface Extension {
   readonly deadlineMs: number;
 }
 
+/** Superseded extensions are swept out when this many are held, and again when the number has doubled. */
+const SWEEP_AT = 1_024;
+
 /**
  * When deliveries count as failed. A subscription's deliveries all have the same time to settle, so the order in which
  * they were made is that of their deadlines; only extended ones need a heap. Nothing is done per acknowledged message.
  */
 export class Deadlines {
   readonly #extensions = new MinHeap<Extension>((a, b) => a.deadlineMs < b.deadlineMs);
+  #sweepAt = SWEEP_AT;
+
+  /** A delivery begins. One that ends before an older one of its subscription is kept with the extended ones. */
+  start(entry: Entry, subscription: Subscription, deadlineMs: number): void {
+    if (deadlineMs < subscription.lastDeadlineMs && subscription.inFlight.size > 0) {
+      this.extend(entry, deadlineMs);
+      return;
+    }
+    entry.deadlineMs = deadlineMs;
+    subscription.lastDeadlineMs = deadlineMs;
+    subscription.inFlight.add(entry);
+  }
 
   /** Gives a delivery in flight a new deadline. */
   extend(entry: Entry, deadlineMs: number): void {
@@ -21,6 +36,10 @@ export class Deadlines {
     entry.subscription?.inFlight.delete(entry);
     entry.subscription?.extended.add(entry);
     this.#extensions.push({ entry, deliveryNo: entry.deliveryNo, deadlineMs });
+    if (this.#extensions.size >= this.#sweepAt) {
+      this.#extensions.retain(isCurrent);
+      this.#sweepAt = Math.max(SWEEP_AT, 2 * this.#extensions.size);
+    }
   }
 
   /** The next delivery whose deadline has passed at `nowMs`. */

@@ -47,6 +47,8 @@ export class Entry {
   deadlineMs = 0;
   /** Waiting: not before this time; on the store's clock, or monotonic if it was only given back. */
   dueAtMs = 0;
+  /** Number of its last alarm; earlier ones are void. */
+  alarmNo = 0;
   fate: Fate | undefined;
   /** Batch of changes that carries its fate. */
   ticket = 0;

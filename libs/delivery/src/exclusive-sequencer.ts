@@ -14,20 +14,10 @@ export class ExclusiveSequencer implements Sequencer {
   #order: Entry[] = [];
   #head = 0;
   #next = 0;
-  #knownBelow = 0;
   #barrier: Entry | undefined;
 
   add(entry: Entry): void {
-    const last = this.#order.at(-1);
-    if (last === undefined || this.#head === this.#order.length || last.offset < entry.offset) {
-      this.#order.push(entry);
-    } else {
-      this.#order.splice(Math.max(this.#position(entry.offset), this.#head), 0, entry);
-    }
-  }
-
-  knownBelow(offset: number): void {
-    this.#knownBelow = offset;
+    this.#order.push(entry);
   }
 
   peek(): Entry | undefined {
@@ -38,8 +28,7 @@ export class ExclusiveSequencer implements Sequencer {
       this.#next += 1;
     }
     const entry = this.#order[this.#next];
-    const deliverable = entry?.state === ENTRY_STATE.ready && entry.offset < this.#knownBelow;
-    return deliverable ? entry : undefined;
+    return entry?.state === ENTRY_STATE.ready ? entry : undefined;
   }
 
   take(entry: Entry): void {
@@ -62,6 +51,17 @@ export class ExclusiveSequencer implements Sequencer {
 
   comeBack(): void {
     // It never left its place.
+  }
+
+  isBarred(offset: number): boolean {
+    const end = this.#position(offset);
+    for (let index = this.#head; index < end; index += 1) {
+      const entry = this.#order[index] as Entry;
+      if (entry.barrier && entry.state !== ENTRY_STATE.gone) {
+        return true;
+      }
+    }
+    return false;
   }
 
   settled(entry: Entry): void {

@@ -1,141 +1,52 @@
 import { invariant, type Random } from '@hermes/runtime';
 
+import { Alarms } from './alarms.js';
 import { ChangeBatch } from './change-batch.js';
 import { Deadlines } from './deadlines.js';
 import { Entry, ENTRY_STATE, FATE, type Fate } from './entry.js';
 import { ExclusiveSequencer } from './exclusive-sequencer.js';
-import type { GroupChange, GroupSnapshot } from './group-state.js';
+import {
+  type DeliveryMode,
+  type Dispatch,
+  DISPATCHER_LIMITS,
+  type DispatcherLimits,
+  type DispatchOrder,
+  type GroupDispatcherOptions,
+  type GroupSettings,
+  type LaneCounts,
+  type LaneFeed,
+  type Now,
+  type SealedChanges,
+  type SubscribeOutcome,
+  type Wanted,
+} from './dispatcher-types.js';
+import type { GroupSnapshot, RetryEntry } from './group-state.js';
 import { KeyedSequencer } from './keyed-sequencer.js';
+import { countLane, type Lane, lowestUnsettled } from './lane.js';
 import { LanePicker } from './lane-picker.js';
-import { MinHeap } from './min-heap.js';
 import { OffsetRanges } from './offset-ranges.js';
-import { type RetryPolicy, retryDelayMs } from './retry-policy.js';
-import type { Sequencer } from './sequencer.js';
-import { DONE, judge, SETTLE, SETTLED_BEFORE, type SettleOutcome, type SettleRequest, STALE } from './settle.js';
+import { retryDelayMs } from './retry-policy.js';
+import {
+  DONE,
+  judge,
+  type Judgement,
+  SETTLE,
+  SETTLED_BEFORE,
+  type SettleOutcome,
+  type SettleRequest,
+  STALE,
+} from './settle.js';
 import { Subscription, type SubscriptionRequest } from './subscription.js';
-
-/** The order that a group is promised. */
-export type DeliveryMode = 'exclusive' | 'shared' | 'keyOrdered';
-
-/** What may change while the group is in use. */
-export interface GroupSettings {
-  readonly retry: RetryPolicy;
-  /** Subscriptions stay, and get nothing. */
-  readonly paused: boolean;
-}
-
-/** Bounds of one dispatcher; each has a default that is right for production. */
-export interface DispatcherLimits {
-  /** Messages that are known and neither in flight nor stored as retries. */
-  readonly windowRecordsMax: number;
-  readonly windowBytesMax: number;
-  /** Settled ranges per lane; beyond, what waits behind a key is parked in storage. */
-  readonly rangesMax: number;
-  /** Stored retries; beyond, no new messages are taken. */
-  readonly retriesMax: number;
-}
-
-export const DISPATCHER_LIMITS: DispatcherLimits = {
-  windowRecordsMax: 4_096,
-  windowBytesMax: 8 * 1024 * 1024,
-  rangesMax: 4_096,
-  retriesMax: 100_000,
-};
-
-export interface GroupDispatcherOptions {
-  readonly mode: DeliveryMode;
-  readonly settings: GroupSettings;
-  /** What storage holds of the group; its lanes are 0, 1, … without a gap. */
-  readonly snapshot: GroupSnapshot;
-  /** Per lane: below this offset an earlier owner may have delivered. */
-  readonly redeliveredBelow: readonly number[];
-  /** Numbers deliveries; never repeats one for this partition while this process owns it. */
-  readonly nextDeliveryNo: () => number;
-  readonly random: Random;
-  readonly limits?: Partial<DispatcherLimits>;
-}
-
-/** Both clocks: deadlines are monotonic, due times are the store's. */
-export interface Now {
-  readonly monotonicMs: number;
-  readonly storeMs: number;
-}
-
-/** Records of one lane in offset order, by column. Offsets between that are missing count as settled. */
-export interface LaneFeed {
-  readonly from: number;
-  readonly nextOffset: number;
-  readonly offsets: ArrayLike<number>;
-  /** Hash of each record's key; 0 without a key. */
-  readonly keyHashes: ArrayLike<number>;
-  /** End of each record in the block's bytes. */
-  readonly ends: ArrayLike<number>;
-}
-
-/** What the dispatcher would take next of one lane. */
-export interface Wanted {
-  readonly lane: number;
-  readonly from: number;
-  readonly recordsMax: number;
-  readonly bytesMax: number;
-}
-
-/** A message to be pushed. */
-export interface Dispatch {
-  readonly lane: number;
-  readonly offset: number;
-  readonly attempt: number;
-  readonly deliveryNo: number;
-  readonly redelivered: boolean;
-}
-
-/** Messages to be pushed to one subscription, in order. */
-export interface DispatchOrder {
-  readonly subscriptionId: number;
-  readonly dispatches: readonly Dispatch[];
-}
-
-export type SubscribeOutcome =
-  | {
-      readonly kind: 'accepted';
-      /** Older subscriptions that a newer holder ends (EXCLUSIVE). */
-      readonly fenced: readonly number[];
-    }
-  | { readonly kind: 'fenced'; readonly consumerEpoch: number };
-
-/** Changes for one fenced transaction. */
-export interface SealedChanges {
-  readonly ticket: number;
-  readonly changes: readonly GroupChange[];
-}
-
-/** How a group stands in one lane. */
-export interface LaneCounts {
-  readonly lane: number;
-  readonly floor: number;
-  readonly unsettled: number;
-  readonly inFlight: number;
-  readonly retrying: number;
-}
+import { Turns } from './turns.js';
+import { Window } from './window.js';
 
 /** Messages that one call of `dispatch` gives at most, so that a turn of the event loop stays short. */
 export const DISPATCH_MAX = 1_000;
-/** Messages that a subscription gets before the next one has its turn. */
-const TURN_MESSAGES = 32;
 /** What is given back untried comes again no earlier: no hot loop. */
 export const RETURN_DELAY_MS = 100;
 /** What waits behind a key is parked in storage in steps of so many. */
 const PARK_MAX = 1_000;
 const EXPIRED_REASON = 'ack deadline passed';
-
-interface Lane {
-  readonly number: number;
-  readonly cursor: OffsetRanges;
-  readonly sequencer: Sequencer;
-  readonly entries: Map<number, Entry>;
-  /** Next offset to be fed. */
-  fed: number;
-}
 
 /**
  * Decides for one group in one owned partition what is delivered next, to whom, and what is settled. Pure: records,
@@ -157,20 +68,15 @@ export class GroupDispatcher {
   readonly #lanes: readonly Lane[];
   readonly #cursors: ReadonlyMap<number, OffsetRanges>;
   readonly #picker: LanePicker;
-  readonly #subscriptions = new Map<number, Subscription>();
-  /** Whose turn it is; rotates. */
-  #turns: Subscription[] = [];
-  #turn = 0;
-  #turnMessages = 0;
+  readonly #turns = new Turns();
 
   readonly #deadlines = new Deadlines();
   /** Failed messages by due time, on the store's clock. */
-  readonly #retries = new MinHeap<Entry>(isDueBefore);
+  readonly #retries = new Alarms();
   /** Returned messages by due time, monotonic. */
-  readonly #returned = new MinHeap<Entry>(isDueBefore);
+  readonly #returned = new Alarms();
   #storedRetries = 0;
-  #windowRecords = 0;
-  #windowBytes = 0;
+  readonly #window: Window;
 
   #batch = new ChangeBatch(1);
   #sealed: ChangeBatch | undefined;
@@ -188,6 +94,7 @@ export class GroupDispatcher {
     this.#consumerEpoch = snapshot.consumerEpoch;
     this.#token = snapshot.token;
     this.#limits = { ...DISPATCHER_LIMITS, ...options.limits };
+    this.#window = new Window(this.#limits.windowRecordsMax, this.#limits.windowBytesMax);
     this.#random = options.random;
     this.#nextDeliveryNo = options.nextDeliveryNo;
     this.#redeliveredBelow = options.redeliveredBelow;
@@ -197,6 +104,7 @@ export class GroupDispatcher {
       sequencer: this.mode === 'exclusive' ? new ExclusiveSequencer() : new KeyedSequencer(this.mode === 'keyOrdered'),
       entries: new Map<number, Entry>(),
       fed: floor,
+      ahead: [],
     }));
     this.#cursors = new Map(this.#lanes.map((lane) => [lane.number, lane.cursor]));
     this.#picker = new LanePicker(this.#lanes.length);
@@ -210,7 +118,7 @@ export class GroupDispatcher {
 
   /** Stored retries, and the messages that are known and not delivered: the gauges of the dispatcher's bounds. */
   get gauges(): { readonly retries: number; readonly windowRecords: number; readonly windowBytes: number } {
-    return { retries: this.#storedRetries, windowRecords: this.#windowRecords, windowBytes: this.#windowBytes };
+    return { retries: this.#storedRetries, windowRecords: this.#window.records, windowBytes: this.#window.bytes };
   }
 
   /** Applies new settings to what is decided from now on. */
@@ -221,14 +129,12 @@ export class GroupDispatcher {
   /** What it would take next of each lane that it has room for. Parks waiting messages when that makes room. */
   wanted(now: Now): Wanted[] {
     this.#parkIfStuck(now);
-    const recordsMax = this.#limits.windowRecordsMax - this.#windowRecords;
-    const bytesMax = this.#limits.windowBytesMax - this.#windowBytes;
-    if (recordsMax <= 0 || bytesMax <= 0 || this.#storedRetries >= this.#limits.retriesMax) {
+    if (!this.#window.hasRoom) {
       return [];
     }
     return this.#lanes
-      .filter((lane) => lane.cursor.rangeCount <= this.#limits.rangesMax)
-      .map((lane) => ({ lane: lane.number, from: lane.fed, recordsMax, bytesMax }));
+      .filter((lane) => this.#mayGrow(lane))
+      .map((lane) => ({ lane: lane.number, from: lane.fed, ...this.#window.room }));
   }
 
   /** Takes records in, as far as there is room; gives the offset that it wants next. `feed.from` ≤ that offset. */
@@ -236,17 +142,16 @@ export class GroupDispatcher {
     const lane = this.#lane(laneNumber);
     invariant(feed.from <= lane.fed, `lane ${laneNumber} was fed from ${feed.from}, but ${lane.fed} was wanted`);
     let index = firstAtLeast(feed.offsets, lane.fed);
-    for (; index < feed.offsets.length && this.#hasRoom(); index += 1) {
+    for (; index < feed.offsets.length && this.#window.hasRoom; index += 1) {
       const offset = feed.offsets[index] as number;
-      lane.cursor.addRange(lane.fed, offset);
-      lane.fed = offset + 1;
+      this.#reach(lane, offset);
       this.#takeIn(lane, feed, index);
+      lane.fed = offset + 1;
+      this.#reach(lane, lane.fed);
     }
     if (index === feed.offsets.length && feed.nextOffset > lane.fed) {
-      lane.cursor.addRange(lane.fed, feed.nextOffset);
-      lane.fed = feed.nextOffset;
+      this.#reach(lane, feed.nextOffset);
     }
-    lane.sequencer.knownBelow(lane.fed);
     return lane.fed;
   }
 
@@ -262,19 +167,24 @@ export class GroupDispatcher {
       admitted = this.#admit(request.consumerEpoch, fenced);
     }
     const subscription = new Subscription(request, admitted);
-    this.#subscriptions.set(subscription.id, subscription);
-    this.#turns = [...this.#subscriptions.values()];
+    this.#turns.add(subscription);
     return { kind: 'accepted', fenced };
+  }
+
+  /** Changes the time to settle of what a subscription gets from now on. */
+  setAckDeadline(subscriptionId: number, ackDeadlineMs: number): void {
+    const subscription = this.#turns.get(subscriptionId);
+    if (subscription !== undefined) {
+      subscription.ackDeadlineMs = ackDeadlineMs;
+    }
   }
 
   /** Removes a subscription; what it holds is given back, as the same attempt. Harmless if it is not there. */
   unsubscribe(subscriptionId: number): void {
-    const subscription = this.#subscriptions.get(subscriptionId);
+    const subscription = this.#turns.remove(subscriptionId);
     if (subscription === undefined) {
       return;
     }
-    this.#subscriptions.delete(subscriptionId);
-    this.#turns = [...this.#subscriptions.values()];
     for (const entry of [...subscription.inFlight, ...subscription.extended]) {
       if (entry.state === ENTRY_STATE.inFlight) {
         this.#giveBack(entry);
@@ -284,7 +194,7 @@ export class GroupDispatcher {
 
   /** Tells that a subscription's socket takes frames, or does not. */
   setWritable(subscriptionId: number, writable: boolean): void {
-    const subscription = this.#subscriptions.get(subscriptionId);
+    const subscription = this.#turns.get(subscriptionId);
     if (subscription !== undefined) {
       subscription.writable = writable;
     }
@@ -293,16 +203,17 @@ export class GroupDispatcher {
   /** Gives out what may be delivered now, at most DISPATCH_MAX messages; call again while it gives some. */
   dispatch(now: Now): DispatchOrder[] {
     this.tick(now);
-    if (this.#settings.paused || this.#turns.length === 0) {
+    if (this.#settings.paused || this.#turns.isEmpty) {
       return [];
     }
     const orders = new Map<Subscription, Dispatch[]>();
     for (let count = 0; count < DISPATCH_MAX; count += 1) {
       const entry = this.#nextEntry();
-      const subscription = entry === undefined ? undefined : this.#nextSubscription(entry.bytes);
+      const subscription = entry === undefined ? undefined : this.#turns.next(entry.bytes);
       if (entry === undefined || subscription === undefined) {
         break;
       }
+      this.#picker.spend(entry.lane);
       const dispatch = this.#deliver(entry, subscription, now);
       const dispatches = orders.get(subscription);
       if (dispatches === undefined) {
@@ -321,6 +232,7 @@ export class GroupDispatcher {
       if (entry.state === ENTRY_STATE.inFlight || entry.state === ENTRY_STATE.settling) {
         entry.subscription?.credit.resize(entry.bytes, bytes);
       }
+      this.#window.resize(entry, bytes);
       entry.bytes = bytes;
     }
   }
@@ -338,7 +250,7 @@ export class GroupDispatcher {
     if (entry === undefined) {
       return lane.cursor.has(request.offset) ? settleOfSettled(request) : STALE;
     }
-    switch (judge(entry, request)) {
+    switch (judgeIn(lane, entry, request)) {
       case 'current':
         return this.#apply(entry, request, now);
       case 'repeated':
@@ -365,8 +277,8 @@ export class GroupDispatcher {
   nextTimerMs(now: Now): number | undefined {
     const waits = [
       this.#deadlines.earliestMs(this.#turns) - now.monotonicMs,
-      (this.#returned.peek()?.dueAtMs ?? Number.POSITIVE_INFINITY) - now.monotonicMs,
-      (this.#retries.peek()?.dueAtMs ?? Number.POSITIVE_INFINITY) - now.storeMs,
+      this.#returned.earliestMs() - now.monotonicMs,
+      this.#retries.earliestMs() - now.storeMs,
     ];
     const wait = Math.min(...waits);
     return wait === Number.POSITIVE_INFINITY ? undefined : Math.max(0, wait);
@@ -409,59 +321,59 @@ export class GroupDispatcher {
 
   /** Progress per lane; `nextOffsets` are the ends of the lanes' logs. */
   counts(nextOffsets: readonly number[]): LaneCounts[] {
-    return this.#lanes.map(({ number, cursor, entries }) => {
-      let [inFlight, retrying] = [0, 0];
-      for (const entry of entries.values()) {
-        inFlight += entry.state === ENTRY_STATE.inFlight ? 1 : 0;
-        retrying += entry.stored && entry.state !== ENTRY_STATE.inFlight ? 1 : 0;
-      }
-      const stored = countStored(entries);
-      const above = Math.max(0, (nextOffsets[number] ?? 0) - cursor.floor - cursor.settledAbove);
-      return { lane: number, floor: cursor.floor, unsettled: above + stored, inFlight, retrying };
-    });
+    return this.#lanes.map((lane) => countLane(lane, nextOffsets[lane.number] ?? 0));
   }
 
   /** Lowest unsettled offset of a lane, stored retries included; undefined if all below `nextOffset` is settled. */
   lowestUnsettled(laneNumber: number, nextOffset: number): number | undefined {
-    const { cursor, entries } = this.#lane(laneNumber);
-    let lowest = cursor.floor < nextOffset ? cursor.floor : undefined;
-    for (const entry of entries.values()) {
-      if (entry.stored && (lowest === undefined || entry.offset < lowest)) {
-        lowest = entry.offset;
-      }
-    }
-    return lowest;
+    return lowestUnsettled(this.#lane(laneNumber), nextOffset);
   }
 
   /** The subscriptions and what each holds. */
   holders(): { readonly subscriptionId: number; readonly consumer: string; readonly inFlight: number }[] {
-    return this.#turns.map(({ id, consumer, held }) => ({ subscriptionId: id, consumer, inFlight: held }));
+    return Array.from(this.#turns, ({ id, consumer, held }) => ({ subscriptionId: id, consumer, inFlight: held }));
   }
 
   #load(snapshot: GroupSnapshot): void {
-    const sorted = [...snapshot.retries].sort((a, b) => a.offset - b.offset);
-    for (const retry of sorted) {
-      const entry = new Entry({ ...retry, bytes: 0, stored: true, redelivered: retry.attempts > 0 });
-      entry.state = ENTRY_STATE.waiting;
-      entry.dueAtMs = retry.dueAtMs;
-      entry.fate = retry.attempts > 0 ? FATE.retry : undefined;
-      entry.barrier = retry.attempts > 0;
+    for (const retry of [...snapshot.retries].sort((a, b) => b.offset - a.offset)) {
       const lane = this.#lane(retry.lane);
+      const entry = storedEntry(retry);
       lane.entries.set(entry.offset, entry);
-      lane.sequencer.add(entry);
-      this.#retries.push(entry);
+      lane.ahead.push(entry);
+      this.#retries.set(entry, retry.dueAtMs);
       this.#storedRetries += 1;
     }
+    for (const lane of this.#lanes) {
+      this.#reach(lane, lane.fed);
+    }
+  }
+
+  /** The log is known below `offset`: gaps there are settled, and stored retries take their place in the order. */
+  #reach(lane: Lane, offset: number): void {
+    lane.cursor.addRange(lane.fed, offset);
+    lane.fed = offset;
+    for (let next = lane.ahead.at(-1); next !== undefined && next.offset < offset; next = lane.ahead.at(-1)) {
+      lane.ahead.pop();
+      if (next.state !== ENTRY_STATE.gone) {
+        lane.sequencer.add(next);
+      }
+    }
+  }
+
+  /**
+   * True if more of the lane may be taken in. What an earlier owner knew already, below its last range or a stored
+   * retry, always may: it adds no range and no retry, and the messages that hold others up are among it.
+   */
+  #mayGrow(lane: Lane): boolean {
+    const isKnown = lane.fed < lane.cursor.end || lane.ahead.length > 0;
+    const isFull = lane.cursor.rangeCount > this.#limits.rangesMax || this.#storedRetries >= this.#limits.retriesMax;
+    return isKnown || !isFull;
   }
 
   #lane(number: number): Lane {
     const lane = this.#lanes[number];
     invariant(lane !== undefined, `group ${this.groupId} has no lane ${number}`);
     return lane;
-  }
-
-  #hasRoom(): boolean {
-    return this.#windowRecords < this.#limits.windowRecordsMax && this.#windowBytes < this.#limits.windowBytesMax;
   }
 
   #takeIn(lane: Lane, feed: LaneFeed, index: number): void {
@@ -483,27 +395,13 @@ export class GroupDispatcher {
     });
     lane.entries.set(offset, entry);
     lane.sequencer.add(entry);
-    this.#enterWindow(entry);
-  }
-
-  #enterWindow(entry: Entry): void {
-    entry.inWindow = true;
-    this.#windowRecords += 1;
-    this.#windowBytes += entry.bytes;
-  }
-
-  #leaveWindow(entry: Entry): void {
-    if (entry.inWindow) {
-      entry.inWindow = false;
-      this.#windowRecords -= 1;
-      this.#windowBytes -= entry.bytes;
-    }
+    this.#window.enter(entry);
   }
 
   /** Parks what waits behind keys when it fills the window or splits the cursor into too many ranges. */
   #parkIfStuck(now: Now): void {
     const split = this.#lanes.some((lane) => lane.cursor.rangeCount > this.#limits.rangesMax);
-    const stuck = !this.#hasRoom() && this.#lanes.every((lane) => lane.sequencer.peek() === undefined);
+    const stuck = !this.#window.hasRoom && this.#lanes.every((lane) => lane.sequencer.peek() === undefined);
     if (!(split || stuck) || this.#storedRetries + PARK_MAX > this.#limits.retriesMax) {
       return;
     }
@@ -526,10 +424,8 @@ export class GroupDispatcher {
   /** EXCLUSIVE: true if this epoch holds the partition already; otherwise its epoch and a new token are to be stored. */
   #admit(consumerEpoch: number, fenced: number[]): boolean {
     for (const older of this.#turns) {
-      if (older.consumerEpoch < consumerEpoch) {
-        fenced.push(older.id);
-        this.unsubscribe(older.id);
-      }
+      fenced.push(older.id);
+      this.unsubscribe(older.id);
     }
     const pending = this.#batch.holder ?? this.#sealed?.holder;
     if (pending?.consumerEpoch === consumerEpoch) {
@@ -547,34 +443,17 @@ export class GroupDispatcher {
     return lane === undefined ? undefined : this.#lanes[lane]?.sequencer.peek();
   }
 
-  /** The next subscription in turn that takes a message of so many bytes. */
-  #nextSubscription(bytes: number): Subscription | undefined {
-    for (let tries = 0; tries <= this.#turns.length; tries += 1) {
-      const subscription = this.#turns[this.#turn % this.#turns.length];
-      if (subscription !== undefined && this.#turnMessages < TURN_MESSAGES) {
-        if (subscription.willing && subscription.credit.fits(bytes)) {
-          this.#turnMessages += 1;
-          return subscription;
-        }
-      }
-      this.#turn = (this.#turn + 1) % this.#turns.length;
-      this.#turnMessages = 0;
-    }
-    return undefined;
-  }
-
   #deliver(entry: Entry, subscription: Subscription, now: Now): Dispatch {
     this.#lane(entry.lane).sequencer.take(entry);
-    this.#leaveWindow(entry);
+    this.#window.leave(entry);
     const { redelivered } = entry;
     entry.state = ENTRY_STATE.inFlight;
     entry.redelivered = true;
     entry.fate = undefined;
     entry.deliveryNo = this.#nextDeliveryNo();
     entry.subscription = subscription;
-    entry.deadlineMs = now.monotonicMs + subscription.ackDeadlineMs;
     subscription.credit.take(entry.bytes);
-    subscription.inFlight.add(entry);
+    this.#deadlines.start(entry, subscription, now.monotonicMs + subscription.ackDeadlineMs);
     const { lane, offset, attempts, deliveryNo } = entry;
     return { lane, offset, attempt: attempts + 1, deliveryNo, redelivered };
   }
@@ -640,7 +519,7 @@ export class GroupDispatcher {
 
   #takeEffect(entry: Entry): void {
     this.#freeCredit(entry);
-    this.#leaveWindow(entry);
+    this.#window.leave(entry);
     const lane = this.#lane(entry.lane);
     if (entry.fate === FATE.done || entry.fate === FATE.dead) {
       this.#storedRetries -= entry.stored ? 1 : 0;
@@ -651,17 +530,15 @@ export class GroupDispatcher {
     }
     this.#storedRetries += entry.stored ? 0 : 1;
     entry.stored = true;
-    entry.state = ENTRY_STATE.waiting;
-    this.#retries.push(entry);
+    this.#retries.set(entry, entry.dueAtMs);
   }
 
   #return(entry: Entry, now: Now): void {
     this.#forgetHolder(entry);
     this.#freeCredit(entry);
     this.#stepBack(entry, false);
-    entry.state = ENTRY_STATE.waiting;
-    entry.dueAtMs = now.monotonicMs + RETURN_DELAY_MS;
-    this.#returned.push(entry);
+    this.#returned.set(entry, now.monotonicMs + RETURN_DELAY_MS);
+    this.#window.enter(entry);
   }
 
   #giveBack(entry: Entry): void {
@@ -677,20 +554,22 @@ export class GroupDispatcher {
       this.#forgetHolder(voided);
       this.#freeCredit(voided);
       voided.state = ENTRY_STATE.ready;
+      this.#window.enter(voided);
     }
   }
 
   #comeBack(entry: Entry): void {
+    const lane = this.#lane(entry.lane);
     entry.state = ENTRY_STATE.ready;
-    this.#lane(entry.lane).sequencer.comeBack(entry);
+    this.#window.enter(entry);
+    if (!isAhead(lane, entry)) {
+      lane.sequencer.comeBack(entry);
+    }
   }
 
-  #wake(waiting: MinHeap<Entry>, nowMs: number): void {
-    for (let entry = waiting.peek(); entry !== undefined && entry.dueAtMs <= nowMs; entry = waiting.peek()) {
-      waiting.pop();
-      if (entry.state === ENTRY_STATE.waiting) {
-        this.#comeBack(entry);
-      }
+  #wake(alarms: Alarms, nowMs: number): void {
+    for (let due = alarms.nextDue(nowMs); due !== undefined; due = alarms.nextDue(nowMs)) {
+      this.#comeBack(due);
     }
   }
 
@@ -705,19 +584,24 @@ export class GroupDispatcher {
   }
 }
 
-const isDueBefore = (a: Entry, b: Entry): boolean =>
-  a.dueAtMs < b.dueAtMs || (a.dueAtMs === b.dueAtMs && a.offset < b.offset);
+/** True if the order of its lane has not reached this stored retry. */
+const isAhead = (lane: Lane, entry: Entry): boolean => entry.stored && entry.offset >= lane.fed;
+
+/** A retry as storage knows it: its last delivery was an earlier owner's, and its size is not known. */
+function storedEntry(retry: RetryEntry): Entry {
+  const hasFailed = retry.attempts > 0;
+  const entry = new Entry({ ...retry, bytes: 0, stored: true, redelivered: hasFailed });
+  entry.fate = hasFailed ? FATE.retry : undefined;
+  entry.barrier = hasFailed;
+  return entry;
+}
+
+/** What an earlier owner delivered is void if a failed message before it lets nothing pass. */
+const judgeIn = (lane: Lane, entry: Entry, request: SettleRequest): Judgement =>
+  entry.deliveryNo === 0 && lane.sequencer.isBarred(entry.offset) ? 'stale' : judge(entry, request);
 
 function settleOfSettled(request: SettleRequest): SettleOutcome {
   return request.kind === SETTLE.ack ? SETTLED_BEFORE : STALE;
-}
-
-function countStored(entries: ReadonlyMap<number, Entry>): number {
-  let count = 0;
-  for (const entry of entries.values()) {
-    count += entry.stored ? 1 : 0;
-  }
-  return count;
 }
 
 /** Index of the first offset at or above `offset`. */

@@ -1,22 +1,20 @@
 export { Credit } from './credit.js';
 export {
-  DISPATCH_MAX,
+  type DeliveryMode,
   type Dispatch,
   DISPATCHER_LIMITS,
   type DispatcherLimits,
-  type DeliveryMode,
   type DispatchOrder,
-  GroupDispatcher,
   type GroupDispatcherOptions,
   type GroupSettings,
   type LaneCounts,
   type LaneFeed,
   type Now,
-  RETURN_DELAY_MS,
   type SealedChanges,
   type SubscribeOutcome,
   type Wanted,
-} from './group-dispatcher.js';
+} from './dispatcher-types.js';
+export { DISPATCH_MAX, GroupDispatcher, RETURN_DELAY_MS } from './group-dispatcher.js';
 export {
   DEAD_LETTER_CAUSE,
   type DeadLetterCause,

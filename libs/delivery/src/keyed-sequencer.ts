@@ -4,6 +4,8 @@ import { MinHeap } from './min-heap.js';
 import type { Sequencer } from './sequencer.js';
 
 const NOTHING: readonly Entry[] = [];
+/** What came forward meanwhile is swept out of the list of blocked messages when it has so many, then when doubled. */
+const SWEEP_AT = 4_096;
 
 /**
  * Order per key (KEY_ORDERED), or none (SHARED, `byKey` false).
@@ -18,7 +20,8 @@ export class KeyedSequencer implements Sequencer {
   /** Those that were ready before: older than anything fresh. */
   readonly #again = new MinHeap<Entry>((a, b) => a.offset < b.offset);
   readonly #holders = new Map<number, Entry>();
-  readonly #blocked = new Deque<Entry>();
+  #blocked = new Deque<Entry>();
+  #sweepAt = SWEEP_AT;
 
   constructor(byKey: boolean) {
     this.#byKey = byKey;
@@ -31,10 +34,6 @@ export class KeyedSequencer implements Sequencer {
     if (entry.state === ENTRY_STATE.ready) {
       this.#fresh.push(entry);
     }
-  }
-
-  knownBelow(): void {
-    // A key's messages arrive in order: nothing to wait for.
   }
 
   peek(): Entry | undefined {
@@ -57,6 +56,10 @@ export class KeyedSequencer implements Sequencer {
     if (!this.#byKey || entry.keyHash === 0 || this.#holders.get(entry.keyHash) === entry) {
       this.#again.push(entry);
     }
+  }
+
+  isBarred(): boolean {
+    return false;
   }
 
   settled(entry: Entry): void {
@@ -85,8 +88,7 @@ export class KeyedSequencer implements Sequencer {
       if (entry === undefined) {
         break;
       }
-      const behind = this.#holders.get(entry.keyHash) !== entry;
-      if (behind && entry.state === ENTRY_STATE.ready && !entry.stored) {
+      if (this.#isBlocked(entry)) {
         found.push(entry);
       }
     }
@@ -103,7 +105,26 @@ export class KeyedSequencer implements Sequencer {
     (holder.lastOfKey ?? holder).nextOfKey = entry;
     holder.lastOfKey = entry;
     this.#blocked.push(entry);
+    if (this.#blocked.size >= this.#sweepAt) {
+      this.#sweep();
+    }
     return false;
+  }
+
+  #isBlocked(entry: Entry): boolean {
+    return entry.state === ENTRY_STATE.ready && !entry.stored && this.#holders.get(entry.keyHash) !== entry;
+  }
+
+  #sweep(): void {
+    const kept = new Deque<Entry>();
+    for (let entry = this.#blocked.shift(); entry !== undefined; entry = this.#blocked.shift()) {
+      // What is in flight or waits holds its key; given back it stands at the head of it, and is not blocked.
+      if (this.#isBlocked(entry)) {
+        kept.push(entry);
+      }
+    }
+    this.#blocked = kept;
+    this.#sweepAt = Math.max(SWEEP_AT, 2 * kept.size);
   }
 }
 

@@ -10,29 +10,30 @@ export class LanePicker {
     this.#deficits = Array.from({ length: lanes }, (_, lane) => 2 ** lane);
   }
 
-  /** The lane to take one message from, among those that have one; undefined if none has. */
+  /** The lane to take one message from, among those that have one; undefined if none has. Changes nothing. */
   pick(isWaiting: (lane: number) => boolean): number | undefined {
     if (this.#deficits.length === 1) {
       return isWaiting(0) ? 0 : undefined;
     }
-    return this.#pickWithDeficit(isWaiting) ?? this.#newRound(isWaiting);
-  }
-
-  #pickWithDeficit(isWaiting: (lane: number) => boolean): number | undefined {
+    let urgent: number | undefined;
     for (let lane = this.#deficits.length - 1; lane >= 0; lane -= 1) {
-      const deficit = this.#deficits[lane] ?? 0;
-      if (deficit > 0 && isWaiting(lane)) {
-        this.#deficits[lane] = deficit - 1;
-        return lane;
+      if (isWaiting(lane)) {
+        if ((this.#deficits[lane] ?? 0) > 0) {
+          return lane;
+        }
+        urgent ??= lane;
       }
     }
-    return undefined;
+    return urgent;
   }
 
-  #newRound(isWaiting: (lane: number) => boolean): number | undefined {
-    this.#deficits.forEach((_, lane) => {
-      this.#deficits[lane] = 2 ** lane;
-    });
-    return this.#pickWithDeficit(isWaiting);
+  /** A message of this picked lane was taken. A lane without a share left begins a new round. */
+  spend(lane: number): void {
+    if ((this.#deficits[lane] ?? 0) <= 0) {
+      this.#deficits.forEach((_, each) => {
+        this.#deficits[each] = 2 ** each;
+      });
+    }
+    this.#deficits[lane] = (this.#deficits[lane] ?? 0) - 1;
   }
 }

@@ -1,4 +1,4 @@
-/** A binary heap: the item with the lowest rank first, and of equal ranks the lower second rank. */
+/** A binary heap: of two items, the one that `before` puts first comes first. */
 export class MinHeap<T> {
   readonly #items: T[] = [];
   readonly #before: (a: T, b: T) => boolean;
@@ -39,6 +39,15 @@ export class MinHeap<T> {
       this.#sink(last);
     }
     return first;
+  }
+
+  /** Drops the items that `isKept` refuses. */
+  retain(isKept: (item: T) => boolean): void {
+    const kept = this.#items.filter(isKept);
+    this.#items.length = 0;
+    for (const item of kept) {
+      this.push(item);
+    }
   }
 
   #sink(item: T): void {

@@ -34,6 +34,11 @@ export class OffsetRanges {
     return this.#settledAbove;
   }
 
+  /** End of the last range; the floor without one. */
+  get end(): number {
+    return this.#to.at(-1) ?? this.#floor;
+  }
+
   has(offset: number): boolean {
     if (offset < this.#floor) {
       return true;

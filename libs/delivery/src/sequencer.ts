@@ -2,10 +2,8 @@ import type { Entry } from './entry.js';
 
 /** The order of one lane: which message may be delivered next. Two of them: KeyedSequencer, ExclusiveSequencer. */
 export interface Sequencer {
-  /** Takes an unsettled message in: fresh ones in the order of their offsets, stored retries before them. */
+  /** Takes an unsettled message in; all of them, stored retries too, come in the order of their offsets. */
   add(entry: Entry): void;
-  /** All offsets below are known: fed, settled, or stored as retries. */
-  knownBelow(offset: number): void;
   /** The next message that may be delivered; it stays. */
   peek(): Entry | undefined;
   /** The peeked message is in flight now. */
@@ -17,6 +15,8 @@ export interface Sequencer {
   fail(entry: Entry, barrier: boolean): readonly Entry[];
   /** A message may be delivered again: it is ready. */
   comeBack(entry: Entry): void;
+  /** True if nothing at this offset can be in flight, since a failed message before it lets nothing pass. */
+  isBarred(offset: number): boolean;
   /** A message is settled, or dead: it is gone. */
   settled(entry: Entry): void;
   /** Messages that wait behind another one, oldest first, at most `max`: they may be parked in storage. */

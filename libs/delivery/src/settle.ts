@@ -55,13 +55,19 @@ export function judge(entry: Entry, request: SettleRequest): Judgement {
     case ENTRY_STATE.inFlight:
       return isLastDelivery ? 'current' : 'stale';
     case ENTRY_STATE.settling:
-      return isLastDelivery && repeatsFate(entry, request) ? 'repeated' : 'stale';
+      return isSameDelivery(entry, request, isLastDelivery) && repeatsFate(entry, request) ? 'repeated' : 'stale';
     case ENTRY_STATE.ready:
     case ENTRY_STATE.waiting:
       return judgeUndelivered(entry, request, isLastDelivery);
     case ENTRY_STATE.gone:
       return 'stale';
   }
+}
+
+/** Of an earlier owner's delivery only the attempt is known; a failure has counted it already. */
+function isSameDelivery(entry: Entry, request: SettleRequest, isLastDelivery: boolean): boolean {
+  const attempt = isFailure(entry) ? entry.attempts : entry.attempts + 1;
+  return isLastDelivery || (entry.deliveryNo === 0 && request.attempt === attempt);
 }
 
 function repeatsFate(entry: Entry, request: SettleRequest): boolean {
@@ -72,10 +78,8 @@ const isFailure = (entry: Entry): boolean => entry.fate === FATE.retry || entry.
 
 function judgeUndelivered(entry: Entry, request: SettleRequest, isLastDelivery: boolean): Judgement {
   const byEarlierOwner = entry.deliveryNo === 0;
-  if (request.kind === SETTLE.nack && entry.fate === FATE.retry) {
-    if (isLastDelivery || (byEarlierOwner && request.attempt === entry.attempts)) {
-      return 'repeated';
-    }
+  if (request.kind === SETTLE.nack && entry.fate === FATE.retry && isSameDelivery(entry, request, isLastDelivery)) {
+    return 'repeated';
   }
   return byEarlierOwner && request.attempt === entry.attempts + 1 ? 'current' : 'stale';
 }

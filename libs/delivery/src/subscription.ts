@@ -18,8 +18,10 @@ export class Subscription {
   readonly id: number;
   readonly consumer: string;
   readonly consumerEpoch: number;
-  readonly ackDeadlineMs: number;
+  ackDeadlineMs: number;
   readonly credit: Credit;
+  /** Deadline of the last of `inFlight`. */
+  lastDeadlineMs = 0;
   /** False while the stream's socket is full: nothing is taken for it. */
   writable = true;
   /** EXCLUSIVE: true once its epoch and token are committed. */
@@ -43,8 +45,8 @@ export class Subscription {
     return this.inFlight.size + this.extended.size;
   }
 
-  /** True if a message could be sent to it now. */
-  get willing(): boolean {
-    return this.writable && this.admitted && !this.credit.exhausted;
+  /** True if a message of so many bytes may be sent to it now. */
+  takes(bytes: number): boolean {
+    return this.writable && this.admitted && this.credit.fits(bytes);
   }
 }
