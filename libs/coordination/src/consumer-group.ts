@@ -175,10 +175,11 @@ export class ConsumerGroup {
     dealt.forEach((held, index) => {
       const target = this.consumers.get(names[index] ?? '');
       const reserved = reservedAt(held, nowMs);
+      const allowed = reserved === undefined || reserved.name === target?.name;
       if (held.owner !== undefined) {
         const stays = held.owner === target || held.revokeAtMs < Number.POSITIVE_INFINITY;
         held.revokeAtMs = stays ? held.revokeAtMs : nowMs;
-      } else if (target !== undefined && (reserved?.name ?? target.name) === target.name) {
+      } else if (target !== undefined && allowed) {
         this.#grant(held, target);
       } else if (reserved !== undefined) {
         againMs = Math.min(againMs, reserved.untilMs);
@@ -284,5 +285,5 @@ export class ConsumerGroup {
 }
 
 function reservedAt({ reserved }: ExclusivePartition, nowMs: number): ExclusivePartition['reserved'] {
-  return reserved !== undefined && reserved.untilMs > nowMs ? reserved : undefined;
+  return (reserved?.untilMs ?? nowMs) > nowMs ? reserved : undefined;
 }

@@ -1,108 +1,100 @@
-import { findFailure, runSeeds, type Simulation } from '@hermes/testing';
+import { findFailure, runSeeds, type SeededRandom, type Simulation } from '@hermes/testing';
 
 import { BrokerLeases, type HeldPartition, LeaseHolder, type LeaseChange, type ReceivedGrant } from '../src/index.js';
-import { type BrokerBugs, BrokerWorld, TTL_MS } from './broker-world.js';
+import { type BrokerBugs, BrokerWorld, type SimulatedBroker, TTL_MS } from './broker-world.js';
 
 const FAULTS_MS = 30_000;
 /** Leases of before end, a restarted meta-server waits as long, and everything is opened again. */
 const HEALED_MS = 2 * TTL_MS + 4_000;
 
-/** One random fault, ended again by itself. */
-function injectFault(world: BrokerWorld, faults: ReturnType<Simulation['random']>): void {
-  const { simulation, meta, brokers } = world;
-  const broker = faults.pick(brokers);
-  const lastsMs = faults.pick([faults.between(50, 1_500), faults.between(1_500, 18_000)]);
-  const kind = faults.pick([
-    'crash',
-    'crash',
-    'stall',
-    'meta crash',
-    'meta stall',
-    'cut',
-    'cut',
-    'drop',
-    'far drop',
-    'drain',
-    'reopen',
-    'slow',
-  ]);
-  const { network } = simulation;
-  const later = (end: () => void): void => {
-    simulation.after(lastsMs, `end of ${kind}`, end);
-  };
-  switch (kind) {
-    case 'crash':
-      if (broker.node.state !== 'crashed') {
-        broker.node.crash();
-        later(() => {
-          broker.restart();
-        });
-      }
-      break;
-    case 'stall':
-      broker.node.stall();
+type Fault = (
+  world: BrokerWorld,
+  draw: { broker: SimulatedBroker; faults: SeededRandom; later: (end: () => void) => void },
+) => void;
+
+const FAULTS: Record<string, Fault> = {
+  crash: (_, { broker, later }) => {
+    if (broker.node.state !== 'crashed') {
+      broker.node.crash();
       later(() => {
-        broker.node.resume();
+        broker.restart();
       });
-      break;
-    case 'meta crash':
-      if (meta.node.state !== 'crashed') {
-        meta.node.crash();
-        brokers.forEach((one) => {
-          simulation.after(faults.between(0, 50), 'reset', () => {
-            one.dropStream();
-          });
+    }
+  },
+  stall: (_, { broker, later }) => {
+    broker.node.stall();
+    later(() => {
+      broker.node.resume();
+    });
+  },
+  metaCrash: ({ meta, brokers, simulation }, { faults, later }) => {
+    if (meta.node.state !== 'crashed') {
+      meta.node.crash();
+      brokers.forEach((one) => {
+        simulation.after(faults.between(0, 50), 'reset', () => {
+          one.dropStream();
         });
-        later(() => {
-          meta.restart();
-        });
-      }
-      break;
-    case 'meta stall':
-      meta.node.stall();
+      });
       later(() => {
-        meta.node.resume();
+        meta.restart();
       });
-      break;
-    case 'cut':
-      if (faults.chance(0.8)) {
-        network.cut(broker.node, meta.node);
-      }
-      if (faults.chance(0.8)) {
-        network.cut(meta.node, broker.node);
-      }
-      if (faults.chance(0.5)) {
-        simulation.after(faults.between(100, 4_000), 'keepalive', () => {
-          meta.dropSessionsOf(broker);
-        });
-      }
-      later(() => {
-        network.heal();
-      });
-      break;
-    case 'drop':
-      broker.dropStream();
-      break;
-    case 'far drop':
-      if (meta.node.state === 'running') {
+    }
+  },
+  metaStall: ({ meta }, { later }) => {
+    meta.node.stall();
+    later(() => {
+      meta.node.resume();
+    });
+  },
+  cut: ({ simulation, meta }, { broker, faults, later }) => {
+    if (faults.chance(0.8)) {
+      simulation.network.cut(broker.node, meta.node);
+    }
+    if (faults.chance(0.8)) {
+      simulation.network.cut(meta.node, broker.node);
+    }
+    if (faults.chance(0.5)) {
+      simulation.after(faults.between(100, 4_000), 'keepalive', () => {
         meta.dropSessionsOf(broker);
-      }
-      break;
-    case 'drain':
-      if (meta.node.state === 'running') {
-        meta.apply((leases, nowMs) => leases.drain(broker.node.name, { cancel: faults.chance(0.5) }, nowMs));
-      }
-      break;
-    case 'reopen':
-      broker.reopen();
-      break;
-    case 'slow':
-      network.set({ lag: 0.3, delayMaxMs: 200 });
-      later(() => {
-        network.set({ lag: 0, delayMaxMs: 2 });
       });
-      break;
-  }
+    }
+    later(() => {
+      simulation.network.heal();
+    });
+  },
+  drop: (_, { broker }) => {
+    broker.dropStream();
+  },
+  farDrop: ({ meta }, { broker }) => {
+    if (meta.node.state === 'running') {
+      meta.dropSessionsOf(broker);
+    }
+  },
+  drain: ({ meta }, { broker, faults }) => {
+    if (meta.node.state === 'running') {
+      meta.apply((leases, nowMs) => leases.drain(broker.node.name, { cancel: faults.chance(0.5) }, nowMs));
+    }
+  },
+  reopen: (_, { broker }) => {
+    broker.reopen();
+  },
+  slow: ({ simulation }, { later }) => {
+    simulation.network.set({ lag: 0.3, delayMaxMs: 200 });
+    later(() => {
+      simulation.network.set({ lag: 0, delayMaxMs: 2 });
+    });
+  },
+};
+
+/** One random fault, ended again by itself. */
+function injectFault(world: BrokerWorld, faults: SeededRandom): void {
+  const broker = faults.pick(world.brokers);
+  const lastsMs = faults.pick([faults.between(50, 1_500), faults.between(1_500, 18_000)]);
+  const kind = faults.pick([...Object.keys(FAULTS), 'crash', 'cut']);
+  const later = (end: () => void): void => {
+    world.simulation.after(lastsMs, `end of ${kind}`, end);
+  };
+  FAULTS[kind]?.(world, { broker, faults, later });
 }
 
 /** Faults first, under which safety must hold; then everything heals, and every partition must be served. */

@@ -9,3 +9,11 @@ export { type NetworkOptions, type SimulationNetwork } from './simulation/simula
 export { type NodeOptions, type NodeState, type SimulationNode } from './simulation/simulation-node.js';
 export { type StreamEnd } from './simulation/simulation-stream.js';
 export { temporaryDirectory, type TemporaryDirectory } from './temporary-directory.js';
+export { checkHistory, type Verdict, type Violation } from './history/check-history.js';
+export {
+  type History,
+  type HistoryEvent,
+  type HistoryOperation,
+  type LoggedRecord,
+  parseHistory,
+} from './history/history-event.js';
