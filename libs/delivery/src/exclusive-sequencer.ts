@@ -43,7 +43,8 @@ export class ExclusiveSequencer implements Sequencer {
     const voided = this.#order.slice(position + 1, this.#next).filter((other) => other.state === ENTRY_STATE.inFlight);
     this.#next = Math.min(this.#next, position);
     entry.barrier ||= barrier;
-    if (this.#barrier === entry) {
+    if (this.#barrier !== undefined && this.#barrier.offset >= entry.offset) {
+      // It failed again, or is voided with the others: delivered once more, it is the barrier again.
       this.#barrier = undefined;
     }
     return voided;

@@ -53,6 +53,8 @@ interface Truth {
 const POLICY = { initialMs: 40, maxMs: 400, multiplier: 2, jitter: 0.2, maxAttempts: 3 };
 const LOG_RECORDS = 40;
 const ACK_DEADLINE_MS = 60;
+/** A decision waits for the batch under way, then for its own. */
+const COMMIT_MS_MAX = 15;
 const LIMITS = { windowRecordsMax: 12, rangesMax: 4, retriesMax: 2_000 };
 
 /**
@@ -78,6 +80,7 @@ export class DeliveryWorld {
   #held: Delivery[] = [];
   #past: Delivery[] = [];
   #waiting: { readonly ticket: number; readonly run: () => void }[] = [];
+  #cancelTimer = (): void => undefined;
   #quiet = false;
   #healed = false;
   deliveries = 0;
@@ -164,6 +167,9 @@ export class DeliveryWorld {
     this.#owner += 1;
     this.#subscriptions.clear();
     this.#waiting = [];
+    for (const truth of this.#log) {
+      truth.current = undefined;
+    }
     const snapshot: GroupSnapshot = {
       groupId: 1,
       ...this.#holder,
@@ -291,10 +297,11 @@ export class DeliveryWorld {
       }
     }
     this.#commit();
+    this.#cancelTimer();
     const waitMs = this.#dispatcher.nextTimerMs(this.#now());
     const owner = this.#owner;
     if (waitMs !== undefined && !(this.#quiet && !this.#healed)) {
-      this.#simulation.after(waitMs + 0.01, 'timer', () => {
+      this.#cancelTimer = this.#simulation.after(waitMs + 0.01, 'timer', () => {
         if (owner === this.#owner) {
           this.#dispatcher.tick(this.#now());
           this.#pump();
@@ -363,7 +370,7 @@ export class DeliveryWorld {
       return;
     }
     const owner = this.#owner;
-    this.#simulation.after(this.#random.between(0.5, 15), `commit ${sealed.ticket}`, () => {
+    this.#simulation.after(this.#random.between(0.5, COMMIT_MS_MAX), `commit ${sealed.ticket}`, () => {
       if (owner !== this.#owner) {
         return;
       }
@@ -425,7 +432,7 @@ export class DeliveryWorld {
       }
       if (retry !== undefined && attempts > truth.attempts) {
         const wait = retry.dueAtMs - (this.#simulation.nowMs + 1_000_000);
-        check(wait > POLICY.initialMs - 20, `${offset} has a wait of ${wait} ms`);
+        check(wait > POLICY.initialMs - 2 * COMMIT_MS_MAX, `${offset} has a wait of ${wait} ms`);
       }
       truth.fate = fate;
       truth.attempts = attempts;
