@@ -36,7 +36,9 @@ export class BrokerFixture {
     await this.meta.start();
     const directory = temporaryDirectory();
     this.directory = directory.path;
-    this.#remove = directory.remove;
+    this.#remove = () => {
+      directory.remove();
+    };
     await this.startBroker();
   }
 

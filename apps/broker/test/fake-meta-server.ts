@@ -65,7 +65,7 @@ export class FakeMetaServer {
       watchRoutes: (call: { request: { topics: string[] }; write: (frame: unknown) => void }) => {
         call.write({ version: 1, snapshot: true, topics: call.request.topics.map((name) => this.#routesOf(name)) });
       },
-    } as never);
+    });
     this.#server.addService(AdminServiceService, this.#admin() as never);
     const bound = await new Promise<number>((resolve, reject) => {
       this.#server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, number) => {

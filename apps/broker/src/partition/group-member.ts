@@ -27,6 +27,8 @@ export interface MemberEvents {
 export class GroupMember implements Attachment {
   readonly subscription: Subscription;
   readonly consumerEpoch: number;
+  /** The epoch that receipts carry: 0 unless the group is EXCLUSIVE. */
+  readonly #receiptEpoch: number;
   readonly #partition: number;
   readonly #receiptTag: Uint8Array;
   readonly #events: MemberEvents;
@@ -39,11 +41,13 @@ export class GroupMember implements Attachment {
     readonly subscription: Subscription;
     readonly partition: number;
     readonly consumerEpoch: number;
+    readonly receiptEpoch: number;
     readonly receiptTag: Uint8Array;
     readonly events: MemberEvents;
   }) {
     this.subscription = options.subscription;
     this.consumerEpoch = options.consumerEpoch;
+    this.#receiptEpoch = options.receiptEpoch;
     this.#partition = options.partition;
     this.#receiptTag = options.receiptTag;
     this.#events = options.events;
@@ -103,7 +107,7 @@ export class GroupMember implements Attachment {
   #flush(): void {
     const source: FrameSource = {
       partition: this.#partition,
-      consumerEpoch: this.consumerEpoch,
+      consumerEpoch: this.#receiptEpoch,
       fencingToken: this.#fencingToken,
       receiptTag: this.#receiptTag,
     };

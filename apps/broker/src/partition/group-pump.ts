@@ -109,11 +109,12 @@ export class GroupPump implements ChangeSource {
         throw fenced(rival.consumerEpoch);
       }
     }
-    const exclusive = this.#settings.mode === 'exclusive';
+    // In the other modes the epoch only tells a consumer's newer stream from its older one: receipts are without it.
+    const receiptEpoch = this.#settings.mode === 'exclusive' ? consumerEpoch : 0;
     const outcome = this.#dispatcher.subscribe({
       id: subscription.id,
       consumer,
-      consumerEpoch: exclusive ? consumerEpoch : 0,
+      consumerEpoch: receiptEpoch,
       ackDeadlineMs,
       credit,
     });
@@ -130,7 +131,7 @@ export class GroupPump implements ChangeSource {
       subscription,
       partition: this.#partition.number,
       consumerEpoch,
-      receiptTag: this.#partition.receipts.tag(this.#settings.id, consumer, exclusive ? consumerEpoch : 0),
+      receiptTag: this.#partition.receipts.tag(this.#settings.id, consumer, consumerEpoch),
       events: {
         writable: (each, isWritable) => {
           this.#dispatcher.setWritable(each.id, isWritable);
@@ -216,11 +217,14 @@ export class GroupPump implements ChangeSource {
       return;
     }
     const fed = this.#feed();
-    const orders = this.#loading ? [] : this.#dispatcher.dispatch(this.#now());
+    if (fed === 'reading') {
+      return;
+    }
+    const orders = this.#dispatcher.dispatch(this.#now());
     if (orders.length > 0) {
       this.#deliver(orders);
     }
-    if (fed || orders.length > 0) {
+    if (fed === 'fed' || orders.length > 0) {
       this.wake();
     } else {
       // Time may have failed deliveries, or a full window parked some: that is to be written.
@@ -239,9 +243,9 @@ export class GroupPump implements ChangeSource {
     this.#armTimer();
   }
 
-  /** Gives the dispatcher what it wants and memory has; starts to read what memory has not. True if it gave some. */
-  #feed(): boolean {
-    let fed = false;
+  /** Gives the dispatcher what it wants and memory has; starts to read what memory has not. */
+  #feed(): 'nothing' | 'fed' | 'reading' {
+    let fed: 'nothing' | 'fed' = 'nothing';
     for (const wanted of this.#dispatcher.wanted(this.#now())) {
       const lane = this.#partition.lanes[wanted.lane];
       if (lane === undefined || wanted.from >= lane.log.nextOffset) {
@@ -253,10 +257,10 @@ export class GroupPump implements ChangeSource {
         this.#load(async () => {
           this.#give(wanted, await this.#partition.read(lane, wanted.from, bounds));
         });
-        return fed;
+        return 'reading';
       }
       this.#give(wanted, block);
-      fed = true;
+      fed = 'fed';
     }
     return fed;
   }

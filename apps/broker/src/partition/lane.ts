@@ -1,4 +1,3 @@
-import { type HermesError } from '@hermes/contracts';
 import { type Appender, type MessageLog, type TailLane } from '@hermes/log';
 
 /** One lane of an open partition. */
@@ -9,6 +8,4 @@ export interface Lane {
   readonly tail: TailLane;
   /** How ids of its messages begin: `orders/3/0/`. */
   readonly idPrefix: Buffer;
-  /** Adds what the partition knows to the error of a failed append: the owner's endpoint, if it is another one now. */
-  explain(error: HermesError): HermesError;
 }

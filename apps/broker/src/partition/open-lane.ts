@@ -1,4 +1,3 @@
-import { type HermesError } from '@hermes/contracts';
 import { Appender, type MessageLog } from '@hermes/log';
 import { type Lane } from './lane.js';
 import { type PartitionServices } from './partition-services.js';
@@ -18,6 +17,5 @@ export function openLane(
     tail,
     appender: new Appender({ log, tail, budget, clock, random, onAppended: on.appended, onFenced: on.fenced }),
     idPrefix: Buffer.from(`${topic}/${log.partition}/${log.lane}/`),
-    explain: (error: HermesError): HermesError => error,
   };
 }

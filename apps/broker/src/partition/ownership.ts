@@ -300,15 +300,17 @@ export class Ownership implements LeaseOrders {
   }
 
   async #giveBack(slot: PartitionSlot, graceMs: number): Promise<void> {
+    const { assignment } = slot;
     await slot.partition?.drain(graceMs);
     if (!slot.isClosed) {
-      await this.#close(slot);
-      this.#options.reports.released(slot.assignment);
+      this.#close(slot);
+      await this.#closing.get(partitionKey(assignment.topic, assignment.partition));
+      this.#options.reports.released(assignment);
     }
   }
 
-  /** From this call on nothing is served; resolves once the store is closed. */
-  #close(slot: PartitionSlot): Promise<void> {
+  /** From this call on nothing is served; the store is closed once `#closing` says so. */
+  #close(slot: PartitionSlot): void {
     const { topic: name, partition: number } = slot.assignment;
     const key = partitionKey(name, number);
     const { partition } = slot;
@@ -321,7 +323,7 @@ export class Ownership implements LeaseOrders {
       this.#reader.forget(name);
     }
     if (partition === undefined) {
-      return Promise.resolve();
+      return;
     }
     partition.topic.remove(partition);
     this.#options.logger.info(facts(slot.assignment), 'a partition is closed');
@@ -331,7 +333,7 @@ export class Ownership implements LeaseOrders {
       }
     });
     this.#closing.set(key, closing);
-    return closing;
+    this.#options.tasks.run('close a partition', () => closing);
   }
 
   /** Deletes the storage of a partition whose topic is gone. */

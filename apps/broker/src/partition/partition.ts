@@ -142,9 +142,14 @@ export class Partition {
 
   async #applyGroup(settings: GroupSettings): Promise<void> {
     const known = this.#groups.get(settings.name);
-    if (known !== undefined) {
+    if (known?.settings.mode === settings.mode) {
       known.update(settings);
       return;
+    }
+    if (known !== undefined) {
+      // Another order needs another dispatcher. The meta-server allows it only while nobody is subscribed.
+      known.stop(new HermesError('PARTITION_MOVING', `group ${settings.name} changes its mode`));
+      await this.settles.flush();
     }
     const { groupState } = this.#store;
     let snapshot = await groupState.load(settings.id);

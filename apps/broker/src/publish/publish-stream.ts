@@ -134,7 +134,7 @@ export class PublishStream {
       return { answer: this.#publisher.execute(plan, (share) => queued.get(share) ?? NEVER_TRIED) };
     } catch (error) {
       this.#chain.broken = true;
-      return { answer: Promise.reject(error as Error) };
+      return { answer: failed(error) };
     }
   }
 
@@ -156,6 +156,10 @@ export class PublishStream {
       }
     }
   }
+}
+
+function failed(error: unknown): Promise<never> {
+  return Promise.reject(error instanceof Error ? error : new Error(String(error)));
 }
 
 const NEVER_TRIED: Promise<AppendResult> = Promise.resolve({ kind: 'expired' });

@@ -55,7 +55,7 @@ export class Publisher {
         });
         return;
       }
-      const error = share.lane.explain(appendFailure(result));
+      const error = appendFailure(result);
       failure ??= error;
       for (const index of share.indices) {
         results.failed(index, error);

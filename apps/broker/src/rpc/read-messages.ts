@@ -58,32 +58,28 @@ export async function readMessages(
   partitions: readonly Partition[],
   stream: ResponseStream<RawReadMessagesResponse>,
 ): Promise<void> {
-  const cursors: Cursor[] = [];
-  for (const partition of partitions) {
-    for (const lane of partition.lanes) {
-      cursors.push(...(await cursorsOf(request, partition, lane)));
-    }
-  }
+  const cursors = await allCursors(request, partitions);
   const watch = watchAppends(partitions, stream.signal);
   let left = request.limit === 0 ? Number.POSITIVE_INFINITY : request.limit;
   try {
     while (left > 0) {
-      const frame = await nextFrame(cursors, left);
-      if (frame !== undefined) {
-        left -= frame.length;
-        if (!stream.write({ messages: frame })) {
-          await stream.drained();
-        }
-      } else if (request.follow && cursors.some(isOpenEnded)) {
-        await watch.appended();
-      } else {
+      const messages = await nextFrame(cursors, left);
+      if (messages === undefined && !(request.follow && cursors.some(isOpenEnded))) {
         return;
       }
+      left -= messages?.length ?? 0;
+      await (messages === undefined ? watch.appended() : send(stream, messages));
     }
   } catch (error) {
     throw storeFailure(error);
   } finally {
     watch.stop();
+  }
+}
+
+async function send(stream: ResponseStream<RawReadMessagesResponse>, messages: RawStoredMessage[]): Promise<void> {
+  if (!stream.write({ messages })) {
+    await stream.drained();
   }
 }
 
@@ -138,6 +134,20 @@ function takeMessages(block: RecordBlock, { lane, end }: Cursor, messages: RawSt
   return block.nextOffset;
 }
 
+async function allCursors(request: ReadMessagesRequest, partitions: readonly Partition[]): Promise<Cursor[]> {
+  const cursors: Cursor[] = [];
+  try {
+    for (const partition of partitions) {
+      for (const lane of partition.lanes) {
+        cursors.push(...(await cursorsOf(request, partition, lane)));
+      }
+    }
+  } catch (error) {
+    throw storeFailure(error);
+  }
+  return cursors;
+}
+
 async function cursorsOf(request: ReadMessagesRequest, partition: Partition, lane: Lane): Promise<Cursor[]> {
   const named = [request.start?.kind, request.end?.kind].find((kind) => kind?.$case === 'offset');
   const key = laneKey({ partition: partition.number, lane: lane.number });
@@ -170,29 +180,26 @@ async function offsetOf(position: Position | undefined, { log }: Lane): Promise<
 }
 
 function checkPosition(field: string, position: Position | undefined): void {
-  if (position === undefined) {
-    return;
+  if (position !== undefined) {
+    const problem = position.kind === undefined ? 'edge, time or offset' : problemOf(position.kind);
+    if (problem !== undefined) {
+      throw invalidField(field, problem);
+    }
   }
-  switch (position.kind?.$case) {
-    case undefined:
-      throw invalidField(field, 'edge, time or offset');
+}
+
+function problemOf(kind: NonNullable<Position['kind']>): string | undefined {
+  switch (kind.$case) {
     case 'edge':
-      if (position.kind.value !== PositionEdge.EARLIEST && position.kind.value !== PositionEdge.LATEST) {
-        throw invalidField(`${field}.edge`, 'EARLIEST or LATEST');
-      }
-      return;
+      return kind.value === PositionEdge.EARLIEST || kind.value === PositionEdge.LATEST
+        ? undefined
+        : 'an edge that is EARLIEST or LATEST';
     case 'time':
-      if (timestampToMs(position.kind.value) === undefined) {
-        throw invalidField(`${field}.time`, 'a valid timestamp');
-      }
-      return;
+      return timestampToMs(kind.value) === undefined ? 'a valid timestamp' : undefined;
     case 'offset':
-      if (position.kind.value.partition < 0 || position.kind.value.lane < 0) {
-        throw invalidField(`${field}.offset`, 'a partition and a lane that are not negative');
-      }
-      return;
+      return kind.value.partition < 0 || kind.value.lane < 0 ? 'a partition and a lane, not negative' : undefined;
     case 'shift':
-      throw invalidField(`${field}.shift`, 'edge, time or offset; shift is for Seek');
+      return 'edge, time or offset; shift is for Seek';
   }
 }
 

@@ -200,10 +200,17 @@ interface Decision {
 
 const ACK: Decision = { kind: SETTLE.ack, delayMs: undefined, reason: '', deadlineMs: undefined };
 
+const KINDS: ReadonlyMap<Outcome, SettleKind> = new Map([
+  [Outcome.ACK, SETTLE.ack],
+  [Outcome.NACK, SETTLE.nack],
+  [Outcome.RETURN, SETTLE.return],
+  [Outcome.EXTEND, SETTLE.extend],
+]);
+
 /** What the consumer decided, or why the entry is refused. */
 function readDecision(entry: RawAckEntry, index: number): Decision | HermesError {
-  const { delay, reason, deadline } = entry;
-  if (entry.outcome === Outcome.ACK && delay === undefined && reason === '' && deadline === undefined) {
+  const { outcome, delay, reason, deadline } = entry;
+  if (outcome === Outcome.ACK && delay === undefined && reason === '' && deadline === undefined) {
     return ACK;
   }
   const path = `entries[${index}]`;
@@ -218,20 +225,13 @@ function readDecision(entry: RawAckEntry, index: number): Decision | HermesError
   if (Buffer.byteLength(reason) > LIMITS.ackReasonBytes) {
     return invalidField(`${path}.reason`, `at most ${LIMITS.ackReasonBytes} bytes`);
   }
-  switch (entry.outcome) {
-    case Outcome.ACK:
-      return ACK;
-    case Outcome.NACK:
-      return { kind: SETTLE.nack, delayMs, reason, deadlineMs };
-    case Outcome.RETURN:
-      return { kind: SETTLE.return, delayMs, reason, deadlineMs };
-    case Outcome.EXTEND:
-      return { kind: SETTLE.extend, delayMs, reason, deadlineMs };
-    case Outcome.DEAD_LETTER:
-      return notImplemented(`${path}.outcome DEAD_LETTER`);
-    default:
-      return invalidField(`${path}.outcome`, 'ACK, NACK, RETURN, DEAD_LETTER or EXTEND');
+  if (outcome === Outcome.DEAD_LETTER) {
+    return notImplemented(`${path}.outcome DEAD_LETTER`);
   }
+  const kind = KINDS.get(outcome);
+  return kind === undefined
+    ? invalidField(`${path}.outcome`, 'ACK, NACK, RETURN, DEAD_LETTER or EXTEND')
+    : { kind, delayMs, reason, deadlineMs };
 }
 
 function checkRequest({ topic, group, consumer, entries }: RawAcknowledgeRequest): void {
