@@ -45,7 +45,10 @@ export class GroupAdmin {
   async get({ topic, group }: GetGroupRequest): Promise<GetGroupResponse> {
     checkNames(topic, group);
     const record = await this.#context.metadata.groups.get(topic, group);
-    return { group: groupResource(record ?? (await this.#missing(topic, group))) };
+    if (record === undefined) {
+      throw await this.#missing(topic, group);
+    }
+    return { group: groupResource(record) };
   }
 
   async list(request: ListGroupsRequest): Promise<ListGroupsResponse> {
@@ -145,11 +148,11 @@ export class GroupAdmin {
     return groupResource({ ...record, active: true });
   }
 
-  async #missing(topic: string, group: string): Promise<never> {
+  async #missing(topic: string, group: string): Promise<HermesError> {
     if ((await this.#context.metadata.topics.get(topic)) === undefined) {
-      throw topicNotFound(topic);
+      return topicNotFound(topic);
     }
-    throw new HermesError('GROUP_NOT_FOUND', `topic ${topic} has no group ${group}`, { details: { topic, group } });
+    return new HermesError('GROUP_NOT_FOUND', `topic ${topic} has no group ${group}`, { details: { topic, group } });
   }
 }
 

@@ -9,7 +9,10 @@ export function filledStart(field: string, given: Position | undefined): Positio
   }
   switch (given.kind?.$case) {
     case 'edge': {
-      const value = knownEnum(`${field}.edge`, given.kind.value, { of: PositionEdge, default: 0 });
+      const value = knownEnum(`${field}.edge`, given.kind.value, {
+        of: PositionEdge,
+        default: PositionEdge.UNSPECIFIED,
+      });
       if (value === PositionEdge.UNSPECIFIED) {
         throw invalidField(`${field}.edge`, 'EARLIEST or LATEST');
       }

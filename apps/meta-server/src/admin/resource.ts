@@ -1,4 +1,4 @@
-import { Group, GroupState, timestampFromMs, type Topic } from '@hermes/contracts';
+import { type Group, GroupState, timestampFromMs, type Topic } from '@hermes/contracts';
 import { type GroupRecord, type TopicRecord } from '@hermes/metadata';
 
 import { etagOf } from './etag.js';

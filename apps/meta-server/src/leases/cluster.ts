@@ -1,4 +1,4 @@
-import { GroupMode, HermesError, StorageClass } from '@hermes/contracts';
+import { GroupMode, type HermesError, StorageClass } from '@hermes/contracts';
 import {
   type BrokerView,
   COALESCE_MS,

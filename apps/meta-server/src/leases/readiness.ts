@@ -11,7 +11,7 @@ export const WAITERS_MAX = 10_000;
 interface Waiter {
   readonly topic: string;
   readonly revision: number;
-  readonly deferred: Deferred<void>;
+  readonly deferred: Deferred<undefined>;
 }
 
 /** Calls that wait until the owners of a topic are ready with a revision. */
@@ -44,7 +44,7 @@ export class Readiness {
     if (this.#waiters.size >= WAITERS_MAX) {
       throw new HermesError('BACKPRESSURE', `${WAITERS_MAX} calls wait for partitions already`);
     }
-    const waiter: Waiter = { topic, revision, deferred: createDeferred<void>() };
+    const waiter: Waiter = { topic, revision, deferred: createDeferred<undefined>() };
     const cancelTimer = this.#timers.after(Math.max(deadlineMs / 2, deadlineMs - ANSWER_MARGIN_MS), () => {
       waiter.deferred.reject(new HermesError('PARTITION_MOVING', this.#why(topic), { details: { topic } }));
     });
@@ -66,7 +66,7 @@ export class Readiness {
   changed(topic: string): void {
     for (const waiter of this.#waiters) {
       if (waiter.topic === topic && this.#isReady(topic, waiter.revision)) {
-        waiter.deferred.resolve();
+        waiter.deferred.resolve(undefined);
       }
     }
   }

@@ -19,7 +19,7 @@ export const WATCHERS_MAX = 10_000;
 class PendingChanges {
   readonly #wanted: ReadonlySet<string> | undefined;
   #changed = new Map<string, Set<number>>();
-  #wake = createDeferred<void>();
+  #wake = createDeferred<undefined>();
 
   constructor(topics: readonly string[]) {
     this.#wanted = topics.length === 0 ? undefined : new Set(topics);
@@ -42,18 +42,18 @@ class PendingChanges {
   }
 
   readonly wake = (): void => {
-    this.#wake.resolve();
+    this.#wake.resolve(undefined);
   };
 
   /** Resolves at the next change, or when woken. */
-  changed(): Promise<void> {
-    return this.#wake.promise;
+  async changed(): Promise<void> {
+    await this.#wake.promise;
   }
 
   take(): ReadonlyMap<string, Set<number>> {
     const taken = this.#changed;
     this.#changed = new Map();
-    this.#wake = createDeferred<void>();
+    this.#wake = createDeferred<undefined>();
     return taken;
   }
 }

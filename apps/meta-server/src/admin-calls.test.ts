@@ -1,0 +1,266 @@
+import { BrokerState, GroupMode, GroupState, PartitionState, Topic } from '@hermes/contracts';
+import { eventually } from '@hermes/testing';
+
+import { failureOf, MetaServerFixture } from '../test/meta-server-fixture.js';
+
+describe('AdminService', () => {
+  let fixture: MetaServerFixture;
+
+  beforeEach(async () => {
+    fixture = await new MetaServerFixture().start();
+  });
+
+  afterEach(async () => {
+    await fixture.stop();
+  });
+
+  const createTopic = async (name: string, fields: object = {}, deadlineMs = 5_000): Promise<Topic> => {
+    const { admin } = fixture;
+    const { topic } = await admin.createTopic({ topic: Topic.fromPartial({ name, ...fields }) }, { deadlineMs });
+    return topic!;
+  };
+  const createGroup = (topic: string, name: string, fields: object = {}) => {
+    const { admin } = fixture;
+    const group = {
+      ...{ topic, name, mode: 0, filter: '', deadLetterExpired: false, paused: false },
+      uid: 0,
+      etag: '',
+    };
+    return admin.createGroup({ group: { ...group, state: GroupState.UNSPECIFIED, ...fields } }, { deadlineMs: 3_000 });
+  };
+
+  describe('with a broker', () => {
+    beforeEach(() => {
+      fixture.broker();
+    });
+
+    test('CreateTopic answers once all partitions are served, with defaults filled in', async () => {
+      const { admin } = fixture;
+      const topic = await createTopic('orders', { partitions: 3 });
+      expect(topic).toMatchObject({ name: 'orders', partitions: 3, maxBodyBytes: 1_048_576, brokerGroup: 'default' });
+      expect(topic.uid).toBeGreaterThan(0);
+      const { partitions } = await admin.listPartitions({ topic: 'orders', pageToken: '' });
+      expect(
+        partitions.map(({ partition, broker, state, dataSource }) => [partition, broker, state, dataSource]),
+      ).toEqual([0, 1, 2].map((partition) => [partition, 'b1', PartitionState.OWNED, 'd1']));
+      expect(partitions.every(({ epoch }) => epoch > 0)).toBe(true);
+      const cluster = await admin.getCluster({});
+      expect(cluster).toMatchObject({ leaderEpoch: 1, unownedPartitions: 0 });
+      expect(cluster.leaderEndpoint).toBe(`127.0.0.1:${fixture.server.port}`);
+      expect(cluster.brokers).toEqual([
+        expect.objectContaining({ name: 'b1', state: BrokerState.ACTIVE, partitions: 3, brokerGroup: 'default' }),
+      ]);
+    });
+
+    test('creating the identical is OK, another configuration TOPIC_EXISTS', async () => {
+      const first = await createTopic('orders', { partitions: 2 });
+      expect(await createTopic('orders', { partitions: 2, priorityLevels: 1 })).toEqual(first);
+      expect(await failureOf(createTopic('orders', { partitions: 3 }))).toMatchObject({ code: 'TOPIC_EXISTS' });
+    });
+
+    test('a topic is read, listed in pages, updated with a mask and an etag, and deleted', async () => {
+      const { admin } = fixture;
+      for (const name of ['b', 'a', 'c']) {
+        await createTopic(name, { partitions: 1 });
+      }
+      const first = await admin.listTopics({ pageSize: 2, pageToken: '' });
+      expect(first.topics.map(({ name }) => name)).toEqual(['a', 'b']);
+      const second = await admin.listTopics({ pageSize: 2, pageToken: first.nextPageToken });
+      expect([second.topics.map(({ name }) => name), second.nextPageToken]).toEqual([['c'], '']);
+
+      const given = Topic.fromPartial({ name: 'a', paused: true, etag: first.topics[0]!.etag });
+      const { topic } = await admin.updateTopic({ topic: given, updateMask: ['paused'] });
+      expect(topic).toMatchObject({ paused: true, partitions: 1 });
+      expect(topic?.etag).not.toBe(given.etag);
+      expect((await admin.getTopic({ topic: 'a' })).topic).toEqual(topic);
+      expect(await failureOf(admin.updateTopic({ topic: given, updateMask: ['paused'] }))).toMatchObject({
+        code: 'ETAG_MISMATCH',
+      });
+      expect(await failureOf(admin.deleteTopic({ topic: 'a', etag: given.etag, force: false }))).toMatchObject({
+        code: 'ETAG_MISMATCH',
+      });
+      await admin.deleteTopic({ topic: 'a', etag: topic!.etag, force: false });
+      expect(await failureOf(admin.getTopic({ topic: 'a' }))).toMatchObject({
+        code: 'TOPIC_NOT_FOUND',
+        details: { topic: 'a' },
+      });
+    });
+
+    test('a topic made again under a name gets a new uid and higher epochs', async () => {
+      const { admin } = fixture;
+      const before = await createTopic('orders', { partitions: 1 });
+      const epochOf = async (): Promise<number> =>
+        (await admin.listPartitions({ topic: 'orders', pageToken: '' })).partitions[0]!.epoch;
+      const epoch = await epochOf();
+      await admin.deleteTopic({ topic: 'orders', etag: '', force: false });
+      const after = await createTopic('orders', { partitions: 1 });
+      expect(after.uid).toBeGreaterThan(before.uid);
+      expect(await epochOf()).toBeGreaterThan(epoch);
+    });
+
+    test('CreateGroup answers ACTIVE once every owner has applied it; the identical is OK, another GROUP_EXISTS', async () => {
+      const { admin } = fixture;
+      await createTopic('orders');
+      const { group } = await createGroup('orders', 'billing');
+      expect(group).toMatchObject({
+        state: GroupState.ACTIVE,
+        mode: GroupMode.KEY_ORDERED,
+        ackDeadline: { seconds: 30 },
+      });
+      expect((await createGroup('orders', 'billing')).group).toEqual(group);
+      expect((await admin.getGroup({ topic: 'orders', group: 'billing' })).group).toEqual(group);
+      expect(await failureOf(createGroup('orders', 'billing', { mode: GroupMode.SHARED }))).toMatchObject({
+        code: 'GROUP_EXISTS',
+      });
+      expect(await failureOf(createGroup('nothing', 'billing'))).toMatchObject({ code: 'TOPIC_NOT_FOUND' });
+    });
+
+    test('a group is listed, updated and deleted', async () => {
+      const { admin } = fixture;
+      await createTopic('orders');
+      await createGroup('orders', 'b');
+      const { group } = await createGroup('orders', 'a');
+      const page = await admin.listGroups({ topic: 'orders', pageSize: 1, pageToken: '' });
+      expect(page.groups.map(({ name }) => name)).toEqual(['a']);
+      const next = await admin.listGroups({ topic: 'orders', pageToken: page.nextPageToken });
+      expect(next.groups.map(({ name }) => name)).toEqual(['b']);
+      const updated = await admin.updateGroup({
+        group: { ...group!, mode: GroupMode.EXCLUSIVE },
+        updateMask: ['mode'],
+      });
+      expect(updated.group).toMatchObject({ mode: GroupMode.EXCLUSIVE, state: GroupState.ACTIVE });
+      expect(await failureOf(admin.updateGroup({ group: group!, updateMask: ['mode'] }))).toMatchObject({
+        code: 'ETAG_MISMATCH',
+      });
+      await admin.deleteGroup({ topic: 'orders', group: 'a', etag: '', force: false });
+      expect(await failureOf(admin.getGroup({ topic: 'orders', group: 'a' }))).toMatchObject({
+        code: 'GROUP_NOT_FOUND',
+      });
+      expect(await failureOf(admin.listGroups({ topic: 'none', pageToken: '' }))).toMatchObject({
+        code: 'TOPIC_NOT_FOUND',
+      });
+    });
+
+    test('a drain is answered with what is left, shown, remembered after a restart, and taken back', async () => {
+      const { admin } = fixture;
+      await createTopic('orders', { partitions: 2 });
+      // Embedded partitions stay with their directory.
+      expect(await admin.drainBroker({ broker: 'b1', cancel: false })).toEqual({ partitionsLeft: 2 });
+      const stateOf = async (): Promise<BrokerState> => (await fixture.admin.getCluster({})).brokers[0]!.state;
+      expect(await stateOf()).toBe(BrokerState.DRAINING);
+      expect(await failureOf(createTopic('new', { partitions: 1 }, 600))).toMatchObject({ code: 'PARTITION_MOVING' });
+      await fixture.stopServer();
+      await fixture.start();
+      fixture.broker({ incarnation: 2 });
+      await eventually(async () => (await stateOf()) === BrokerState.DRAINING);
+      await fixture.admin.drainBroker({ broker: 'b1', cancel: true });
+      await createTopic('new', { partitions: 1 });
+      expect(await failureOf(fixture.admin.drainBroker({ broker: 'b9', cancel: false }))).toMatchObject({
+        code: 'BROKER_NOT_FOUND',
+      });
+    });
+  });
+
+  test('without any broker a topic is made, the call waits for its deadline, and the repeated one waits again', async () => {
+    const failure = await failureOf(createTopic('orders', { partitions: 1 }, 600));
+    expect(failure).toMatchObject({ code: 'PARTITION_MOVING', retryable: true });
+    expect(failure.message).toContain('no broker');
+    const waiting = createTopic('orders', { partitions: 1 });
+    fixture.broker();
+    expect(await waiting).toMatchObject({ name: 'orders', uid: 1 });
+  });
+
+  test('a call that waits for a topic that is deleted ends TOPIC_NOT_FOUND', async () => {
+    const { admin } = fixture;
+    const waiting = failureOf(createTopic('orders', { partitions: 1 }));
+    await eventually(() => admin.getTopic({ topic: 'orders' }));
+    await admin.deleteTopic({ topic: 'orders', etag: '', force: false });
+    expect(await waiting).toMatchObject({ code: 'TOPIC_NOT_FOUND' });
+  });
+
+  test('a group stays CREATING while an owner has not applied it, and becomes ACTIVE without a repeated call', async () => {
+    const { admin } = fixture;
+    const broker = fixture.broker({ ready: false });
+    const waiting = createTopic('orders', { partitions: 1 });
+    await eventually(() => broker.assignments.length === 1);
+    broker.ready();
+    await waiting;
+    const creating = failureOf(createGroup('orders', 'g'));
+    await eventually(() => broker.assignments[0]?.revision === 2);
+    const stateOf = async (): Promise<GroupState | undefined> =>
+      (await admin.getGroup({ topic: 'orders', group: 'g' })).group?.state;
+    expect(await stateOf()).toBe(GroupState.CREATING);
+    // An answer to the revision before does not count.
+    broker.ready(broker.assignments.map((assignment) => ({ ...assignment, revision: 1 })));
+    expect(await creating).toMatchObject({ code: 'PARTITION_MOVING' });
+    expect(await stateOf()).toBe(GroupState.CREATING);
+    broker.ready();
+    await eventually(async () => (await stateOf()) === GroupState.ACTIVE);
+  });
+
+  describe('bad input', () => {
+    const name = 'x'.repeat(201);
+    const rows: [string, string, () => Promise<unknown>][] = [
+      ['CreateTopic without a topic', 'INVALID_FIELD', () => fixture.admin.createTopic({})],
+      ['CreateTopic with a long name', 'INVALID_FIELD', () => createTopic(name)],
+      ['CreateTopic with a leading dot', 'INVALID_FIELD', () => createTopic('.a')],
+      ['CreateTopic with 0 partitions', 'INVALID_FIELD', () => createTopic('a', { partitions: 0 })],
+      ['CreateTopic with 3 priority levels', 'NOT_IMPLEMENTED', () => createTopic('a', { priorityLevels: 3 })],
+      ['GetTopic without a name', 'INVALID_FIELD', () => fixture.admin.getTopic({ topic: '' })],
+      ['GetTopic of none', 'TOPIC_NOT_FOUND', () => fixture.admin.getTopic({ topic: 'none' })],
+      [
+        'ListTopics with a forged token',
+        'INVALID_FIELD',
+        () => fixture.admin.listTopics({ pageToken: 'AAAAAAAAAAAAAAAAAAAA' }),
+      ],
+      [
+        'ListTopics with page size -1',
+        'INVALID_FIELD',
+        () => fixture.admin.listTopics({ pageSize: -1, pageToken: '' }),
+      ],
+      [
+        'ListPartitions of none',
+        'TOPIC_NOT_FOUND',
+        () => fixture.admin.listPartitions({ topic: 'none', pageToken: '' }),
+      ],
+      [
+        'UpdateTopic without a mask',
+        'TOPIC_NOT_FOUND',
+        () => fixture.admin.updateTopic({ topic: Topic.fromPartial({ name: 'none' }) }),
+      ],
+      [
+        'DeleteTopic of none',
+        'TOPIC_NOT_FOUND',
+        () => fixture.admin.deleteTopic({ topic: 'none', etag: '', force: true }),
+      ],
+      ['CreateGroup without a group', 'INVALID_FIELD', () => fixture.admin.createGroup({})],
+      ['CreateGroup with an empty start', 'INVALID_FIELD', () => createGroup('a', 'g', { start: {} })],
+      ['CreateGroup with a filter', 'NOT_IMPLEMENTED', () => createGroup('a', 'g', { filter: 'key == "x"' })],
+      [
+        'DrainBroker with a bad name',
+        'INVALID_FIELD',
+        () => fixture.admin.drainBroker({ broker: 'a b', cancel: false }),
+      ],
+      [
+        'MovePartition',
+        'NOT_IMPLEMENTED',
+        () => fixture.admin.movePartition({ topic: 'a', partition: 0, broker: 'b' }),
+      ],
+      ['Rebalance', 'NOT_IMPLEMENTED', () => fixture.admin.rebalance({ dryRun: true })],
+      ['CreateDataSource', 'NOT_IMPLEMENTED', () => fixture.admin.createDataSource({})],
+      ['GetDataSource', 'NOT_IMPLEMENTED', () => fixture.admin.getDataSource({ dataSource: 'a' })],
+      ['ListDataSources', 'NOT_IMPLEMENTED', () => fixture.admin.listDataSources({ pageToken: '' })],
+      ['DeleteDataSource', 'NOT_IMPLEMENTED', () => fixture.admin.deleteDataSource({ dataSource: 'a' })],
+    ];
+
+    test.each(rows)('%s: %s', async (_, code, run) => {
+      const failure = await failureOf(run());
+      expect(failure).toMatchObject({ code });
+      if (code === 'INVALID_FIELD') {
+        expect(failure.violations).toEqual([
+          { field: expect.stringMatching(/./) as unknown, description: expect.stringMatching(/./) as unknown },
+        ]);
+      }
+    });
+  });
+});
