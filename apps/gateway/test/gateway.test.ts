@@ -245,7 +245,7 @@ describe('a gateway', () => {
     entries.push({ receipt: Buffer.from('nonsense'), outcome: Outcome.ACK, reason: '' });
     const request = { topic: 't', group: 'g', consumer: 'c', entries };
     const { results } = await answered<{ results: { error?: unknown }[] }>((callback) =>
-      client.acknowledge(request, metadata, options(), callback as never),
+      client.acknowledge(request, metadata, options(), callback),
     );
     expect(results.map(({ error }) => error === undefined)).toEqual([true, true, true, false]);
     expect(brokers[0].acknowledged).toEqual([5, 7]);

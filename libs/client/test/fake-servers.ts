@@ -127,7 +127,7 @@ export class FakeBroker extends FakeServer {
         });
         callback(null, { results });
       },
-    } as never);
+    });
   }
 
   #onFrame(request: RawPublishRequest, stream: ServerDuplexStream<RawPublishRequest, PublishStreamResponse>): void {
@@ -148,7 +148,7 @@ export class FakeBroker extends FakeServer {
       case 'fail': {
         const response = this.#store({ ...request, messages: request.messages.filter((_, at) => at !== answer.at) });
         const error = { $case: 'error', value: toStatus(new HermesError(answer.code, 'fake')) } as const;
-        response.results.splice(answer.at, 0, { outcome: error, durability: 0, duplicate: false });
+        response.results.splice(answer.at, 0, { outcome: error, durability: Durability.UNSPECIFIED, duplicate: false });
         stream.write(response);
       }
     }
@@ -265,7 +265,7 @@ export class FakeMeta extends FakeServer {
           stream.end();
         });
       },
-    } as never);
+    });
     this.server.addService(AdminServiceService, {
       getTopic: (
         call: ServerUnaryCall<GetTopicRequest, GetTopicResponse>,
@@ -278,7 +278,7 @@ export class FakeMeta extends FakeServer {
           callback(fail('TOPIC_NOT_FOUND'));
         }
       },
-    } as never);
+    });
   }
 
   /** Sets the owners of a topic's partitions and tells everybody. */

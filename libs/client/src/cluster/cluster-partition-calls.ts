@@ -62,13 +62,14 @@ export class ClusterPartitionCalls implements PartitionCalls {
       yield* readTogether(this.#deps, request, partitions, limits);
       return;
     }
-    let left = request.limit;
+    let left = request.limit === 0 ? Infinity : request.limit;
     for (const partition of partitions) {
-      for await (const response of readPartition(this.#deps, { ...request, limit: left }, partition, limits)) {
+      const limit = left === Infinity ? 0 : left;
+      for await (const response of readPartition(this.#deps, { ...request, limit }, partition, limits)) {
         left -= response.messages.length;
         yield response;
       }
-      if (request.limit > 0 && left <= 0) {
+      if (left <= 0) {
         return;
       }
     }

@@ -25,9 +25,10 @@ export async function* readPartition(
 ): AsyncGenerator<RawReadMessagesResponse> {
   const { topic } = request;
   let start: Position | undefined = request.start;
-  let left = request.limit;
-  for (;;) {
-    const asked: ReadMessagesRequest = { ...request, partitions: [partition], start, limit: left };
+  let left = request.limit === 0 ? Infinity : request.limit;
+  while (left > 0) {
+    const limit = left === Infinity ? 0 : left;
+    const asked: ReadMessagesRequest = { ...request, partitions: [partition], start, limit };
     const reconnectAtMs = Math.min(limits.deadlineAtMs, deps.environment.clock.monotonicMs() + RECONNECT_MS);
     const opened = await atOwner(deps, { topic, partition }, { ...limits, deadlineAtMs: reconnectAtMs }, (endpoint) =>
       firstOf(deps.channels.serverStream(endpoint, READ_MESSAGES, asked, limits)),
