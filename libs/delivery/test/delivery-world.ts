@@ -21,7 +21,7 @@ export interface Bugs {
   /** Changes what is written. */
   readonly changes?: (changes: readonly GroupChange[]) => readonly GroupChange[];
   /** Changes a receipt before it is judged. */
-  readonly settle?: (request: SettleRequest, dispatcher: GroupDispatcher) => SettleRequest;
+  readonly settle?: (request: SettleRequest, latest: Dispatch) => SettleRequest;
   /** Changes what a new owner loads. */
   readonly load?: (snapshot: GroupSnapshot) => GroupSnapshot;
   /** Changes the hash of a key on its way in. */
@@ -48,6 +48,8 @@ interface Truth {
   dueAtMs: number;
   fate: 'open' | 'acked' | 'dead';
   current: Delivery | undefined;
+  /** An acknowledgement was taken on. */
+  acknowledged: boolean;
 }
 
 const POLICY = { initialMs: 40, maxMs: 400, multiplier: 2, jitter: 0.2, maxAttempts: 3 };
@@ -123,7 +125,7 @@ export class DeliveryWorld {
       this.#settle(delivery, { kind: SETTLE.ack });
     }
     this.#pump();
-    if (this.#simulation.nowMs < 11_000) {
+    if (this.#log.some(({ fate }) => fate === 'open') && this.#simulation.nowMs < 11_000) {
       this.#simulation.after(25, 'poll', () => {
         this.#poll();
       });
@@ -158,7 +160,7 @@ export class DeliveryWorld {
   #publish(): void {
     if (this.#log.length < LOG_RECORDS) {
       const keyHash = this.#random.integer(0, 3);
-      this.#log.push({ keyHash, attempts: 0, dueAtMs: 0, fate: 'open', current: undefined });
+      this.#log.push({ keyHash, attempts: 0, dueAtMs: 0, fate: 'open', current: undefined, acknowledged: false });
     }
   }
 
@@ -246,11 +248,12 @@ export class DeliveryWorld {
   #settle(delivery: Delivery, what: Pick<SettleRequest, 'kind' | 'deadlineMs'>): void {
     const { lane, offset, attempt, deliveryNo, consumerEpoch } = delivery;
     const asked: SettleRequest = { lane, offset, attempt, deliveryNo, consumerEpoch, ...what };
-    const request = this.#bugs.settle?.(asked, this.#dispatcher) ?? asked;
+    const request = this.#bugs.settle?.(asked, (this.#log[offset] as Truth).current ?? delivery) ?? asked;
     const outcome = this.#dispatcher.settle(request, this.#now());
     this.#simulation.note(`settle ${what.kind} of ${offset}#${attempt}/${deliveryNo}: ${outcome.kind}`);
     this.#checkSettle(delivery, what.kind, outcome);
     if (outcome.kind === 'pending' && what.kind === SETTLE.ack) {
+      (this.#log[offset] as Truth).acknowledged = true;
       const answer = (): void => {
         check(this.#isSettled(offset) && !this.#dead.has(offset), `ack of ${offset} was answered before it was stored`);
       };
@@ -421,7 +424,7 @@ export class DeliveryWorld {
       const [retry, isDead] = [this.#retries.get(offset), this.#dead.has(offset)];
       const fate = !this.#isSettled(offset) ? 'open' : isDead ? 'dead' : 'acked';
       check(truth.fate === 'open' || truth.fate === fate, `${offset} went from ${truth.fate} to ${fate}`);
-      check(fate !== 'acked' || truth.current !== undefined || this.#wasDelivered(offset), `${offset} is lost`);
+      check(fate !== 'acked' || truth.acknowledged, `${offset} is lost`);
       const attempts = retry?.attempts ?? truth.attempts;
       check(attempts === truth.attempts || attempts === truth.attempts + 1, `${offset} lost an attempt`);
       if (attempts > truth.attempts || fate !== 'open') {
@@ -438,10 +441,6 @@ export class DeliveryWorld {
       truth.attempts = attempts;
       truth.dueAtMs = retry?.dueAtMs ?? truth.dueAtMs;
     });
-  }
-
-  #wasDelivered(offset: number): boolean {
-    return this.#past.some((delivery) => delivery.offset === offset);
   }
 
   #isSettled(offset: number): boolean {

@@ -1,0 +1,222 @@
+import {
+  Credit,
+  type DeliveryMode,
+  GroupDispatcher,
+  type GroupDispatcherOptions,
+  type GroupSnapshot,
+  type RetryEntry,
+  SETTLE,
+  type SettleOutcome,
+} from './index.js';
+
+const at = (ms: number): { monotonicMs: number; storeMs: number } => ({ monotonicMs: ms, storeMs: ms });
+const EMPTY: GroupSnapshot = {
+  groupId: 1,
+  consumerEpoch: 0,
+  token: 0,
+  generation: 0,
+  lanes: [{ lane: 0, floor: 0, settled: [] }],
+  retries: [],
+};
+
+class Fixture {
+  readonly dispatcher: GroupDispatcher;
+  #deliveryNo = 0;
+
+  constructor(mode: DeliveryMode, more: Partial<GroupDispatcherOptions> = {}) {
+    const retry = { initialMs: 1_000, maxMs: 60_000, multiplier: 2, jitter: 0, maxAttempts: 3 };
+    this.dispatcher = new GroupDispatcher({
+      mode,
+      settings: { retry, paused: false },
+      snapshot: EMPTY,
+      redeliveredBelow: [0],
+      nextDeliveryNo: () => (this.#deliveryNo += 1),
+      random: { next: () => 0 },
+      ...more,
+    });
+  }
+
+  feed(from: number, keyHashes: number[], bytes = 10): void {
+    const offsets = keyHashes.map((_, index) => from + index);
+    const ends = keyHashes.map((_, index) => (index + 1) * bytes);
+    this.dispatcher.feed(0, { from, nextOffset: from + keyHashes.length, offsets, keyHashes, ends });
+  }
+
+  join(id: number, { epoch = 0, messages = 100, bytes = 1_000_000 } = {}): void {
+    const credit = new Credit(messages, bytes);
+    this.dispatcher.subscribe({ id, consumer: `c${id}`, consumerEpoch: epoch, ackDeadlineMs: 30_000, credit });
+    this.commit();
+  }
+
+  deliver(ms: number): string[] {
+    return this.dispatcher
+      .dispatch(at(ms))
+      .flatMap(({ dispatches }) =>
+        dispatches.map(({ offset, attempt, deliveryNo }) => `${offset}#${attempt}/${deliveryNo}`),
+      );
+  }
+
+  settle(
+    kind: 1 | 2 | 3 | 4,
+    delivery: string,
+    ms: number,
+    more: { delayMs?: number; epoch?: number } = {},
+  ): SettleOutcome {
+    const [offset = 0, attempt = 0, deliveryNo = 0] = delivery.split(/[#/]/).map(Number);
+    const receipt = { lane: 0, offset, attempt, deliveryNo, consumerEpoch: more.epoch ?? 0 };
+    return this.dispatcher.settle({ kind, ...receipt, delayMs: more.delayMs }, at(ms));
+  }
+
+  commit(ms = 0): string[] {
+    const batch = this.dispatcher.takeChanges(at(ms));
+    if (batch !== undefined) {
+      this.dispatcher.committed(batch.ticket);
+    }
+    return batch?.changes.map(({ kind }) => kind) ?? [];
+  }
+}
+
+const stored = (offset: number, keyHash: number, attempts: number): RetryEntry => ({
+  lane: 0,
+  offset,
+  dueAtMs: 0,
+  attempts,
+  strikes: 0,
+  keyHash,
+  reason: '',
+  generation: 0,
+});
+
+describe('GroupDispatcher', () => {
+  it('brings delays of 60 s and 3 s, set in that order, back after 3 s and after 60 s', () => {
+    const group = new Fixture('shared');
+    group.feed(0, [0, 0]);
+    group.join(1);
+    expect(group.deliver(0)).toEqual(['0#1/1', '1#1/2']);
+    group.settle(SETTLE.nack, '0#1/1', 0, { delayMs: 60_000 });
+    group.settle(SETTLE.nack, '1#1/2', 0, { delayMs: 3_000 });
+    expect(group.commit()).toEqual(['retry', 'retry', 'cursor']);
+    expect(group.deliver(2_999)).toEqual([]);
+    expect(group.deliver(3_000)).toEqual(['1#2/3']);
+    expect(group.deliver(59_999).filter((d) => d.startsWith('0'))).toEqual([]);
+    expect(group.deliver(60_000)).toEqual(['0#2/4']);
+  });
+
+  it('makes one retry of a nack that is repeated after an unknown outcome', () => {
+    const group = new Fixture('shared');
+    group.feed(0, [0]);
+    group.join(1);
+    group.deliver(0);
+    expect(group.settle(SETTLE.nack, '0#1/1', 0).kind).toBe('pending');
+    expect(group.settle(SETTLE.nack, '0#1/1', 1).kind).toBe('pending');
+    expect(group.commit()).toEqual(['retry', 'cursor']);
+    expect(group.settle(SETTLE.nack, '0#1/1', 2)).toEqual({ kind: 'done' });
+    expect(group.settle(SETTLE.ack, '0#1/1', 2)).toEqual({ kind: 'stale' });
+    expect(group.commit()).toEqual([]);
+  });
+
+  it('does not let a message expire whose settle is being written', () => {
+    const group = new Fixture('shared');
+    group.feed(0, [0]);
+    group.join(1);
+    group.deliver(0);
+    group.settle(SETTLE.ack, '0#1/1', 29_999);
+    const batch = group.dispatcher.takeChanges(at(29_999));
+    group.dispatcher.tick(at(40_000));
+    group.dispatcher.committed(batch?.ticket ?? 0);
+    expect(group.commit()).toEqual([]);
+    expect(group.settle(SETTLE.ack, '0#1/1', 40_000)).toEqual({ kind: 'settledBefore' });
+  });
+
+  it('writes a dead letter once, with the settle of the last attempt', () => {
+    const group = new Fixture('shared');
+    group.feed(0, [0]);
+    group.join(1);
+    let now = 0;
+    for (const kinds of [['retry', 'cursor'], ['retry'], ['retryDone', 'deadLetter']]) {
+      const [delivery = ''] = group.deliver(now);
+      group.settle(SETTLE.nack, delivery, now);
+      expect(group.commit()).toEqual(kinds);
+      now += 10_000;
+    }
+    expect(group.deliver(now)).toEqual([]);
+  });
+
+  it('keeps a key in order when a parked message is loaded before an older one that was not stored', () => {
+    const group = new Fixture('keyOrdered', { snapshot: { ...EMPTY, retries: [stored(1, 7, 0)] } });
+    group.join(1);
+    expect(group.deliver(0)).toEqual([]);
+    group.feed(0, [7, 7]);
+    expect(group.deliver(0)).toEqual(['0#1/1']);
+    group.settle(SETTLE.ack, '0#1/1', 0);
+    expect(group.deliver(0)).toEqual([]);
+    group.commit();
+    expect(group.deliver(0)).toEqual(['1#1/2']);
+  });
+
+  it('delivers a loaded retry below the floor without waiting for a new record', () => {
+    const lanes = [{ lane: 0, floor: 5, settled: [] }];
+    const group = new Fixture('exclusive', { snapshot: { ...EMPTY, lanes, retries: [stored(2, 0, 1)] } });
+    group.join(1, { epoch: 1 });
+    expect(group.deliver(0)).toEqual(['2#2/1']);
+  });
+
+  it('lets nothing pass a failing message in strict order until it is dead', () => {
+    const group = new Fixture('exclusive');
+    group.feed(0, [0, 0, 0]);
+    group.join(1, { epoch: 1 });
+    expect(group.deliver(0)).toEqual(['0#1/1', '1#1/2', '2#1/3']);
+    group.settle(SETTLE.nack, '0#1/1', 0, { epoch: 1 });
+    expect(group.settle(SETTLE.ack, '1#1/2', 0, { epoch: 1 })).toEqual({ kind: 'stale' });
+    group.commit();
+    expect(group.deliver(1_000)).toEqual(['0#2/4']);
+    group.settle(SETTLE.nack, '0#2/4', 1_000, { epoch: 1 });
+    group.commit(1_000);
+    expect(group.deliver(9_000)).toEqual(['0#3/5']);
+    group.settle(SETTLE.nack, '0#3/5', 9_000, { epoch: 1 });
+    expect(group.deliver(9_000)).toEqual([]);
+    group.commit(9_000);
+    expect(group.deliver(9_000)).toEqual(['1#1/6', '2#1/7']);
+  });
+
+  it('refuses a former holder in subscribe and settle', () => {
+    const group = new Fixture('exclusive');
+    group.feed(0, [0]);
+    group.join(1, { epoch: 5 });
+    group.deliver(0);
+    group.join(2, { epoch: 6 });
+    expect(group.settle(SETTLE.ack, '0#1/1', 0, { epoch: 5 })).toEqual({ kind: 'fenced', consumerEpoch: 6 });
+    expect(group.dispatcher.fencingToken).toBe(2);
+    expect(group.deliver(0)).toEqual(['0#1/2']);
+  });
+
+  it('gives a message above the byte credit alone, and holds nobody up for a full socket', () => {
+    const group = new Fixture('shared');
+    group.feed(0, [0, 0], 500);
+    group.join(1, { bytes: 100 });
+    expect(group.deliver(0)).toEqual(['0#1/1']);
+    group.dispatcher.setWritable(1, false);
+    group.join(2);
+    expect(group.deliver(0)).toEqual(['1#1/2']);
+  });
+
+  it('settles thousands in random order and is left with exactly the unsettled ones', () => {
+    const group = new Fixture('shared');
+    group.feed(
+      0,
+      Array.from({ length: 4_000 }, () => 0),
+    );
+    group.join(1, { messages: 10_000 });
+    const deliveries = [0, 1, 2, 3].flatMap(() => group.deliver(0));
+    const order = [...deliveries].sort(
+      (a, b) => ((Number.parseInt(a, 10) * 7_919) % 4_001) - ((Number.parseInt(b, 10) * 7_919) % 4_001),
+    );
+    for (const delivery of order.filter((each) => Number.parseInt(each, 10) % 10 !== 0)) {
+      group.settle(SETTLE.ack, delivery, 0);
+    }
+    group.commit();
+    expect(group.dispatcher.counts([4_000])).toEqual([
+      { lane: 0, floor: 0, unsettled: 400, inFlight: 400, retrying: 0 },
+    ]);
+  });
+});
