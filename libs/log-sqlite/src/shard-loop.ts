@@ -6,6 +6,7 @@ import { invariant } from '@hermes/runtime';
 import { type DirectoryLock, lockDirectory } from './directory-lock.js';
 import type { PackedPage } from './lane-table.js';
 import { Shard } from './shard.js';
+import { openShardFile } from './shard-file.js';
 import type {
   CallRequest,
   ErrorAnswer,
@@ -148,7 +149,7 @@ export class ShardLoop {
         this.#lock = lockDirectory(request.path);
         return undefined;
       case 'openFile':
-        this.#shard = new Shard(request.path);
+        this.#shard = new Shard(openShardFile(request.path));
         return undefined;
       case 'open':
         return this.#open(request);

@@ -5,7 +5,7 @@ import { GroupTables } from './group-tables.js';
 import { type OpenResult, openPartition } from './open-partition.js';
 import { FencedError, type PartitionSession } from './partition-session.js';
 import { type PartitionAddress, PartitionTables } from './partition-tables.js';
-import { openShardFile, type ShardFile } from './shard-file.js';
+import type { ShardFile } from './shard-file.js';
 import type { ConnectionSettings, SessionId, WriteAnswer, WriteRequest } from './shard-protocol.js';
 import { sqliteFault } from './sqlite-fault.js';
 import { Sweeper } from './sweeper.js';
@@ -31,8 +31,8 @@ export class Shard {
   #lastSession = 0;
   #uncheckpointedBytes = 0;
 
-  constructor(path: string) {
-    this.#file = openShardFile(path);
+  constructor(file: ShardFile) {
+    this.#file = file;
     this.#partitionTables = new PartitionTables(this.#file);
     this.#groupTables = new GroupTables(this.#file);
     this.#sweeper = new Sweeper(this.#file, this.#partitionTables, this.#groupTables);

@@ -24,12 +24,13 @@ describe('durability', () => {
   it('runs its connections with WAL and synchronous = FULL', async () => {
     using directory = temporaryDirectory();
     const engine = await openEmbeddedEngine({ directory: directory.path, onFatal: failOnFatal });
+    const settings = await engine.settings();
+    await engine.close();
     const FULL = 2;
-    expect(await engine.settings()).toEqual([
+    expect(settings).toEqual([
       { journalMode: 'wal', synchronous: FULL, pageBytes: 16_384 },
       { journalMode: 'wal', synchronous: FULL, pageBytes: 16_384 },
     ]);
-    await engine.close();
   });
 
   it('syncs once per commit, before it answers', () => {

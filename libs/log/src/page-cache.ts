@@ -65,7 +65,15 @@ export class PageCache {
     if (from >= log.nextOffset) {
       return RecordBlock.empty(from);
     }
-    const block = this.#cached(log, from) ?? (await this.#join(log, from)) ?? (await this.#load(log, from));
+    let block = this.#cached(log, from);
+    const load = block === undefined ? this.#loading(log, from) : undefined;
+    if (load !== undefined) {
+      this.counters.joined += 1;
+      const joined = await load;
+      // It may have ended below: this reader then needs the page behind it.
+      block = covers(joined, from) ? joined : undefined;
+    }
+    block ??= await this.#load(log, from);
     return block.slice(from, bounds.maxRecords, bounds.maxBytes);
   }
 
@@ -89,13 +97,11 @@ export class PageCache {
     return undefined;
   }
 
-  /** Waits for a load that starts at or shortly before `from`; undefined if there is none or it ended below. */
-  async #join(log: MessageLog, from: number): Promise<RecordBlock | undefined> {
+  /** A load under way that starts at or shortly before `from`. */
+  #loading(log: MessageLog, from: number): Promise<RecordBlock> | undefined {
     for (const [start, load] of this.#lanes.get(log)?.loads ?? []) {
       if (start <= from && from < start + PAGE_RECORDS_MAX) {
-        this.counters.joined += 1;
-        const block = await load;
-        return covers(block, from) ? block : undefined;
+        return load;
       }
     }
     return undefined;
