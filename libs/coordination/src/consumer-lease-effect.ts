@@ -41,7 +41,7 @@ export interface LeasedGroup {
 
 /** A consumer that comes. */
 export interface ConsumerJoin {
-  /** Its number within the stream, from 1. */
+  /** Its number within the stream, from 1; never used twice on a stream, also not after `leave`. */
   readonly member: number;
   readonly topic: string;
   readonly group: string;

@@ -176,7 +176,7 @@ class IgnoresObserved extends BrokerLeases {
 
 describe('broker leases under faults', () => {
   it('never have two owners, never reuse an epoch, and serve every partition once healed', () => {
-    const report = runSeeds({ seeds: 1_200, scenario: scenario() });
+    const report = runSeeds({ seeds: 1_000, scenario: scenario() });
     expect(report.events).toBeGreaterThan(1_000);
   });
 

@@ -156,7 +156,7 @@ class BelievesClaims extends ConsumerLeases {
 
 describe('consumer leases of an EXCLUSIVE group under faults', () => {
   it('never have two holders, never share a consumer_epoch, and serve every partition once healed', () => {
-    runSeeds({ seeds: 1_200, scenario: scenario() });
+    runSeeds({ seeds: 600, scenario: scenario() });
   });
 
   describe('planted bugs are found', () => {

@@ -17,7 +17,6 @@ export interface ConsumerBugs {
 
 export const TTL_MS = 10_000;
 export const PARTITIONS = 4;
-const MEMBER = 1;
 const GROUP: LeasedGroup = { topic: 't', group: 'g', mode: 'EXCLUSIVE', partitions: PARTITIONS, revision: 1 };
 
 type Sent = Extract<ConsumerLeaseEffect, { kind: 'grant' } | { kind: 'revoke' }>;
@@ -164,6 +163,8 @@ export class SimulatedConsumer {
   #held = new HeldAssignments();
   #end: StreamEnd | undefined;
   #session = 0;
+  /** Never used twice on one stream: a grant that crosses a leave must not be taken for the next join's. */
+  #member = 1;
   #answeredAtMs = 0;
 
   constructor(world: ConsumerWorld, node: SimulationNode) {
@@ -189,9 +190,11 @@ export class SimulatedConsumer {
   /** Leaves and joins again. */
   rejoin(): void {
     if (this.node.state === 'running') {
+      const member = this.#member;
+      this.#member += 1;
       this.#held.clear();
       this.#send('leave', (session) => {
-        this.#world.meta.apply((leases, nowMs) => leases.leave(session, MEMBER, nowMs));
+        this.#world.meta.apply((leases, nowMs) => leases.leave(session, member, nowMs));
       });
       this.#join();
     }
@@ -202,7 +205,7 @@ export class SimulatedConsumer {
       return;
     }
     this.#tick();
-    if (session !== this.#session) {
+    if (session !== this.#session || (effect.member !== this.#member && effect.member !== 0)) {
       return;
     }
     if (effect.kind === 'revoke') {
@@ -261,7 +264,7 @@ export class SimulatedConsumer {
 
   #join(): void {
     const held = this.#held.all;
-    const consumer = { member: MEMBER, topic: 't', group: 'g', consumer: this.#name, zone: '', maxPartitions: 0 };
+    const consumer = { member: this.#member, topic: 't', group: 'g', consumer: this.#name, zone: '', maxPartitions: 0 };
     this.#send('join', (session) => {
       this.#world.meta.apply((leases, nowMs) => leases.join(session, { ...consumer, held }, nowMs));
     });
@@ -303,9 +306,10 @@ export class SimulatedConsumer {
 
   #release(held: HeldPartition): void {
     if (this.#held.release(held)) {
+      const member = this.#member;
       const send = (): void => {
         this.#send('released', (session) => {
-          this.#world.meta.apply((leases, nowMs) => leases.released(session, MEMBER, held, nowMs));
+          this.#world.meta.apply((leases, nowMs) => leases.released(session, member, held, nowMs));
         });
       };
       send();
