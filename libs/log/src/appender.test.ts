@@ -72,8 +72,10 @@ describe('Appender', () => {
       void appender.append(records(count), FOREVER);
     }
     const counts: number[] = [];
-    for (await turn(); log.pending.length > 0; await turn()) {
+    await turn();
+    while (log.pending.length > 0) {
       counts.push(log.store().count);
+      await turn();
     }
     expect(counts).toEqual([2, 3, 9, 1]);
   });

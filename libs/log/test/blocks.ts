@@ -1,4 +1,4 @@
-import { AppendBatch, type RecordBlock } from '@hermes/log';
+import { AppendBatch, type RecordBlock } from '../src/index.js';
 
 /** A block of `count` records of `bytes` each, from `from` on; its texts are the offsets. */
 export function blockAt(from: number, count: number, bytes = 10): RecordBlock {

@@ -5,7 +5,7 @@ import {
   type ReadBounds,
   RecordBlock,
   type TruncateOutcome,
-} from '@hermes/log';
+} from '../src/index.js';
 import { createDeferred, type Deferred } from '@hermes/runtime';
 
 /** A lane in memory whose appends are answered when the test says so, and whose reads are counted. */
