@@ -3,6 +3,7 @@ import {
   type AckEntry,
   type AcknowledgeResponse,
   type Delivery,
+  type DescribeGroupResponse,
   fromServiceError,
   type HermesError,
   Message,
@@ -142,6 +143,18 @@ export class BrokerFixture {
     };
     return new Promise((resolve, reject) => {
       this.client.acknowledge(request, (error, response) => {
+        if (error === null) {
+          resolve(response);
+        } else {
+          reject(fromServiceError(error));
+        }
+      });
+    });
+  }
+
+  describeGroup(topic: string, group: string): Promise<DescribeGroupResponse> {
+    return new Promise((resolve, reject) => {
+      this.partitions.describeGroup({ topic, group }, (error, response) => {
         if (error === null) {
           resolve(response);
         } else {

@@ -27,9 +27,8 @@ export interface MemberEvents {
 export class GroupMember implements Attachment {
   readonly subscription: Subscription;
   readonly consumerEpoch: number;
-  /** The epoch that receipts carry: 0 unless the group is EXCLUSIVE. */
-  readonly #receiptEpoch: number;
   readonly #partition: number;
+  readonly #receiptEpoch: number;
   readonly #receiptTag: Uint8Array;
   readonly #events: MemberEvents;
   #waiting: FrameEntry[] = [];
@@ -41,14 +40,15 @@ export class GroupMember implements Attachment {
     readonly subscription: Subscription;
     readonly partition: number;
     readonly consumerEpoch: number;
+    /** The epoch that its receipts carry; 0 unless the group is EXCLUSIVE. */
     readonly receiptEpoch: number;
     readonly receiptTag: Uint8Array;
     readonly events: MemberEvents;
   }) {
     this.subscription = options.subscription;
     this.consumerEpoch = options.consumerEpoch;
-    this.#receiptEpoch = options.receiptEpoch;
     this.#partition = options.partition;
+    this.#receiptEpoch = options.receiptEpoch;
     this.#receiptTag = options.receiptTag;
     this.#events = options.events;
   }

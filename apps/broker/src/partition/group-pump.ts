@@ -131,7 +131,8 @@ export class GroupPump implements ChangeSource {
       subscription,
       partition: this.#partition.number,
       consumerEpoch,
-      receiptTag: this.#partition.receipts.tag(this.#settings.id, consumer, consumerEpoch),
+      receiptEpoch,
+      receiptTag: this.#partition.receipts.tag(this.#settings.id, consumer, receiptEpoch),
       events: {
         writable: (each, isWritable) => {
           this.#dispatcher.setWritable(each.id, isWritable);
