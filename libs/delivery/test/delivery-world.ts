@@ -115,7 +115,7 @@ export class DeliveryWorld {
     });
     const [counts] = this.#dispatcher.counts([this.#log.length]);
     check(counts?.unsettled === 0 && counts.inFlight === 0 && counts.retrying === 0, 'counts are not zero at the end');
-    check(counts?.floor === this.#log.length, 'the floor is not the end of the log');
+    check(counts.floor === this.#log.length, 'the floor is not the end of the log');
     check(this.#dispatcher.gauges.windowRecords === 0 && this.#dispatcher.gauges.windowBytes === 0, 'window leaks');
   }
 
@@ -200,7 +200,7 @@ export class DeliveryWorld {
     const outcome = this.#dispatcher.subscribe(request);
     check(outcome.kind === 'accepted', 'the newest holder was refused');
     this.#subscriptions.set(id, consumerEpoch);
-    for (const fenced of outcome.kind === 'accepted' ? outcome.fenced : []) {
+    for (const fenced of outcome.fenced) {
       this.#subscriptions.delete(fenced);
       this.#giveUp(fenced);
     }
@@ -430,17 +430,23 @@ export class DeliveryWorld {
       if (attempts > truth.attempts || fate !== 'open') {
         truth.current = undefined;
       }
-      if (isDead && truth.fate === 'open') {
-        check(this.#dead.get(offset)?.attempts === POLICY.maxAttempts, `${offset} died too early`);
-      }
-      if (retry !== undefined && attempts > truth.attempts) {
-        const wait = retry.dueAtMs - (this.#simulation.nowMs + 1_000_000);
-        check(wait > POLICY.initialMs - 2 * COMMIT_MS_MAX, `${offset} has a wait of ${wait} ms`);
-      }
+      this.#checkFailure(offset, truth);
       truth.fate = fate;
       truth.attempts = attempts;
       truth.dueAtMs = retry?.dueAtMs ?? truth.dueAtMs;
     });
+  }
+
+  /** A dead letter has had all its attempts, and a retry waits as long as the policy says. */
+  #checkFailure(offset: number, truth: Truth): void {
+    const retry = this.#retries.get(offset);
+    if (this.#dead.has(offset) && truth.fate === 'open') {
+      check(this.#dead.get(offset)?.attempts === POLICY.maxAttempts, `${offset} died too early`);
+    }
+    if (retry !== undefined && retry.attempts > truth.attempts) {
+      const wait = retry.dueAtMs - (this.#simulation.nowMs + 1_000_000);
+      check(wait > POLICY.initialMs - 2 * COMMIT_MS_MAX, `${offset} has a wait of ${wait} ms`);
+    }
   }
 
   #isSettled(offset: number): boolean {

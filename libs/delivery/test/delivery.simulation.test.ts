@@ -4,7 +4,7 @@ import { type DeliveryMode, type GroupChange } from '../src/index.js';
 import { type Bugs, DeliveryWorld } from './delivery-world.js';
 
 const MODES: readonly DeliveryMode[] = ['shared', 'keyOrdered', 'exclusive'];
-const SEEDS = 1_000;
+const SEEDS = 400;
 const SEEDS_TO_FIND_A_BUG = 400;
 
 describe.each(MODES)('group delivery under faults, %s', (mode) => {
