@@ -1,1 +1,2 @@
-export {};
+export { runCli } from './program.js';
+export { Terminal } from './terminal.js';

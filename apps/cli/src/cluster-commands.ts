@@ -1,0 +1,34 @@
+import { type Command } from 'commander';
+import type * as Commands from './commands/cluster.js';
+import { type RunClient } from './program.js';
+
+const load = (): Promise<typeof Commands> => import('./commands/cluster.js');
+
+/** hermes cluster, hermes broker list | drain, hermes partition list */
+export function addClusterCommands(program: Command, run: RunClient): void {
+  program
+    .command('cluster')
+    .description('show the leader, the meta-servers and the brokers')
+    .action(() => run(load, (commands, session) => commands.showCluster(session)));
+  const broker = program.commands.find((command) => command.name() === 'broker') ?? program.command('broker');
+  broker
+    .command('list')
+    .description('list the brokers')
+    .action(() => run(load, (commands, session) => commands.listBrokers(session)));
+  broker
+    .command('drain <broker>')
+    .description('move its partitions to others, before it is stopped')
+    .option('--wait', 'until it has none left')
+    .option('--cancel', 'let it take partitions again')
+    .action((name: string, flags: { wait?: boolean; cancel?: boolean }) =>
+      run(load, (commands, session) => commands.drainBroker(session, name, flags)),
+    );
+  program
+    .command('partition')
+    .description('look at partitions')
+    .command('list [topic]')
+    .description('list partitions and their owners')
+    .action((topic: string | undefined) =>
+      run(load, (commands, session) => commands.listPartitions(session, topic ?? '')),
+    );
+}

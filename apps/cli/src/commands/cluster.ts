@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  BrokerState,
+  DrainBrokerResponse,
+  GetClusterResponse,
+  type GetClusterResponse_Broker,
+  ListPartitionsRequest,
+  ListPartitionsResponse,
+  type ListPartitionsResponse_Partition,
+  PartitionState,
+} from '@hermes/contracts';
+import { facts, show, table } from '../output.js';
+import { type Session } from '../session.js';
+
+/** How often a waiting drain asks what is left. */
+const DRAIN_POLL_MS = 500;
+
+const BROKER_STATES = {
+  [BrokerState.ACTIVE]: 'active',
+  [BrokerState.DRAINING]: 'draining',
+  [BrokerState.GONE]: 'gone',
+  [BrokerState.UNSPECIFIED]: '',
+};
+const PARTITION_STATES = {
+  [PartitionState.OWNED]: 'owned',
+  [PartitionState.MOVING]: 'moving',
+  [PartitionState.UNOWNED]: 'unowned',
+  [PartitionState.UNSPECIFIED]: '',
+};
+
+/** hermes cluster */
+export async function showCluster(session: Session): Promise<void> {
+  await show(session, await getCluster(session), GetClusterResponse, (cluster) => [
+    ...facts([
+      ['leader', cluster.leaderEndpoint],
+      ['leader epoch', cluster.leaderEpoch],
+      ['meta-servers', cluster.metaServers.join(', ')],
+      ['unowned partitions', cluster.unownedPartitions],
+    ]),
+    '',
+    ...brokerTable(cluster.brokers),
+  ]);
+}
+
+/** hermes broker list */
+export async function listBrokers(session: Session): Promise<void> {
+  await show(session, await getCluster(session), GetClusterResponse, ({ brokers }) => brokerTable(brokers));
+}
+
+/** hermes broker drain B: moves its partitions away; with `wait`, until none is left. */
+export async function drainBroker(
+  session: Session,
+  broker: string,
+  flags: { readonly wait?: boolean; readonly cancel?: boolean },
+): Promise<void> {
+  const request = { broker, cancel: flags.cancel ?? false };
+  const ask = (): Promise<DrainBrokerResponse> =>
+    session.unary((metadata, options, done) => session.admin.drainBroker(request, metadata, options, done));
+  let response = await ask();
+  while (flags.wait === true && !request.cancel && response.partitionsLeft > 0) {
+    session.terminal.note(`${broker}: ${response.partitionsLeft} partitions left …`);
+    await sleep(DRAIN_POLL_MS);
+    response = await ask();
+  }
+  await show(session, response, DrainBrokerResponse, ({ partitionsLeft }) => [
+    request.cancel
+      ? `${broker} takes partitions again; it owns ${partitionsLeft}`
+      : `${broker} is draining; partitions left: ${partitionsLeft}`,
+  ]);
+}
+
+/** hermes partition list [T] */
+export async function listPartitions(session: Session, topic: string): Promise<void> {
+  const found: ListPartitionsResponse_Partition[] = [];
+  let pageToken = '';
+  do {
+    const request = ListPartitionsRequest.fromPartial({ topic, pageToken });
+    const page = await session.unary<ListPartitionsResponse>((metadata, options, done) =>
+      session.admin.listPartitions(request, metadata, options, done),
+    );
+    pageToken = page.nextPageToken;
+    found.push(...page.partitions);
+  } while (pageToken !== '');
+  await show(session, { partitions: found, nextPageToken: '' }, ListPartitionsResponse, ({ partitions }) =>
+    table(
+      ['TOPIC', 'PARTITION', 'BROKER', 'EPOCH', 'STATE'],
+      partitions.map((one) => [one.topic, one.partition, one.broker, one.epoch, PARTITION_STATES[one.state]]),
+    ),
+  );
+}
+
+function getCluster(session: Session): Promise<GetClusterResponse> {
+  return session.unary((metadata, options, done) => session.admin.getCluster({}, metadata, options, done));
+}
+
+function brokerTable(brokers: readonly GetClusterResponse_Broker[]): string[] {
+  if (brokers.length === 0) {
+    return ['no brokers yet – start one with `hermes broker`'];
+  }
+  return table(
+    ['BROKER', 'ENDPOINT', 'ZONE', 'GROUP', 'STATE', 'PARTITIONS', 'BUILD'],
+    brokers.map((one) => [
+      ...[one.name, one.endpoint, one.zone, one.brokerGroup],
+      ...[BROKER_STATES[one.state], one.partitions, one.build],
+    ]),
+  );
+}

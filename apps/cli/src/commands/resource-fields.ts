@@ -1,0 +1,139 @@
+import {
+  Durability,
+  type Duration,
+  durationFromMs,
+  durationToMs,
+  type Group,
+  GroupMode,
+  PositionEdge,
+  Position,
+  type RetryPolicy,
+  StorageClass,
+  type Topic,
+} from '@hermes/contracts';
+import { type GroupFlags, type RetryFlags, type TopicFlags } from '../flags/resource-flags.js';
+import { durationWords } from '../output.js';
+
+const STORAGE_CLASSES = { embedded: StorageClass.EMBEDDED, mysql: StorageClass.MYSQL, kafka: StorageClass.KAFKA };
+const DURABILITIES = {
+  durable: Durability.DURABLE,
+  replicated: Durability.REPLICATED,
+  buffered: Durability.BUFFERED,
+};
+const MODES = {
+  exclusive: GroupMode.EXCLUSIVE,
+  shared: GroupMode.SHARED,
+  'key-ordered': GroupMode.KEY_ORDERED,
+};
+
+/** The topic that flags describe; what is not given stays at the server's default. */
+export function topicOf(name: string, flags: TopicFlags, before?: Topic): Partial<Topic> {
+  return {
+    name,
+    ...given('partitions', flags.partitions),
+    ...given('storageClass', flags.storageClass && STORAGE_CLASSES[flags.storageClass]),
+    ...given('priorityLevels', flags.priorityLevels),
+    ...given('maxBodyBytes', flags.maxBodyBytes),
+    ...given('retentionAge', duration(flags.retentionAge)),
+    ...given('retentionBytes', flags.retentionBytes),
+    ...given('hardRetentionAge', duration(flags.hardRetentionAge)),
+    ...given('retry', retryOf(flags, before?.retry)),
+    ...given('requiredDurability', flags.requiredDurability && DURABILITIES[flags.requiredDurability]),
+    ...given('brokerGroup', flags.brokerGroup),
+    ...given('paused', flags.paused),
+    ...given('etag', flags.etag ?? before?.etag),
+  };
+}
+
+/** The group that flags describe. */
+export function groupOf(topic: string, name: string, flags: GroupFlags, before?: Group): Partial<Group> {
+  return {
+    topic,
+    name,
+    ...given('mode', flags.mode && MODES[flags.mode]),
+    ...given('start', flags.start && Position.fromJSON(flags.start)),
+    ...given('ackDeadline', duration(flags.ackDeadline)),
+    ...given('retry', retryOf(flags, before?.retry)),
+    ...given('filter', flags.filter),
+    ...given('deadLetterExpired', flags.deadLetterExpired),
+    ...given('paused', flags.paused),
+    ...given('etag', flags.etag ?? before?.etag),
+  };
+}
+
+/** True if flags change a part of the retry policy, which is one field: the rest must be read first. */
+export function changesRetry(flags: RetryFlags): boolean {
+  const { maxAttempts, retryInitial, retryMax, retryMultiplier, retryJitter } = flags;
+  return [maxAttempts, retryInitial, retryMax, retryMultiplier, retryJitter].some((value) => value !== undefined);
+}
+
+const NOT_IN_MASK = new Set(['name', 'topic', 'etag']);
+
+/** Names of the fields that an update changes, as protobuf spells them. */
+export function updateMask(resource: object): string[] {
+  return Object.keys(resource)
+    .filter((field) => !NOT_IN_MASK.has(field))
+    .map((field) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+}
+
+/** The policy with what flags change; the rest as before, or as the server has it by default. */
+function retryOf(flags: RetryFlags, before: RetryPolicy | undefined): RetryPolicy | undefined {
+  if (!changesRetry(flags)) {
+    return undefined;
+  }
+  const current = before?.kind?.$case === 'exponential' ? before.kind.value : { multiplier: 0 };
+  return {
+    ...before,
+    ...given('maxAttempts', flags.maxAttempts),
+    kind: {
+      $case: 'exponential',
+      value: {
+        ...current,
+        ...given('initial', duration(flags.retryInitial)),
+        ...given('max', duration(flags.retryMax)),
+        ...given('multiplier', flags.retryMultiplier),
+        ...given('jitter', flags.retryJitter),
+      },
+    },
+  };
+}
+
+/** `key-ordered`, as its flag says it. */
+export function modeWord(mode: GroupMode): string {
+  return Object.entries(MODES).find(([, value]) => value === mode)?.[0] ?? 'key-ordered';
+}
+
+/** `embedded` */
+export function storageWord(storageClass: StorageClass): string {
+  return Object.entries(STORAGE_CLASSES).find(([, value]) => value === storageClass)?.[0] ?? '';
+}
+
+/** `16 attempts, 1s to 5m` */
+export function retryWords(retry: RetryPolicy | undefined): string {
+  if (retry?.kind?.$case !== 'exponential') {
+    return retry?.kind?.$case ?? '';
+  }
+  const { initial, max } = retry.kind.value;
+  return `${retry.maxAttempts ?? ''} attempts, ${words(initial)} to ${words(max)}`;
+}
+
+/** `30s` */
+export function words(value: Duration | undefined): string {
+  return value === undefined ? '' : durationWords(durationToMs(value) ?? 0);
+}
+
+/** `latest` */
+export function positionWord(position: Position | undefined): string {
+  if (position?.kind?.$case === 'edge') {
+    return position.kind.value === PositionEdge.EARLIEST ? 'earliest' : 'latest';
+  }
+  return position?.kind?.$case ?? '';
+}
+
+function duration(ms: number | undefined): Duration | undefined {
+  return ms === undefined ? undefined : durationFromMs(ms);
+}
+
+function given<K extends string, V>(name: K, value: V | undefined): Partial<Record<K, V>> {
+  return value === undefined ? {} : ({ [name]: value } as Partial<Record<K, V>>);
+}

@@ -1,0 +1,91 @@
+import { type Command, Option } from 'commander';
+import { position, type PositionFlag } from './position.js';
+import { byteCount, decimal, durationMs, integer } from './values.js';
+
+/** What the retry flags hold; exponential is the one policy of this release. */
+export interface RetryFlags {
+  readonly maxAttempts?: number;
+  readonly retryInitial?: number;
+  readonly retryMax?: number;
+  readonly retryMultiplier?: number;
+  readonly retryJitter?: number;
+}
+
+/** Settable fields of a topic; durations in milliseconds. */
+export interface TopicFlags extends RetryFlags {
+  readonly partitions?: number;
+  readonly storageClass?: 'embedded' | 'mysql' | 'kafka';
+  readonly priorityLevels?: number;
+  readonly maxBodyBytes?: number;
+  readonly retentionAge?: number;
+  readonly retentionBytes?: number;
+  readonly hardRetentionAge?: number;
+  readonly requiredDurability?: 'durable' | 'replicated' | 'buffered';
+  readonly brokerGroup?: string;
+  readonly paused?: boolean;
+  readonly etag?: string;
+}
+
+/** Settable fields of a group; durations in milliseconds. */
+export interface GroupFlags extends RetryFlags {
+  readonly mode?: 'exclusive' | 'shared' | 'key-ordered';
+  readonly start?: PositionFlag;
+  readonly ackDeadline?: number;
+  readonly filter?: string;
+  readonly deadLetterExpired?: boolean;
+  readonly paused?: boolean;
+  readonly etag?: string;
+}
+
+/** Adds the flags of a topic's fields; those that are fixed at its creation only when creating. */
+export function addTopicFlags(command: Command, kind: 'create' | 'update'): Command {
+  command.option('--partitions <n>', 'unit of ownership, order and parallelism (default 4; grows only)', integer);
+  if (kind === 'create') {
+    command
+      .addOption(new Option('--storage-class <class>', 'where its logs live').choices(['embedded', 'mysql', 'kafka']))
+      .addOption(
+        new Option('--required-durability <level>', 'what a publish waits for').choices([
+          'durable',
+          'replicated',
+          'buffered',
+        ]),
+      );
+  }
+  command
+    .option('--priority-levels <n>', 'lanes of a partition (default 1)', integer)
+    .option('--max-body-bytes <size>', 'biggest body (default 1MiB)', byteCount)
+    .option('--retention-age <duration>', 'how long settled messages are kept (default 7d)', durationMs)
+    .option('--retention-bytes <size>', 'how much a partition keeps (default any)', byteCount)
+    .option('--hard-retention-age <duration>', 'how long unsettled messages are kept (default 30d)', durationMs)
+    .option('--broker-group <name>', 'brokers that may own it');
+  return addShared(command, kind, 'refuse publishes');
+}
+
+/** Adds the flags of a group's fields. */
+export function addGroupFlags(command: Command, kind: 'create' | 'update'): Command {
+  command.addOption(
+    new Option('--mode <mode>', 'who gets what (default key-ordered)').choices(['exclusive', 'shared', 'key-ordered']),
+  );
+  if (kind === 'create') {
+    command.option('--start <position>', 'earliest or latest (default latest)', position);
+  }
+  command
+    .option('--ack-deadline <duration>', 'time to acknowledge a delivery (default 30s)', durationMs)
+    .option('--filter <expression>', 'messages that this group wants')
+    .option('--dead-letter-expired', 'keep expired messages as dead letters');
+  return addShared(command, kind, 'deliver nothing');
+}
+
+function addShared(command: Command, kind: 'create' | 'update', pausedMeans: string): Command {
+  command
+    .option('--max-attempts <n>', 'deliveries before a message is a dead letter (default 16)', integer)
+    .option('--retry-initial <duration>', 'delay of the first retry (default 1s)', durationMs)
+    .option('--retry-max <duration>', 'longest delay (default 5m)', durationMs)
+    .option('--retry-multiplier <x>', 'growth of the delay (default 2)', decimal)
+    .option('--retry-jitter <x>', 'share of the delay that is random (default 0.2)', decimal)
+    .option('--paused', pausedMeans);
+  if (kind === 'update') {
+    command.option('--no-paused', 'resume').option('--etag <etag>', 'refuse if it has changed since');
+  }
+  return command;
+}

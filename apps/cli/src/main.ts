@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+import { runCli } from './program.js';
+import { Terminal } from './terminal.js';
+
+/** Commands that drain on Ctrl-C by themselves. */
+const SERVERS = ['up', 'meta-server', 'broker', 'gateway'];
+
+async function main(): Promise<void> {
+  const { stdin, stdout, stderr, argv } = process;
+  // eslint-disable-next-line no-restricted-syntax -- the composition root hands the environment on.
+  const terminal = new Terminal({ stdin, stdout, stderr, env: process.env });
+  const args = argv.slice(2);
+  if (!runsServer(args)) {
+    process.once('SIGINT', () => {
+      terminal.interrupt();
+    });
+  }
+  process.exitCode = await runCli(args, terminal);
+}
+
+function runsServer(args: readonly string[]): boolean {
+  const at = args.findIndex((arg) => SERVERS.includes(arg));
+  return at !== -1 && !['list', 'drain'].includes(args[at + 1] ?? '');
+}
+
+void main();

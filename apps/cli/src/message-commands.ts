@@ -1,0 +1,39 @@
+import { type Command } from 'commander';
+import type * as Publish from './commands/publish.js';
+import type * as Tail from './commands/tail.js';
+import { position } from './flags/position.js';
+import { attributes, integer, integers } from './flags/values.js';
+import { type RunClient } from './program.js';
+
+const loadPublish = (): Promise<typeof Publish> => import('./commands/publish.js');
+const loadTail = (): Promise<typeof Tail> => import('./commands/tail.js');
+
+/** hermes publish, hermes tail */
+export function addMessageCommands(program: Command, run: RunClient): void {
+  program
+    .command('publish <topic> [body]')
+    .description('publish a message; - or nothing reads it from standard input')
+    .option('--lines', 'every line of standard input is a message')
+    .option('--key <key>', 'ordering and partitioning key')
+    .option('--ref-key <key>', 'business key for look-up')
+    .option('--attr <name=value>', 'an attribute; may be repeated', attributes)
+    .option('--content-type <type>', 'what the body is')
+    .option('--partition <n>', 'instead of by key', integer)
+    .option('--priority <n>', 'lane; 0 is the lowest', integer)
+    .action((topic: string, body: string | undefined, flags: Publish.PublishFlags) =>
+      run(loadPublish, (commands, session) => commands.publish(session, topic, body, flags)),
+    );
+  program
+    .command('tail <topic>')
+    .description('show messages as they come: with --group as a consumer that acknowledges, without only looking')
+    .option('--group <group>', 'take part as a consumer of this group')
+    .option('--consumer <name>', "the consumer's name")
+    .option('--partition <n>', 'only this one; may be repeated', integers)
+    .option('--start <position>', 'where to begin: earliest (default), latest, a time, P/L/OFFSET', position)
+    .option('--end <position>', 'where to end', position)
+    .option('--limit <n>', 'end after so many messages', integer)
+    .option('--no-follow', 'end after what is there now')
+    .action((topic: string, flags: Tail.TailFlags) =>
+      run(loadTail, (commands, session) => commands.tail(session, topic, flags)),
+    );
+}
