@@ -176,7 +176,7 @@ class IgnoresObserved extends BrokerLeases {
 
 describe('broker leases under faults', () => {
   it('never have two owners, never reuse an epoch, and serve every partition once healed', () => {
-    const report = runSeeds({ seeds: 1_000, scenario: scenario() });
+    const report = runSeeds({ seeds: 600, scenario: scenario() });
     expect(report.events).toBeGreaterThan(1_000);
   });
 
@@ -207,7 +207,7 @@ describe('broker leases under faults', () => {
   };
 
   it('raise epochs above what storage has seen when metadata come from an old backup', () => {
-    runSeeds({ seeds: 200, scenario: scenario({}, restoresBackup) });
+    runSeeds({ seeds: 100, scenario: scenario({}, restoresBackup) });
   });
 
   describe('planted bugs are found', () => {
