@@ -28,9 +28,13 @@ export function isDuplicateKey(error: unknown): boolean {
   return code === 'SQLITE_CONSTRAINT_PRIMARYKEY' || code === 'SQLITE_CONSTRAINT_ROWID';
 }
 
-/** SQLite's symbolic result code, extended codes included. */
+/**
+ * SQLite's symbolic result code, extended codes included. Not by `instanceof`: the driver makes its errors in whichever
+ * context loaded it first, which in a test runner is another one.
+ */
 function sqliteCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  const isCoded = typeof error === 'object' && error !== null && 'code' in error;
+  return isCoded && typeof error.code === 'string' ? error.code : undefined;
 }
 
 function primary(code: string): string {
