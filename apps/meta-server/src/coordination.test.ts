@@ -228,10 +228,11 @@ describe('CoordinationService', () => {
         for (let sequence = 1; sequence <= 12_000; sequence += 1) {
           flooder.heartbeat();
         }
-        await expectEnd(flooder, { code: 'BACKPRESSURE' });
+        await eventuallyWithin(() => flooder.ended !== undefined, { deadlineMs: 20_000 });
+        expect(flooder.ended).toMatchObject({ code: 'BACKPRESSURE' });
         expect(good.ended).toBeUndefined();
         await createTopic('orders', 1);
-      });
+      }, 30_000);
     });
   });
 

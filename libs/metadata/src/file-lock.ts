@@ -1,6 +1,7 @@
 import SqliteDatabase from 'better-sqlite3';
 
 import { MetadataError } from './metadata-error.js';
+import { sqliteCode } from './sqlite-dialect.js';
 
 /** A lock that ends with its process, however that ends. */
 export interface FileLock {
@@ -18,7 +19,7 @@ export function acquireFileLock(path: string): FileLock {
     lock.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     lock.close();
-    if (error instanceof SqliteDatabase.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
+    if (sqliteCode(error).startsWith('SQLITE_BUSY')) {
       throw new MetadataError('LOCKED', `${path} is held by another process: a meta-server runs on this database`);
     }
     throw error;

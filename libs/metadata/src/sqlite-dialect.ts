@@ -1,5 +1,4 @@
 import { HermesError } from '@hermes/contracts';
-import SqliteDatabase from 'better-sqlite3';
 import { type DatabaseConnection, type Driver, SqliteDialect } from 'kysely';
 
 /** SQLite's codes for faults of the disk or the file; any other is a defect of our statements. */
@@ -29,13 +28,16 @@ function mapFaults(connection: DatabaseConnection): DatabaseConnection {
 }
 
 function mapFault(error: unknown): unknown {
-  if (!(error instanceof SqliteDatabase.SqliteError)) {
-    return error;
-  }
-  if (error.code === 'SQLITE_FULL') {
+  const code = sqliteCode(error);
+  if (code === 'SQLITE_FULL') {
     return new HermesError('STORAGE_FULL', 'no space is left for the metadata database', { cause: error });
   }
-  return OPERATING_FAULT.test(error.code)
+  return error instanceof Error && OPERATING_FAULT.test(code)
     ? new HermesError('STORAGE_UNAVAILABLE', `the metadata database failed: ${error.message}`, { cause: error })
     : error;
+}
+
+/** SQLite's code of an error; empty if it has none. By its field: the driver may be loaded more than once. */
+export function sqliteCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
