@@ -106,7 +106,11 @@ export class FakeBroker extends FakeServer {
       const body = Message.decode(bytes).body.toString();
       const error = this.refuse(body);
       if (error !== undefined) {
-        return { outcome: { $case: 'error', value: toStatus(error) } as const, durability: Durability.UNSPECIFIED, duplicate: false };
+        return {
+          outcome: { $case: 'error', value: toStatus(error) } as const,
+          durability: Durability.UNSPECIFIED,
+          duplicate: false,
+        };
       }
       const offset = this.stored.push({ partition, body }) - 1;
       const outcome = { $case: 'messageId', value: `${topic}/${partition}/0/${offset}` } as const;

@@ -135,7 +135,8 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner {
     if (entry.outcome === Outcome.EXTEND) {
       return this.#extend(held, entry);
     }
-    const failed = entry.outcome === Outcome.NACK;
+    // In an EXCLUSIVE group both void what was delivered behind it.
+    const failed = entry.outcome === Outcome.NACK || entry.outcome === Outcome.RETURN;
     this.#pool.decided(held, failed);
     return new Promise((resolve, reject) => {
       this.#acks.settle(entry, (error) => {

@@ -50,14 +50,7 @@ export class ClusterPartitionCalls implements PartitionCalls {
   }
 
   async *readMessages(request: ReadMessagesRequest, limits: CallLimits): AsyncIterable<RawReadMessagesResponse> {
-    const count = await this.#partitionsOf(request.topic, limits);
-    const outside = request.partitions.find((partition) => partition < 0 || partition >= count);
-    if (outside !== undefined) {
-      throw invalidField('partitions', `0 to ${count - 1}`);
-    }
-    const only = request.start?.kind?.$case === 'offset' ? [request.start.kind.value.partition] : undefined;
-    const all = only ?? Array.from({ length: count }, (_, partition) => partition);
-    const partitions = request.partitions.length > 0 ? [...new Set(request.partitions)].sort((a, b) => a - b) : all;
+    const partitions = selected(request, await this.#partitionsOf(request.topic, limits));
     if (request.follow) {
       yield* readTogether(this.#deps, request, partitions, limits);
       return;
@@ -100,6 +93,19 @@ export class ClusterPartitionCalls implements PartitionCalls {
     }
     throw partitionMoving(topic, undefined);
   }
+}
+
+/** The partitions to read, in order: those asked for, that of the start's offset, or all. */
+function selected({ partitions, start }: ReadMessagesRequest, count: number): number[] {
+  if (partitions.some((partition) => partition < 0 || partition >= count)) {
+    throw invalidField('partitions', `0 to ${count - 1}`);
+  }
+  if (partitions.length > 0) {
+    return [...new Set(partitions)].sort((a, b) => a - b);
+  }
+  return start?.kind?.$case === 'offset'
+    ? [start.kind.value.partition]
+    : Array.from({ length: count }, (_, partition) => partition);
 }
 
 /** True if every partition was told of exactly once. */

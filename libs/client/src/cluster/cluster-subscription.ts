@@ -350,6 +350,7 @@ export class ClusterSubscription implements Subscription {
     known.notBeforeMs = clock.monotonicMs() + delayMs;
     this.#backoffs.set(endpoint, known);
     this.#later(delayMs, () => {
+      known.notBeforeMs = 0; // The timer decides: by the clock it may be a moment early.
       this.#reconcile();
     });
     this.#reconcileSoon();
