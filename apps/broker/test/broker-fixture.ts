@@ -17,10 +17,13 @@ import {
   type SubscribeRequest,
   type SubscribeResponse,
 } from '@hermes/contracts';
-import { silentLogger } from '@hermes/kit';
+import { createLogger } from '@hermes/kit';
 import { eventually, temporaryDirectory } from '@hermes/testing';
 import { brokerConfig, type RunningBroker, startBroker } from '../src/index.js';
 import { FakeMetaServer } from './fake-meta-server.js';
+
+/** What a test provokes is logged as an error too. */
+const EXPECTED = /the lease has ended|is quarantined/;
 
 /** A broker with a meta-server under the test's hand, and clients of both kinds. */
 export class BrokerFixture {
@@ -30,6 +33,13 @@ export class BrokerFixture {
   partitions!: PartitionServiceClient;
   directory!: string;
   readonly fatal: unknown[] = [];
+  /** Lines above `warn`: a test that ends with any has found a bug. */
+  readonly failures: string[] = [];
+  readonly #logger = createLogger({
+    component: 'broker',
+    level: 'error',
+    destination: { write: (line) => this.failures.push(line) },
+  });
   #remove: (() => void) | undefined;
   readonly #subscribers: TestSubscriber[] = [];
 
@@ -52,7 +62,7 @@ export class BrokerFixture {
       metaServers: [this.meta.endpoint],
       cacheBytes: 16 * 1024 * 1024,
     });
-    this.broker = await startBroker(config, { logger: silentLogger, onFatal: (error) => this.fatal.push(error) });
+    this.broker = await startBroker(config, { logger: this.#logger, onFatal: (error) => this.fatal.push(error) });
     this.client = new MessagingServiceClient(this.broker.endpoint, credentials.createInsecure());
     this.partitions = new PartitionServiceClient(this.broker.endpoint, credentials.createInsecure());
   }
@@ -66,11 +76,23 @@ export class BrokerFixture {
     await this.broker.stop({ deadlineMs });
   }
 
+  /** A new process on the same data directory; it is granted what `topics` have. */
+  async restartBroker(...topics: readonly string[]): Promise<void> {
+    await this.stopBroker();
+    this.meta.ready.splice(0);
+    await this.startBroker();
+    for (const topic of topics) {
+      this.meta.grant(topic, 0);
+      await this.ready(topic);
+    }
+  }
+
   async stop(): Promise<void> {
     await this.stopBroker();
     this.meta.stop();
     this.#remove?.();
     expect(this.fatal).toEqual([]);
+    expect(this.failures.filter((line) => !EXPECTED.test(line))).toEqual([]);
   }
 
   /** Makes a topic whose partitions are all served here. */
@@ -85,7 +107,7 @@ export class BrokerFixture {
 
   async group(topic: string, name: string, fields: Parameters<FakeMetaServer['setGroup']>[2] = {}): Promise<void> {
     this.meta.setGroup(topic, name, fields);
-    await this.ready(topic);
+    await this.ready(topic, this.meta.granted(topic));
   }
 
   async ready(topic: string, partitions = 1): Promise<void> {

@@ -47,6 +47,7 @@ export class FakeMetaServer {
   /** Routes that another broker is said to have: partition key → endpoint. */
   readonly elsewhere = new Map<string, { endpoint: string; epoch: number }>();
   readonly registers: HoldBrokerLeaseRequest_Register[] = [];
+  readonly #created = new Set<string>();
   readonly released: Assignment[] = [];
   readonly ready: Assignment[] = [];
   readonly epochTooLow: { assignment?: Assignment | undefined; observed: number }[] = [];
@@ -96,6 +97,11 @@ export class FakeMetaServer {
     return topic;
   }
 
+  /** Number of a topic's partitions that are granted. */
+  granted(topic: string): number {
+    return [...this.#assignments.values()].filter((each) => each.topic === topic).length;
+  }
+
   updateTopic(name: string, change: Partial<Topic>): void {
     const held = this.#held(name);
     held.topic = { ...held.topic, ...change };
@@ -137,7 +143,7 @@ export class FakeMetaServer {
     this.#epoch += 1;
     const { revision } = this.#held(topic);
     const key = `${topic}/${partition}`;
-    const created = this.ready.some((each) => each.topic === topic && each.partition === partition);
+    const created = this.#created.has(key);
     const assignment = {
       topic,
       partition,
@@ -214,6 +220,7 @@ export class FakeMetaServer {
           break;
         case 'ready':
           this.ready.push(...kind.value.assignments);
+          kind.value.assignments.forEach(({ topic, partition }) => this.#created.add(`${topic}/${partition}`));
           break;
         case undefined:
       }
@@ -232,9 +239,7 @@ export class FakeMetaServer {
       if (!held.has(`${assignment.topic}/${assignment.partition}`)) {
         this.#epoch += 1;
         assignment.epoch = this.#epoch;
-        assignment.created = this.ready.some(
-          (each) => each.topic === assignment.topic && each.partition === assignment.partition,
-        );
+        assignment.created = this.#created.has(`${assignment.topic}/${assignment.partition}`);
       }
     }
   }

@@ -1,5 +1,4 @@
 import { durationFromMs, GroupMode, Outcome } from '@hermes/contracts';
-import { eventually } from '@hermes/testing';
 import { BrokerFixture } from './broker-fixture.js';
 
 const fixture = new BrokerFixture();
@@ -151,10 +150,7 @@ describe('what is settled', () => {
     await subscriber.settle(deliveries.slice(0, 1));
     await subscriber.settle(deliveries.slice(2, 3));
     await subscriber.settle(deliveries.slice(3), { outcome: Outcome.NACK, delay: durationFromMs(1) });
-    await fixture.stopBroker();
-    await fixture.startBroker();
-    const { epoch } = fixture.meta.grant(topic, 0);
-    await eventually(() => fixture.meta.isReady(topic, 0, epoch));
+    await fixture.restartBroker(topic);
     const again = await fixture.subscribe({ topic, group: 'g' }).opened();
     await again.received(2);
     expect([...again.texts].sort()).toEqual(['b', 'd']);
