@@ -97,8 +97,12 @@ export class ClusterPartitionCalls implements PartitionCalls {
 
 /** The partitions to read, in order: those asked for, that of the start's offset, or all. */
 function selected({ partitions, start }: ReadMessagesRequest, count: number): number[] {
-  if (partitions.some((partition) => partition < 0 || partition >= count)) {
+  const outside = (partition: number): boolean => partition < 0 || partition >= count;
+  if (partitions.some(outside)) {
     throw invalidField('partitions', `0 to ${count - 1}`);
+  }
+  if (start?.kind?.$case === 'offset' && outside(start.kind.value.partition)) {
+    throw invalidField('start.offset.partition', `0 to ${count - 1}`);
   }
   if (partitions.length > 0) {
     return [...new Set(partitions)].sort((a, b) => a - b);
