@@ -7,7 +7,7 @@ import {
   type RawDelivery,
   type SubscribeAccepted,
 } from '@hermes/contracts';
-import { type CancelTimer, createDeferred, type Deferred, sleep } from '@hermes/runtime';
+import { type CancelTimer, createDeferred, type Deferred, sleep, STOP_DEADLINE_DEFAULT_MS } from '@hermes/runtime';
 import { AckQueue } from './ack-queue.js';
 import { type Environment } from './cluster/environment.js';
 import { type Link } from './cluster/link.js';
@@ -125,8 +125,8 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner {
     }
   }
 
-  /** Stops taking messages, lets handlers finish until the deadline, and RETURNs the rest. Idempotent. */
-  drain({ deadlineMs = 0 }: { readonly deadlineMs?: number } = {}): Promise<void> {
+  /** Stops taking messages, lets handlers finish until the deadline (30 s), and RETURNs the rest. Idempotent. */
+  drain({ deadlineMs = STOP_DEADLINE_DEFAULT_MS }: { readonly deadlineMs?: number } = {}): Promise<void> {
     this.#draining ??= this.#drain(deadlineMs);
     return this.#draining;
   }

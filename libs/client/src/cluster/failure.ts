@@ -54,7 +54,15 @@ export function partitionMoving(topic: string, partition: number | undefined, la
   return new HermesError('PARTITION_MOVING', `no owner of ${name} could be reached in time`, { cause: last });
 }
 
-/** The error of a call that its caller no longer wants and that never was sent. */
-export function cancelledUnsent(what: string): HermesError {
-  return new HermesError('DRAINING', `${what} was cancelled before it was sent`, { status: status.CANCELLED });
+/** The outcome of a message whose stream ended with `cause` before its result came. */
+export function outcomeUnknown(cause: HermesError | undefined): HermesError {
+  return cause?.code === 'OUTCOME_UNKNOWN'
+    ? cause
+    : new HermesError('OUTCOME_UNKNOWN', 'the stream ended before the result came', { cause });
+}
+
+/** The outcome of a message that was sent and has no result at its deadline. */
+export function deadlineUnknown(): HermesError {
+  const message = 'the deadline passed after the message was sent';
+  return new HermesError('OUTCOME_UNKNOWN', message, { status: status.DEADLINE_EXCEEDED });
 }

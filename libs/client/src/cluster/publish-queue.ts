@@ -1,10 +1,9 @@
-import { status } from '@grpc/grpc-js';
 import { HermesError } from '@hermes/contracts';
 import { Backoff, type CancelTimer } from '@hermes/runtime';
 import { Budget } from './budget.js';
 import { type Channels } from './channels.js';
 import { type Environment } from './environment.js';
-import { failureOf, partitionMoving, wasNeverSent } from './failure.js';
+import { deadlineUnknown, failureOf, outcomeUnknown, partitionMoving, wasNeverSent } from './failure.js';
 import { type PendingMessage, type PublishOutcome } from './pending-message.js';
 import { frameFits, PublishStream } from './publish-stream.js';
 import { type Router } from './router.js';
@@ -371,15 +370,4 @@ export class PublishQueue {
       this.#watchDeadline(nextAtMs);
     }
   }
-}
-
-function outcomeUnknown(cause: HermesError | undefined): HermesError {
-  return cause?.code === 'OUTCOME_UNKNOWN'
-    ? cause
-    : new HermesError('OUTCOME_UNKNOWN', 'the stream ended before the result came', { cause });
-}
-
-function deadlineUnknown(): HermesError {
-  const message = 'the deadline passed after the message was sent';
-  return new HermesError('OUTCOME_UNKNOWN', message, { status: status.DEADLINE_EXCEEDED });
 }
