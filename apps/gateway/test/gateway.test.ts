@@ -177,6 +177,7 @@ describe('a gateway', () => {
     subscribe({ consumer: 'c2' });
     await eventually(() => {
       expect(meta.joined.map(({ consumer }) => consumer).sort()).toEqual(['c1', 'c2']);
+      expect(brokers[0].subscriptions).toHaveLength(2);
     });
     expect(meta.leaseStreams).toBe(1);
     stream.cancel();
