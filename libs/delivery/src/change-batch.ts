@@ -1,12 +1,8 @@
 import { type Entry, FATE } from './entry.js';
 import { DEAD_LETTER_CAUSE, type GroupChange, type RetryEntry } from './group-state.js';
-import type { OffsetRanges } from './offset-ranges.js';
-
-/** A new holder of an EXCLUSIVE partition. */
-export interface Holder {
-  readonly consumerEpoch: number;
-  readonly token: number;
-}
+import type { Holder } from './holdership.js';
+import type { Lane } from './lane.js';
+import type { SettleOutcome } from './settle.js';
 
 /**
  * Decisions of one group that go into one transaction together. `ticket` numbers the batch; what was decided in it
@@ -14,42 +10,44 @@ export interface Holder {
  */
 export class ChangeBatch {
   readonly ticket: number;
+  /** What a settle that is decided in this batch answers for now. */
+  readonly pending: SettleOutcome;
   readonly entries: Entry[] = [];
-  holder: Holder | undefined;
 
   constructor(ticket: number) {
     this.ticket = ticket;
+    this.pending = { kind: 'pending', ticket };
   }
 
   get isEmpty(): boolean {
-    return this.entries.length === 0 && this.holder === undefined;
+    return this.entries.length === 0;
   }
 
   /** Settles the batch's offsets in the cursors and gives all that the transaction has to write. */
   seal(context: {
-    groupId: number;
-    generation: number;
-    storeMs: number;
-    cursors: ReadonlyMap<number, OffsetRanges>;
+    readonly groupId: number;
+    readonly generation: number;
+    readonly storeMs: number;
+    readonly lanes: readonly Lane[];
+    readonly holder: Holder | undefined;
   }): GroupChange[] {
-    const { groupId, cursors } = context;
+    const { groupId, lanes, holder } = context;
     const changes: GroupChange[] = [];
-    const touched = new Set<number>();
+    const touched = new Set<Lane>();
     for (const entry of this.entries) {
       pushChanges(changes, entry, context);
       if (!entry.stored) {
-        cursors.get(entry.lane)?.add(entry.offset);
-        touched.add(entry.lane);
+        const lane = lanes[entry.lane] as Lane;
+        lane.cursor.add(entry.offset);
+        touched.add(lane);
       }
     }
-    for (const lane of touched) {
-      const cursor = cursors.get(lane);
-      if (cursor !== undefined) {
-        changes.push({ kind: 'cursor', groupId, cursor: { lane, floor: cursor.floor, settled: cursor.ranges() } });
-      }
+    for (const { number: lane, cursor } of touched) {
+      changes.push({ kind: 'cursor', groupId, cursor: { lane, floor: cursor.floor, settled: cursor.ranges() } });
     }
-    if (this.holder !== undefined) {
-      changes.push({ kind: 'holder', groupId, ...this.holder });
+    if (holder !== undefined) {
+      const { consumerEpoch, token } = holder;
+      changes.push({ kind: 'holder', groupId, consumerEpoch, token });
     }
     return changes;
   }
@@ -58,7 +56,7 @@ export class ChangeBatch {
 function pushChanges(
   changes: GroupChange[],
   entry: Entry,
-  { groupId, generation, storeMs }: { groupId: number; generation: number; storeMs: number },
+  { groupId, generation, storeMs }: { readonly groupId: number; readonly generation: number; readonly storeMs: number },
 ): void {
   const { lane, offset, attempts, strikes, keyHash, reason } = entry;
   const isOver = entry.fate === FATE.done || entry.fate === FATE.dead;

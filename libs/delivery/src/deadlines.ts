@@ -27,14 +27,14 @@ export class Deadlines {
     }
     entry.deadlineMs = deadlineMs;
     subscription.lastDeadlineMs = deadlineMs;
-    subscription.inFlight.add(entry);
+    subscription.inFlight.push(entry);
   }
 
   /** Gives a delivery in flight a new deadline. */
   extend(entry: Entry, deadlineMs: number): void {
     entry.deadlineMs = deadlineMs;
-    entry.subscription?.inFlight.delete(entry);
-    entry.subscription?.extended.add(entry);
+    entry.heldIn?.remove(entry);
+    entry.subscription?.extended.push(entry);
     this.#extensions.push({ entry, deliveryNo: entry.deliveryNo, deadlineMs });
     if (this.#extensions.size >= this.#sweepAt) {
       this.#extensions.retain(isCurrent);
@@ -49,7 +49,7 @@ export class Deadlines {
       return extension.entry;
     }
     for (const { inFlight } of subscriptions) {
-      const oldest = first(inFlight);
+      const oldest = inFlight.first;
       if (oldest !== undefined && oldest.deadlineMs <= nowMs) {
         return oldest;
       }
@@ -61,7 +61,7 @@ export class Deadlines {
   earliestMs(subscriptions: Iterable<Subscription>): number {
     let earliest = this.#firstExtension()?.deadlineMs ?? Number.POSITIVE_INFINITY;
     for (const { inFlight } of subscriptions) {
-      earliest = Math.min(earliest, first(inFlight)?.deadlineMs ?? earliest);
+      earliest = Math.min(earliest, inFlight.first?.deadlineMs ?? earliest);
     }
     return earliest;
   }
@@ -79,11 +79,4 @@ export class Deadlines {
 
 function isCurrent({ entry, deliveryNo, deadlineMs }: Extension): boolean {
   return entry.state === ENTRY_STATE.inFlight && entry.deliveryNo === deliveryNo && entry.deadlineMs === deadlineMs;
-}
-
-function first(entries: ReadonlySet<Entry>): Entry | undefined {
-  for (const entry of entries) {
-    return entry;
-  }
-  return undefined;
 }

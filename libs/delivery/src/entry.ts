@@ -1,3 +1,4 @@
+import type { HeldList } from './held-list.js';
 import type { Subscription } from './subscription.js';
 
 /**
@@ -33,16 +34,20 @@ export class Entry {
   bytes: number;
   state: EntryState = ENTRY_STATE.ready;
   /** Attempts that ended in failure. */
-  attempts: number;
-  strikes: number;
-  reason: string;
+  attempts = 0;
+  strikes = 0;
+  reason = '';
   /** True while a `retry` row holds it; its offset is then settled in the cursor. */
-  stored: boolean;
+  stored = false;
   /** True if somebody may have seen it before. */
   redelivered: boolean;
   /** Number of the last delivery by this owner; 0 = not delivered by it. */
   deliveryNo = 0;
   subscription: Subscription | undefined;
+  /** In flight: its place among what its subscription holds; see HeldList. */
+  heldIn: HeldList | undefined;
+  heldBefore: Entry | undefined;
+  heldAfter: Entry | undefined;
   /** In flight: the monotonic time at which it counts as failed. */
   deadlineMs = 0;
   /** Waiting: not before this time; on the store's clock, or monotonic if it was only given back. */
@@ -60,25 +65,17 @@ export class Entry {
   /** EXCLUSIVE: it failed, and nothing behind it may pass. */
   barrier = false;
 
-  constructor(init: {
-    lane: number;
-    offset: number;
-    keyHash: number;
-    bytes: number;
-    attempts: number;
-    strikes: number;
-    reason: string;
-    stored: boolean;
-    redelivered: boolean;
+  constructor(record: {
+    readonly lane: number;
+    readonly offset: number;
+    readonly keyHash: number;
+    readonly bytes: number;
+    readonly redelivered: boolean;
   }) {
-    this.lane = init.lane;
-    this.offset = init.offset;
-    this.keyHash = init.keyHash;
-    this.bytes = init.bytes;
-    this.attempts = init.attempts;
-    this.strikes = init.strikes;
-    this.reason = init.reason;
-    this.stored = init.stored;
-    this.redelivered = init.redelivered;
+    this.lane = record.lane;
+    this.offset = record.offset;
+    this.keyHash = record.keyHash;
+    this.bytes = record.bytes;
+    this.redelivered = record.redelivered;
   }
 }

@@ -15,9 +15,14 @@ export class ExclusiveSequencer implements Sequencer {
   #head = 0;
   #next = 0;
   #barrier: Entry | undefined;
+  /** Those that have failed and are not settled. */
+  readonly #failed = new Set<Entry>();
 
   add(entry: Entry): void {
     this.#order.push(entry);
+    if (entry.barrier) {
+      this.#failed.add(entry);
+    }
   }
 
   peek(): Entry | undefined {
@@ -42,7 +47,10 @@ export class ExclusiveSequencer implements Sequencer {
     const position = this.#position(entry.offset);
     const voided = this.#order.slice(position + 1, this.#next).filter((other) => other.state === ENTRY_STATE.inFlight);
     this.#next = Math.min(this.#next, position);
-    entry.barrier ||= barrier;
+    if (barrier) {
+      entry.barrier = true;
+      this.#failed.add(entry);
+    }
     if (this.#barrier !== undefined && this.#barrier.offset >= entry.offset) {
       // It failed again, or is voided with the others: delivered once more, it is the barrier again.
       this.#barrier = undefined;
@@ -55,10 +63,8 @@ export class ExclusiveSequencer implements Sequencer {
   }
 
   isBarred(offset: number): boolean {
-    const end = this.#position(offset);
-    for (let index = this.#head; index < end; index += 1) {
-      const entry = this.#order[index] as Entry;
-      if (entry.barrier && entry.state !== ENTRY_STATE.gone) {
+    for (const failed of this.#failed) {
+      if (failed.offset < offset) {
         return true;
       }
     }
@@ -66,6 +72,7 @@ export class ExclusiveSequencer implements Sequencer {
   }
 
   settled(entry: Entry): void {
+    this.#failed.delete(entry);
     if (this.#barrier === entry) {
       this.#barrier = undefined;
     }

@@ -14,7 +14,7 @@ export {
   type SubscribeOutcome,
   type Wanted,
 } from './dispatcher-types.js';
-export { DISPATCH_MAX, GroupDispatcher, RETURN_DELAY_MS } from './group-dispatcher.js';
+export { DISPATCH_MAX, GroupDispatcher } from './group-dispatcher.js';
 export {
   DEAD_LETTER_CAUSE,
   type DeadLetterCause,
@@ -28,4 +28,5 @@ export {
 export { OffsetRanges } from './offset-ranges.js';
 export { type RetryPolicy, retryDelayMs } from './retry-policy.js';
 export { SETTLE, type SettleKind, type SettleOutcome, type SettleRequest } from './settle.js';
+export { RETURN_DELAY_MS } from './settlement.js';
 export { type SubscriptionRequest } from './subscription.js';

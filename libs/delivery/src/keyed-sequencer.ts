@@ -8,7 +8,7 @@ const NOTHING: readonly Entry[] = [];
 const SWEEP_AT = 4_096;
 
 /**
- * Order per key (KEY_ORDERED), or none (SHARED, `byKey` false).
+ * Order per key (KEY_ORDERED), or none (SHARED).
  *
  * The oldest unsettled message of a key holds the key, wherever it stands: ready, in flight, or waiting for another
  * attempt. The others of the key hang behind it in a list of their own and come forward one by one. Two keys with the
@@ -23,8 +23,8 @@ export class KeyedSequencer implements Sequencer {
   #blocked = new Deque<Entry>();
   #sweepAt = SWEEP_AT;
 
-  constructor(byKey: boolean) {
-    this.#byKey = byKey;
+  constructor(mode: 'keyOrdered' | 'shared') {
+    this.#byKey = mode === 'keyOrdered';
   }
 
   add(entry: Entry): void {

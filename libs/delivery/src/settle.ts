@@ -53,9 +53,9 @@ export function judge(entry: Entry, request: SettleRequest): Judgement {
   const isLastDelivery = entry.deliveryNo !== 0 && entry.deliveryNo === request.deliveryNo;
   switch (entry.state) {
     case ENTRY_STATE.inFlight:
-      return isLastDelivery ? 'current' : 'stale';
+      return isLastDelivery && request.attempt === entry.attempts + 1 ? 'current' : 'stale';
     case ENTRY_STATE.settling:
-      return isSameDelivery(entry, request, isLastDelivery) && repeatsFate(entry, request) ? 'repeated' : 'stale';
+      return repeatsFate(entry, request, isLastDelivery) ? 'repeated' : 'stale';
     case ENTRY_STATE.ready:
     case ENTRY_STATE.waiting:
       return judgeUndelivered(entry, request, isLastDelivery);
@@ -64,14 +64,17 @@ export function judge(entry: Entry, request: SettleRequest): Judgement {
   }
 }
 
-/** Of an earlier owner's delivery only the attempt is known; a failure has counted it already. */
+/** True if the receipt is of the delivery that failed. Of an earlier owner's delivery only the attempt is known. */
 function isSameDelivery(entry: Entry, request: SettleRequest, isLastDelivery: boolean): boolean {
-  const attempt = isFailure(entry) ? entry.attempts : entry.attempts + 1;
-  return isLastDelivery || (entry.deliveryNo === 0 && request.attempt === attempt);
+  return isLastDelivery || (entry.deliveryNo === 0 && request.attempt === entry.attempts);
 }
 
-function repeatsFate(entry: Entry, request: SettleRequest): boolean {
-  return request.kind === SETTLE.ack ? entry.fate === FATE.done : request.kind === SETTLE.nack && isFailure(entry);
+/** What is acknowledged is so whoever did it; a failure is its own delivery's. */
+function repeatsFate(entry: Entry, request: SettleRequest, isLastDelivery: boolean): boolean {
+  if (request.kind === SETTLE.ack) {
+    return entry.fate === FATE.done;
+  }
+  return request.kind === SETTLE.nack && isFailure(entry) && isSameDelivery(entry, request, isLastDelivery);
 }
 
 const isFailure = (entry: Entry): boolean => entry.fate === FATE.retry || entry.fate === FATE.dead;

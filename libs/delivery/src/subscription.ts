@@ -1,5 +1,5 @@
 import type { Credit } from './credit.js';
-import type { Entry } from './entry.js';
+import { HeldList } from './held-list.js';
 
 /** What a consumer asks for when it subscribes to a partition. */
 export interface SubscriptionRequest {
@@ -27,9 +27,9 @@ export class Subscription {
   /** EXCLUSIVE: true once its epoch and token are committed. */
   admitted: boolean;
   /** What it holds of this partition, in the order of delivery, which is also that of the deadlines. */
-  readonly inFlight = new Set<Entry>();
+  readonly inFlight = new HeldList();
   /** What it holds beyond its first deadline. */
-  readonly extended = new Set<Entry>();
+  readonly extended = new HeldList();
 
   constructor(request: SubscriptionRequest, admitted: boolean) {
     this.id = request.id;

@@ -33,13 +33,14 @@ export class Turns implements Iterable<Subscription> {
 
   /** The next subscription in turn that takes a message of so many bytes; undefined if none does. */
   next(bytes: number): Subscription | undefined {
-    for (let tries = 0; tries <= this.#order.length; tries += 1) {
-      const subscription = this.#order[this.#turn % this.#order.length];
+    const { length } = this.#order;
+    for (let tries = 0; length > 0 && tries <= length; tries += 1) {
+      const subscription = this.#order[this.#turn % length];
       if (this.#given < TURN_MESSAGES && subscription?.takes(bytes) === true) {
         this.#given += 1;
         return subscription;
       }
-      this.#turn = (this.#turn + 1) % this.#order.length;
+      this.#turn = (this.#turn + 1) % length;
       this.#given = 0;
     }
     return undefined;

@@ -48,8 +48,8 @@ interface Truth {
   dueAtMs: number;
   fate: 'open' | 'acked' | 'dead';
   current: Delivery | undefined;
-  /** An acknowledgement was taken on. */
-  acknowledged: boolean;
+  /** The last owner that has taken an acknowledgement on; 0 = none. */
+  acknowledgedBy: number;
 }
 
 const POLICY = { initialMs: 40, maxMs: 400, multiplier: 2, jitter: 0.2, maxAttempts: 3 };
@@ -160,7 +160,7 @@ export class DeliveryWorld {
   #publish(): void {
     if (this.#log.length < LOG_RECORDS) {
       const keyHash = this.#random.integer(0, 3);
-      this.#log.push({ keyHash, attempts: 0, dueAtMs: 0, fate: 'open', current: undefined, acknowledged: false });
+      this.#log.push({ keyHash, attempts: 0, dueAtMs: 0, fate: 'open', current: undefined, acknowledgedBy: 0 });
     }
   }
 
@@ -253,7 +253,7 @@ export class DeliveryWorld {
     this.#simulation.note(`settle ${what.kind} of ${offset}#${attempt}/${deliveryNo}: ${outcome.kind}`);
     this.#checkSettle(delivery, what.kind, outcome);
     if (outcome.kind === 'pending' && what.kind === SETTLE.ack) {
-      (this.#log[offset] as Truth).acknowledged = true;
+      (this.#log[offset] as Truth).acknowledgedBy = this.#owner;
       const answer = (): void => {
         check(this.#isSettled(offset) && !this.#dead.has(offset), `ack of ${offset} was answered before it was stored`);
       };
@@ -274,7 +274,8 @@ export class DeliveryWorld {
       check(truth.fate !== 'open', `ack of ${delivery.offset} answered as settled, which it is not`);
       return;
     }
-    const superseded = truth.current !== undefined && truth.current.deliveryNo !== delivery.deliveryNo;
+    const isDecided = truth.acknowledgedBy === this.#owner;
+    const superseded = !isDecided && truth.current !== undefined && truth.current.deliveryNo !== delivery.deliveryNo;
     if (outcome.kind === 'pending' && kind === SETTLE.ack) {
       check(!superseded, `a superseded delivery of ${delivery.offset} was acknowledged`);
       const isNewer =
@@ -424,7 +425,7 @@ export class DeliveryWorld {
       const [retry, isDead] = [this.#retries.get(offset), this.#dead.has(offset)];
       const fate = !this.#isSettled(offset) ? 'open' : isDead ? 'dead' : 'acked';
       check(truth.fate === 'open' || truth.fate === fate, `${offset} went from ${truth.fate} to ${fate}`);
-      check(fate !== 'acked' || truth.acknowledged, `${offset} is lost`);
+      check(fate !== 'acked' || truth.acknowledgedBy > 0, `${offset} is lost`);
       const attempts = retry?.attempts ?? truth.attempts;
       check(attempts === truth.attempts || attempts === truth.attempts + 1, `${offset} lost an attempt`);
       if (attempts > truth.attempts || fate !== 'open') {

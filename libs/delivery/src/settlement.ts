@@ -1,0 +1,258 @@
+import { invariant, type Random } from '@hermes/runtime';
+
+import { Alarms } from './alarms.js';
+import { ChangeBatch } from './change-batch.js';
+import { Deadlines } from './deadlines.js';
+import { type Entry, ENTRY_STATE, FATE, type Fate } from './entry.js';
+import type { GroupSettings, Now, SealedChanges } from './dispatcher-types.js';
+import type { GroupSnapshot } from './group-state.js';
+import type { Holdership } from './holdership.js';
+import type { Lane } from './lane.js';
+import { retryDelayMs } from './retry-policy.js';
+import { DONE, judge, SETTLE, type SettleOutcome, type SettleRequest, STALE } from './settle.js';
+import type { Subscription } from './subscription.js';
+import type { Turns } from './turns.js';
+import type { Window } from './window.js';
+
+/** What is given back untried comes again no earlier: no hot loop. */
+export const RETURN_DELAY_MS = 100;
+const EXPIRED_REASON = 'ack deadline passed';
+
+/**
+ * What becomes of delivered messages: settled by their consumers, expired, given back, parked. A decision is noted in
+ * the batch that gathers, and takes effect when that batch is committed.
+ */
+export class Settlement {
+  readonly #group: { readonly groupId: number; readonly generation: number };
+  readonly #lanes: readonly Lane[];
+  readonly #turns: Turns;
+  readonly #window: Window;
+  readonly #holdership: Holdership;
+  readonly #random: Random;
+  readonly #deadlines = new Deadlines();
+  /** Stored retries by due time, on the store's clock. */
+  readonly #retries = new Alarms();
+  /** Returned messages by due time, monotonic. */
+  readonly #returned = new Alarms();
+  /** Retries that are stored, or about to be. */
+  #retryCount = 0;
+  /** Messages whose parking is not committed. */
+  #parking = 0;
+  #batch = new ChangeBatch(1);
+  #sealed: ChangeBatch | undefined;
+  settings: GroupSettings;
+
+  constructor(of: {
+    readonly snapshot: Pick<GroupSnapshot, 'groupId' | 'generation'>;
+    readonly lanes: readonly Lane[];
+    readonly turns: Turns;
+    readonly window: Window;
+    readonly holdership: Holdership;
+    readonly random: Random;
+    readonly settings: GroupSettings;
+  }) {
+    this.#group = { groupId: of.snapshot.groupId, generation: of.snapshot.generation };
+    this.#lanes = of.lanes;
+    this.#turns = of.turns;
+    this.#window = of.window;
+    this.#holdership = of.holdership;
+    this.#random = of.random;
+    this.settings = of.settings;
+  }
+
+  /** Retries that are stored, or about to be. */
+  get retryCount(): number {
+    return this.#retryCount;
+  }
+
+  get isParking(): boolean {
+    return this.#parking > 0;
+  }
+
+  /** Lets a stored retry wait for its time. */
+  load(entry: Entry): void {
+    this.#retryCount += 1;
+    this.#retries.set(entry, entry.dueAtMs);
+  }
+
+  /** A delivery begins: its time to be settled runs. */
+  begin(entry: Entry, subscription: Subscription, now: Now): void {
+    this.#deadlines.start(entry, subscription, now.monotonicMs + subscription.ackDeadlineMs);
+  }
+
+  /** Judges a receipt, and does what it says if it is the current one. */
+  settle(entry: Entry, request: SettleRequest, now: Now): SettleOutcome {
+    switch (judge(entry, request)) {
+      case 'current':
+        return this.#apply(entry, request, now);
+      case 'repeated':
+        return entry.state === ENTRY_STATE.settling ? { kind: 'pending', ticket: entry.ticket } : DONE;
+      case 'stale':
+        return STALE;
+    }
+  }
+
+  /** A message in flight whose consumer has gone is ready again, as the same attempt. */
+  giveBack(entry: Entry): void {
+    this.#release(entry);
+    this.#stepBack(entry, false);
+    this.#comeBack(entry);
+  }
+
+  /** A message that waits behind its key waits in storage instead, where it needs no room. */
+  park(entry: Entry, now: Now): void {
+    entry.dueAtMs = now.storeMs;
+    this.#parking += 1;
+    this.#decide(entry, FATE.parked);
+  }
+
+  /** Lets time pass: deadlines, retries and returned messages that are due. */
+  tick(now: Now): void {
+    for (;;) {
+      const expired = this.#deadlines.nextExpired(this.#turns, now.monotonicMs);
+      if (expired === undefined) {
+        break;
+      }
+      this.#fail(expired, { reason: EXPIRED_REASON }, now);
+    }
+    this.#wake(this.#retries, now.storeMs);
+    this.#wake(this.#returned, now.monotonicMs);
+  }
+
+  /** Time until `tick` has something to do; infinity if only events bring something. */
+  nextTimerMs(now: Now): number {
+    return Math.min(
+      this.#deadlines.earliestMs(this.#turns) - now.monotonicMs,
+      this.#returned.earliestMs() - now.monotonicMs,
+      this.#retries.earliestMs() - now.storeMs,
+    );
+  }
+
+  /** Closes the batch that gathers and begins the next one; undefined if it is empty, or another is under way. */
+  seal(now: Now): SealedChanges | undefined {
+    const batch = this.#batch;
+    if (this.#sealed !== undefined || (batch.isEmpty && !this.#holdership.hasClaim)) {
+      return undefined;
+    }
+    this.#sealed = batch;
+    this.#batch = new ChangeBatch(batch.ticket + 1);
+    const holder = this.#holdership.seal();
+    const changes = batch.seal({ ...this.#group, storeMs: now.storeMs, lanes: this.#lanes, holder });
+    return { ticket: batch.ticket, changes };
+  }
+
+  /** The sealed batch is durable: what it says takes effect. */
+  committed(ticket: number): void {
+    const batch = this.#sealed;
+    invariant(batch?.ticket === ticket, `batch ${ticket} of group ${this.#group.groupId} is not under way`);
+    this.#sealed = undefined;
+    for (const entry of batch.entries) {
+      this.#takeEffect(entry);
+    }
+  }
+
+  #apply(entry: Entry, request: SettleRequest, now: Now): SettleOutcome {
+    switch (request.kind) {
+      case SETTLE.ack:
+        return this.#decide(entry, FATE.done);
+      case SETTLE.nack:
+        return this.#fail(entry, request, now);
+      case SETTLE.return:
+        return this.#return(entry, now);
+      case SETTLE.extend:
+        return this.#extend(entry, request, now);
+    }
+  }
+
+  #extend(entry: Entry, request: SettleRequest, now: Now): SettleOutcome {
+    if (entry.state !== ENTRY_STATE.inFlight) {
+      return STALE;
+    }
+    const extensionMs = request.deadlineMs ?? entry.subscription?.ackDeadlineMs ?? 0;
+    this.#deadlines.extend(entry, now.monotonicMs + extensionMs);
+    return DONE;
+  }
+
+  #return(entry: Entry, now: Now): SettleOutcome {
+    // An earlier owner's delivery that waits has been given back already; its wait stands.
+    if (entry.state !== ENTRY_STATE.waiting) {
+      this.#release(entry);
+      this.#stepBack(entry, false);
+      this.#returned.set(entry, now.monotonicMs + RETURN_DELAY_MS);
+      this.#window.enter(entry);
+    }
+    return DONE;
+  }
+
+  /** A failed attempt: another one later, or a dead letter. */
+  #fail(entry: Entry, failure: { delayMs?: number | undefined; reason?: string | undefined }, now: Now): SettleOutcome {
+    const { retry } = this.settings;
+    entry.attempts += 1;
+    entry.reason = failure.reason ?? '';
+    this.#stepBack(entry, true);
+    if (entry.attempts >= retry.maxAttempts) {
+      return this.#decide(entry, FATE.dead);
+    }
+    entry.dueAtMs = Math.ceil(now.storeMs + (failure.delayMs ?? retryDelayMs(retry, entry.attempts, this.#random)));
+    return this.#decide(entry, FATE.retry);
+  }
+
+  /** EXCLUSIVE: what is in flight behind an entry that was not acknowledged comes again after it. */
+  #stepBack(entry: Entry, barrier: boolean): void {
+    for (const voided of this.#lane(entry).sequencer.fail(entry, barrier)) {
+      this.#release(voided);
+      voided.state = ENTRY_STATE.ready;
+      this.#window.enter(voided);
+    }
+  }
+
+  /** Notes what becomes of an entry. It holds its credit until that is committed. */
+  #decide(entry: Entry, fate: Fate): SettleOutcome {
+    entry.heldIn?.remove(entry);
+    entry.state = ENTRY_STATE.settling;
+    entry.fate = fate;
+    entry.ticket = this.#batch.ticket;
+    if (!isOver(entry) && !entry.stored) {
+      this.#retryCount += 1;
+    }
+    this.#batch.entries.push(entry);
+    return this.#batch.pending;
+  }
+
+  #takeEffect(entry: Entry): void {
+    this.#release(entry);
+    this.#window.leave(entry);
+    if (isOver(entry)) {
+      this.#retryCount -= entry.stored ? 1 : 0;
+      this.#lane(entry).drop(entry);
+      return;
+    }
+    this.#parking -= entry.fate === FATE.parked ? 1 : 0;
+    entry.stored = true;
+    this.#retries.set(entry, entry.dueAtMs);
+  }
+
+  #wake(alarms: Alarms, nowMs: number): void {
+    for (let due = alarms.nextDue(nowMs); due !== undefined; due = alarms.nextDue(nowMs)) {
+      this.#comeBack(due);
+    }
+  }
+
+  #comeBack(entry: Entry): void {
+    this.#window.enter(entry);
+    this.#lane(entry).comeBack(entry);
+  }
+
+  /** Nobody holds it any more: its credit is free. */
+  #release(entry: Entry): void {
+    entry.heldIn?.remove(entry);
+    entry.subscription?.credit.giveBack(entry.bytes);
+    entry.subscription = undefined;
+  }
+
+  #lane({ lane }: Entry): Lane {
+    return this.#lanes[lane] as Lane;
+  }
+}
+
+const isOver = ({ fate }: Entry): boolean => fate === FATE.done || fate === FATE.dead;
