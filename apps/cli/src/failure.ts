@@ -18,8 +18,8 @@ const UNAVAILABLE: readonly Reason[] = [
 const HINTS: Partial<Record<Reason, string>> = {
   TOPIC_NOT_FOUND: 'see `hermes topic list`, or create it with `hermes topic create TOPIC`',
   GROUP_NOT_FOUND: 'see `hermes group list TOPIC`, or create it with `hermes group create TOPIC GROUP`',
-  TOPIC_EXISTS: 'with other settings; change them with `hermes topic update`',
-  GROUP_EXISTS: 'with other settings; change them with `hermes group update`',
+  TOPIC_EXISTS: 'change it with `hermes topic update`',
+  GROUP_EXISTS: 'change it with `hermes group update`',
   RESOURCE_IN_USE: 'end its subscriptions, or say --force',
   ETAG_MISMATCH: 'somebody changed it meanwhile; look at it and try again',
   TOPIC_PAUSED: 'resume it with `hermes topic update TOPIC --no-paused`',

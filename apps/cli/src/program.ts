@@ -76,10 +76,9 @@ function createProgram(terminal: Terminal): Command {
     })
     .showHelpAfterError('(--help tells what there is)')
     .addOption(
-      new Option('--server <host:port>', 'the gateway to ask')
+      new Option('--server <host:port>', 'the gateway to ask, also HERMES_SERVER')
         .argParser(serverAddress)
-        .env('HERMES_SERVER')
-        .default(SERVER_DEFAULT),
+        .default(terminal.env['HERMES_SERVER'] ?? SERVER_DEFAULT),
     )
     .addOption(
       new Option('--timeout <duration>', 'how long an answer may take')

@@ -86,11 +86,18 @@ export class Session implements Disposable {
     });
   }
 
-  /** The frames of a stream, until it ends or the loop is left; Ctrl-C throws. */
-  async *frames<Frame>(call: Cancellable & AsyncIterable<unknown>): AsyncGenerator<Frame> {
+  /** The frames of a stream, until it ends or the loop is left; Ctrl-C throws. `beforeEnd` still has the stream. */
+  async *frames<Frame>(
+    call: Cancellable & AsyncIterable<unknown>,
+    beforeEnd: () => Promise<void> = (): Promise<void> => Promise.resolve(),
+  ): AsyncGenerator<Frame> {
     const { signal } = this.terminal;
-    const onAbort = (): void => {
+    const cancel = async (): Promise<void> => {
+      await beforeEnd();
       call.cancel();
+    };
+    const onAbort = (): void => {
+      void cancel();
     };
     signal.addEventListener('abort', onAbort, { once: true });
     try {
@@ -102,7 +109,7 @@ export class Session implements Disposable {
       throw signal.aborted ? (signal.reason as Error) : error;
     } finally {
       signal.removeEventListener('abort', onAbort);
-      call.cancel();
+      await cancel();
     }
     signal.throwIfAborted();
   }

@@ -46,7 +46,10 @@ export class Terminal {
   async print(line: string): Promise<void> {
     this.signal.throwIfAborted();
     if (!this.stdout.write(`${line}\n`)) {
-      await once(this.stdout, 'drain', { signal: this.signal });
+      await once(this.stdout, 'drain', { signal: this.signal }).catch((error: unknown) => {
+        this.signal.throwIfAborted();
+        throw error;
+      });
     }
   }
 

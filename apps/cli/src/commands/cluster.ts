@@ -59,7 +59,9 @@ export async function drainBroker(
   let response = await ask();
   while (flags.wait === true && !request.cancel && response.partitionsLeft > 0) {
     session.terminal.note(`${broker}: ${response.partitionsLeft} partitions left …`);
-    await sleep(DRAIN_POLL_MS);
+    await sleep(DRAIN_POLL_MS, undefined, { signal: session.terminal.signal }).catch(() => {
+      session.terminal.signal.throwIfAborted();
+    });
     response = await ask();
   }
   await show(session, response, DrainBrokerResponse, ({ partitionsLeft }) => [

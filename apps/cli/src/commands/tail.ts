@@ -65,25 +65,25 @@ interface Membership {
 
 /** Subscribes, again after a lost connection or a drain, until interrupted or the limit is reached. */
 async function takePart(session: Session, member: Membership, flags: TailFlags): Promise<void> {
-  const acknowledger = new Acknowledger(session, member);
-  const state = { shown: 0, accepted: false };
-  try {
-    for (;;) {
-      try {
-        await subscribe(session, member, { flags, acknowledger, state });
-        return;
-      } catch (error) {
-        mustBeTransient(error, state.accepted);
-        const { message } = remoteFailure(error as Error, session.options.server);
-        session.terminal.note(`hermes: ${message ?? ''}; subscribing again …`);
-      }
-      await acknowledger.settled();
-      await sleep(RESUBSCRIBE_MS);
-      session.terminal.signal.throwIfAborted();
+  const context = { flags, acknowledger: new Acknowledger(session, member), state: { shown: 0, accepted: false } };
+  for (;;) {
+    try {
+      await subscribe(session, member, context);
+      return;
+    } catch (error) {
+      mustBeTransient(error, context.state.accepted);
+      const { message } = remoteFailure(error as Error, session.options.server);
+      session.terminal.note(`hermes: ${message ?? ''}; subscribing again …`);
     }
-  } finally {
-    await acknowledger.settled();
+    await pause(session);
   }
+}
+
+async function pause(session: Session): Promise<void> {
+  const { signal } = session.terminal;
+  await sleep(RESUBSCRIBE_MS, undefined, { signal }).catch(() => {
+    signal.throwIfAborted();
+  });
 }
 
 async function subscribe(
@@ -98,13 +98,19 @@ async function subscribe(
   const { acknowledger, state } = context;
   const { limit = Infinity } = context.flags;
   const call = session.messaging.subscribe(SubscribeRequest.fromPartial(member), session.metadata);
-  for await (const response of session.frames<SubscribeResponse>(call)) {
+  // What was shown is settled while its stream is still there: afterwards it would count as given back.
+  for await (const response of session.frames<SubscribeResponse>(call, () => acknowledger.settled())) {
     state.accepted ||= response.frame?.$case === 'accepted';
     const deliveries = response.frame?.$case === 'batch' ? response.frame.value.deliveries : [];
     const wanted = deliveries.slice(0, limit - state.shown);
-    await show(session, response, SubscribeResponse, () =>
-      wanted.map((delivery) => deliveryLine(member.topic, delivery)),
-    );
+    try {
+      await show(session, response, SubscribeResponse, () =>
+        wanted.map((delivery) => deliveryLine(member.topic, delivery)),
+      );
+    } catch (error) {
+      acknowledger.giveBack(deliveries);
+      throw error;
+    }
     state.shown += wanted.length;
     acknowledger.acknowledge(wanted);
     acknowledger.giveBack(deliveries.slice(wanted.length));

@@ -125,6 +125,7 @@ async function introduce(
   },
 ): Promise<void> {
   const { config, running } = context;
+  const { opsPorts } = running;
   const metrics = `http://${running.gateway.replace(/:\d+$/, '')}`;
   const lines = [
     'Hermes is up; Ctrl-C stops it.',
@@ -133,7 +134,10 @@ async function introduce(
       ['gateway', `${running.gateway}   clients connect here`],
       ['broker', running.broker],
       ['meta-server', running.metaServer],
-      ['metrics', `${metrics}:{${Object.values(running.opsPorts).join(',')}}/metrics`],
+      [
+        'metrics',
+        `${metrics}:${opsPorts.gateway}/metrics   broker ${opsPorts.broker}, meta-server ${opsPorts.metaServer}`,
+      ],
       ['data', resolve(config.dataDir)],
     ]).map((line) => `  ${line}`),
   ];
