@@ -1,4 +1,4 @@
-import { durationFromMs, GroupMode, type SubscribeRequest } from '@hermes/contracts';
+import { durationFromMs, GroupMode, PositionEdge, type SubscribeRequest } from '@hermes/contracts';
 import { eventually } from '@hermes/testing';
 import { BrokerFixture } from './broker-fixture.js';
 
@@ -161,7 +161,7 @@ describe('Subscribe', () => {
   test('a group that starts at the latest gets what is published after it was made, one at the earliest all', async () => {
     await fixture.topic('starts');
     await fixture.publishTexts('starts', ['old']);
-    await fixture.group('starts', 'late', { start: { kind: { $case: 'edge', value: 2 } } });
+    await fixture.group('starts', 'late', { start: { kind: { $case: 'edge', value: PositionEdge.LATEST } } });
     await fixture.group('starts', 'early');
     await fixture.publishTexts('starts', ['new']);
     const late = await fixture.subscribe({ topic: 'starts', group: 'late' }).opened();

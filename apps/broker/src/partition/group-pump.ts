@@ -26,6 +26,9 @@ import { type ChangeBatch, type ChangeSource } from './settle-pump.js';
 const STEP_RECORDS = 1_024;
 const STEP_BYTES = 1024 * 1024;
 
+/** How near the end of the log a group has to be for its fences to be looked for. */
+const FENCES_MAX = 8;
+
 /** Pause after the store failed to give records. */
 const READ_RETRY_MS = 200;
 
@@ -148,6 +151,24 @@ export class GroupPump implements ChangeSource {
     });
     this.#members.set(subscription.id, member);
     return member;
+  }
+
+  /**
+   * Passes over fences at the end of the log, one of which each opening leaves: a group that has settled everything
+   * has no lag. Rejects with StoreError.
+   */
+  async passFences(): Promise<void> {
+    for (const { lane: number, floor } of this.counts()) {
+      const lane = this.#partition.lanes[number];
+      const left = (lane?.log.nextOffset ?? 0) - floor;
+      if (lane === undefined || left <= 0 || left > FENCES_MAX) {
+        continue;
+      }
+      const block = await this.#partition.read(lane, floor, { maxRecords: 1, maxBytes: 1 });
+      if (block.count === 0) {
+        this.#give({ lane: number, from: floor, recordsMax: 0, bytesMax: 0 }, block);
+      }
+    }
   }
 
   /** Settles one delivery whose receipt is genuine. `pending`: durable once the partition's pump has written. */

@@ -160,8 +160,12 @@ export class Partition {
     if (snapshot === undefined) {
       throw new HermesError('STORAGE_UNAVAILABLE', `group ${settings.name} is not stored`);
     }
-    if (!this.#stopped) {
-      this.#groups.set(settings.name, new GroupPump(this, settings, snapshot, this.#services));
+    const pump = new GroupPump(this, settings, snapshot, this.#services);
+    await pump.passFences();
+    if (this.#stopped) {
+      pump.stop(new HermesError('PARTITION_MOVING', `partition ${this.number} has moved`));
+    } else {
+      this.#groups.set(settings.name, pump);
     }
   }
 

@@ -37,7 +37,7 @@ test('a frame is what the generated code would write', () => {
       const batch = decoded.frame?.$case === 'batch' ? decoded.frame.value : undefined;
       expect(batch?.sequence).toBe(nth);
       batch?.deliveries.forEach((each, index) => {
-        const { body: _body, appendedAtMs, ...dispatch } = deliveries[index]!;
+        const { appendedAtMs, ...dispatch } = deliveries[index]!;
         expect(each).toMatchObject({
           lane: dispatch.lane,
           offset: dispatch.offset,
