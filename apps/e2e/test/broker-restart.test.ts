@@ -1,8 +1,8 @@
 import { connect } from '@hermes/client';
 import { createDeferred } from '@hermes/runtime';
-import { eventually } from '@hermes/testing';
 
 import { Cluster } from './harness/cluster.js';
+import { seenAll } from './harness/drain.js';
 import { Ledger, NO_VIOLATIONS } from './harness/ledger.js';
 import { publishLoad, startConsumer } from './harness/load.js';
 import { placed } from './harness/placed.js';
@@ -15,10 +15,8 @@ const SERVED_AGAIN_MAX_MS = 10_000;
 describe('a broker that is killed under load and started again, while a third joins', () => {
   it('loses nothing, keeps order, leaves the other broker undisturbed, and serves again at new epochs', async () => {
     await using cluster = await Cluster.start({ brokers: 2 });
-    const [first, second] = await Promise.all([
-      connect({ gateway: cluster.gatewayEndpoint }),
-      connect({ gateway: cluster.gatewayEndpoint }),
-    ]);
+    await using first = await connect({ gateway: cluster.gatewayEndpoint });
+    await using second = await connect({ gateway: cluster.gatewayEndpoint });
     const ledger = new Ledger();
     await first.admin.createTopic({ name: 'orders', partitions: 8 });
     await first.admin.createGroup({ topic: 'orders', name: 'billing' });
@@ -51,7 +49,7 @@ describe('a broker that is killed under load and started again, while a third jo
     await cluster.addBroker();
     await first.admin.createTopic({ name: 'later', partitions: 8 });
     await Promise.all(loads);
-    await eventually(() => ledger.missing('billing') === 0, { deadlineMs: 60_000, intervalMs: 100 });
+    await seenAll(first, ledger, 'orders', 'billing');
     await consumer.stop();
     const worstPauseMs = await pauses.stop();
 
@@ -78,7 +76,5 @@ describe('a broker that is killed under load and started again, while a third jo
     }
     const later = await placed(first, 'later');
     expect(new Set(later.map(({ broker }) => broker))).toContain('broker-2');
-    await first.close();
-    await second.close();
   });
 });

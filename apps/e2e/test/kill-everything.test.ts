@@ -2,6 +2,7 @@ import { connect, type Hermes } from '@hermes/client';
 import { eventually } from '@hermes/testing';
 
 import { Cluster } from './harness/cluster.js';
+import { seenAll, settledAll } from './harness/drain.js';
 import { Ledger, NO_VIOLATIONS } from './harness/ledger.js';
 import { publishLoad, startConsumer } from './harness/load.js';
 import { placed } from './harness/placed.js';
@@ -68,14 +69,8 @@ describe('kill -9 of every process at once, again and again, under load', () => 
       floors = new Map(lanes.map(({ partition, floor }) => [partition, floor]));
     }
     const consumer = startConsumer(hermes, ledger, { topic: 'orders', group: 'billing', name: 'c-1' });
-    await eventually(() => ledger.missing('billing') === 0, { deadlineMs: 60_000, intervalMs: 100 });
-    await eventually(
-      async () => {
-        const { lanes } = await hermes.admin.describeGroup('orders', 'billing');
-        return lanes.every(({ lag }) => lag === 0);
-      },
-      { deadlineMs: 60_000, intervalMs: 100 },
-    );
+    await seenAll(hermes, ledger, 'orders', 'billing');
+    await settledAll(hermes, 'orders', 'billing');
     await consumer.stop();
     await hermes.close();
     process.stdout.write(

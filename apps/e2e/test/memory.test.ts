@@ -76,7 +76,7 @@ async function publishAll(hermes: Hermes): Promise<void> {
 describe('subscribers that do not keep up', () => {
   it('grow no process and slow nobody: one never reads, one never acknowledges, one works', async () => {
     await using cluster = await Cluster.start({ brokers: 1, brokerFlags: ['--cache-bytes', String(CACHE_BYTES)] });
-    const hermes = await connect({ gateway: cluster.gatewayEndpoint });
+    await using hermes = await connect({ gateway: cluster.gatewayEndpoint });
     await hermes.admin.createTopic({ name: 'orders', partitions: 4 });
     for (const name of ['sleepers', 'hoarders', 'workers']) {
       await hermes.admin.createGroup({ topic: 'orders', name, ackDeadline: durationFromMs(3_600_000) });
@@ -108,6 +108,5 @@ describe('subscribers that do not keep up', () => {
     hoarder.close();
     await worker.drain({ deadlineMs: 5_000 });
     await running;
-    await hermes.close();
   });
 });

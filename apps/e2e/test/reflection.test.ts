@@ -47,7 +47,7 @@ function reflect(endpoint: string, version: 'v1' | 'v1alpha', request: Reflectio
 async function clientByReflection(endpoint: string, service: string): Promise<Record<string, CallByName>> {
   const response = await reflect(endpoint, 'v1', { file_containing_symbol: service });
   const files = response.file_descriptor_response?.file_descriptor_proto ?? [];
-  const definition = loadFileDescriptorSetFromBuffer(descriptorSet(files), { keepCase: true });
+  const definition = loadFileDescriptorSetFromBuffer(descriptorSet(files));
   const root = loadPackageDefinition(definition) as unknown as Record<string, unknown>;
   const Client = service.split('.').reduce<unknown>((scope, name) => (scope as Record<string, unknown>)[name], root);
   return new (Client as ServiceClientConstructor)(endpoint, credentials.createInsecure()) as unknown as Record<
@@ -104,7 +104,7 @@ describe('reflection', () => {
       for (const version of ['v1', 'v1alpha'] as const) {
         const { list_services_response: list } = await reflect(endpoint, version, { list_services: '' });
         const names = list?.service.map(({ name }) => name) ?? [];
-        expect(names).toEqual(expect.arrayContaining([...services, 'grpc.health.v1.Health']));
+        expect(names).toEqual(expect.arrayContaining(services));
       }
     }
   });
@@ -116,7 +116,7 @@ describe('reflection', () => {
     await call(admin, 'CreateTopic', { topic: { name: 'by-reflection', partitions: 1 } });
     const messages = [{ body: Buffer.from('hello'), key: 'k' }];
     const { results } = await call(messaging, 'Publish', { topic: 'by-reflection', messages });
-    const [result] = results as readonly { readonly message_id: string }[];
-    expect(result?.message_id).toMatch(/^by-reflection\/0\/0\/\d+$/);
+    const [result] = results as readonly { readonly messageId: string }[];
+    expect(result?.messageId).toMatch(/^by-reflection\/0\/0\/\d+$/);
   });
 });

@@ -4,6 +4,7 @@ import { fromServiceError, type HermesError, Message, RawMessagingClient, status
 import { eventually } from '@hermes/testing';
 
 import { Cluster } from './harness/cluster.js';
+import { seenAll } from './harness/drain.js';
 import { Ledger, NO_VIOLATIONS } from './harness/ledger.js';
 import { publishLoad, startConsumer } from './harness/load.js';
 import { placed } from './harness/placed.js';
@@ -40,7 +41,7 @@ describe('a broker that is stopped for longer than its lease, then continued', (
   it('answers nothing from the expired lease, gets a new epoch, and nothing is lost or out of order', async () => {
     await using cluster = await Cluster.start({ brokers: 1, leaseTtlMs: LEASE_TTL_MS });
     const broker = cluster.brokers[0]!;
-    const hermes = await connect({ gateway: cluster.gatewayEndpoint });
+    await using hermes = await connect({ gateway: cluster.gatewayEndpoint });
     const ledger = new Ledger();
     await hermes.admin.createTopic({ name: 'orders', partitions: 4 });
     await hermes.admin.createGroup({ topic: 'orders', name: 'billing' });
@@ -87,9 +88,8 @@ describe('a broker that is stopped for longer than its lease, then continued', (
     await eventually(() => ledger.acknowledged > so + 500, { deadlineMs: 30_000 });
     stopped.abort();
     await load;
-    await eventually(() => ledger.missing('billing') === 0, { deadlineMs: 60_000, intervalMs: 100 });
+    await seenAll(hermes, ledger, 'orders', 'billing');
     await consumer.stop();
-    await hermes.close();
     expect({ ...ledger.violations('billing'), unpublished: [] }).toEqual(NO_VIOLATIONS);
   });
 });
