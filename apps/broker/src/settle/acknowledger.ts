@@ -131,7 +131,19 @@ class Settlement {
       return notAllowed();
     }
     const { lane, offset, attempt, deliveryNumber: deliveryNo, consumerEpoch } = receipt;
-    const outcome = share.pump.settle({ ...decision, lane, offset, attempt, deliveryNo, consumerEpoch });
+    const { kind, delayMs, reason, deadlineMs } = decision;
+    // Spelled out: spreading `decision` cost a tenth of the broker's time.
+    const outcome = share.pump.settle({
+      kind,
+      lane,
+      offset,
+      attempt,
+      deliveryNo,
+      consumerEpoch,
+      delayMs,
+      reason,
+      deadlineMs,
+    });
     if (decision.kind === SETTLE.return || decision.kind === SETTLE.extend) {
       share.pump.wake();
     }
