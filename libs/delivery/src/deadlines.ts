@@ -42,19 +42,19 @@ export class Deadlines {
     }
   }
 
-  /** The next delivery whose deadline has passed at `nowMs`. */
+  /**
+   * The next delivery whose deadline has passed at `nowMs`, the earliest first; of equal ones the oldest message's, so
+   * that in strict order those behind it are given back and not failed with it.
+   */
   nextExpired(subscriptions: Iterable<Subscription>, nowMs: number): Entry | undefined {
-    const extension = this.#firstExtension();
-    if (extension !== undefined && extension.deadlineMs <= nowMs) {
-      return extension.entry;
-    }
+    let earliest = this.#firstExtension()?.entry;
     for (const { inFlight } of subscriptions) {
       const oldest = inFlight.first;
-      if (oldest !== undefined && oldest.deadlineMs <= nowMs) {
-        return oldest;
+      if (oldest !== undefined && (earliest === undefined || isEarlier(oldest, earliest))) {
+        earliest = oldest;
       }
     }
-    return undefined;
+    return earliest !== undefined && earliest.deadlineMs <= nowMs ? earliest : undefined;
   }
 
   /** The earliest deadline of all; infinity without one. */
@@ -80,3 +80,6 @@ export class Deadlines {
 function isCurrent({ entry, deliveryNo, deadlineMs }: Extension): boolean {
   return entry.state === ENTRY_STATE.inFlight && entry.deliveryNo === deliveryNo && entry.deadlineMs === deadlineMs;
 }
+
+const isEarlier = (a: Entry, b: Entry): boolean =>
+  a.deadlineMs < b.deadlineMs || (a.deadlineMs === b.deadlineMs && a.offset < b.offset);

@@ -1,0 +1,225 @@
+import { deepStrictEqual as same } from 'node:assert/strict';
+
+import { runSeeds, type SeededRandom, type Simulation } from '@hermes/testing';
+
+import { Credit, type DeliveryMode, type Dispatch, GroupDispatcher, SETTLE, type SettleRequest } from '../src/index.js';
+import { MODEL_ACK_DEADLINE_MS, MODEL_RETRY, ReferenceModel } from './reference-model.js';
+
+const HISTORIES = 1_500;
+const EVENTS = 80;
+const BYTES_MAX = 100_000;
+
+/** Does everything to a dispatcher and to the model, and compares after each step. */
+class Comparison {
+  readonly #note: (line: string) => void;
+  readonly #random: SeededRandom;
+  readonly #mode: DeliveryMode;
+  readonly #model: ReferenceModel;
+  readonly #dispatcher: GroupDispatcher;
+  readonly #credits = new Map<number, Credit>();
+  readonly #epochs = new Map<number, number>();
+  readonly #receipts: SettleRequest[] = [];
+  #nowMs = 1_000;
+  #ids = 0;
+  #epoch = 0;
+  #ticket: number | undefined;
+  deliveries = 0;
+
+  constructor(simulation: Simulation, mode: DeliveryMode) {
+    this.#note = (line) => {
+      simulation.note(line);
+    };
+    this.#random = simulation.random('history');
+    this.#mode = mode;
+    this.#model = new ReferenceModel(mode);
+    let deliveryNo = 0;
+    this.#dispatcher = new GroupDispatcher({
+      mode,
+      settings: { retry: MODEL_RETRY, paused: false },
+      snapshot: {
+        groupId: 1,
+        consumerEpoch: 0,
+        token: 0,
+        generation: 0,
+        lanes: [{ lane: 0, floor: 0, settled: [] }],
+        retries: [],
+      },
+      redeliveredBelow: [0],
+      nextDeliveryNo: () => (deliveryNo += 1),
+      random: { next: () => 0 },
+    });
+  }
+
+  play(): void {
+    for (let event = 0; event < EVENTS; event += 1) {
+      this.#event();
+      this.#dispatch();
+      this.#compare();
+    }
+  }
+
+  #event(): void {
+    const draw = this.#random.next();
+    if (draw < 0.2) {
+      this.#publish();
+    } else if (draw < 0.5) {
+      this.#settle();
+    } else if (draw < 0.65) {
+      this.#takeChanges();
+    } else if (draw < 0.78) {
+      this.#commit();
+    } else if (draw < 0.86) {
+      this.#advance();
+    } else if (draw < 0.93) {
+      this.#subscribe();
+    } else {
+      this.#disturb();
+    }
+  }
+
+  #publish(): void {
+    const from = this.#model.end;
+    const keyHashes = Array.from({ length: this.#random.integer(1, 4) }, () => this.#random.integer(0, 3));
+    let end = 0;
+    const ends = keyHashes.map((keyHash) => {
+      const bytes = this.#random.integer(1, 50);
+      this.#model.publish(keyHash, bytes);
+      return (end += bytes);
+    });
+    const offsets = keyHashes.map((_, index) => from + index);
+    this.#note(`publish ${from}, keys ${keyHashes.join()}`);
+    this.#dispatcher.feed(0, { from, nextOffset: from + offsets.length, offsets, keyHashes, ends });
+  }
+
+  #settle(): void {
+    const receipt = this.#receipts.at(-this.#random.integer(1, 8));
+    if (receipt === undefined) {
+      return;
+    }
+    const kind = this.#random.pick([SETTLE.ack, SETTLE.ack, SETTLE.ack, SETTLE.nack, SETTLE.return, SETTLE.extend]);
+    const delayMs = kind === SETTLE.nack && this.#random.chance(0.3) ? this.#random.integer(0, 90) : undefined;
+    const deadlineMs = kind === SETTLE.extend && this.#random.chance(0.7) ? this.#random.between(1, 200) : undefined;
+    const request: SettleRequest = { ...receipt, kind, delayMs, deadlineMs };
+    this.#note(`settle ${kind} of ${request.offset}/${request.deliveryNo}`);
+    same(this.#dispatcher.settle(request, this.#now()), this.#model.settle(request, this.#nowMs));
+  }
+
+  #takeChanges(): void {
+    const sealed = this.#dispatcher.takeChanges(this.#now());
+    const expected = this.#model.seal();
+    same(sealed?.ticket, expected?.ticket);
+    same(sealed?.changes.map(({ kind }) => kind).sort(), expected?.changes.map(({ kind }) => kind).sort());
+    for (const change of sealed?.changes ?? []) {
+      if (change.kind === 'cursor') {
+        same(change.cursor, this.#model.cursor());
+      }
+    }
+    this.#ticket = sealed?.ticket ?? this.#ticket;
+  }
+
+  #commit(): void {
+    if (this.#ticket !== undefined) {
+      this.#note(`commit ${this.#ticket}`);
+      this.#dispatcher.committed(this.#ticket);
+      this.#model.committed();
+      this.#ticket = undefined;
+    }
+  }
+
+  /** Time passes from timer to timer, as a shell would let it. */
+  #advance(): void {
+    const untilMs = this.#nowMs + this.#random.between(0, 120);
+    for (;;) {
+      const next = this.#model.nextTimerAtMs();
+      this.#nowMs = Math.min(untilMs, Math.max(this.#nowMs, next));
+      this.#note(`time is ${this.#nowMs}`);
+      this.#dispatcher.tick(this.#now());
+      this.#model.tick(this.#nowMs);
+      if (this.#nowMs >= untilMs) {
+        break;
+      }
+    }
+  }
+
+  #subscribe(): void {
+    this.#ids += 1;
+    this.#epoch = this.#mode === 'exclusive' ? Math.max(0, this.#epoch + this.#random.pick([-1, 0, 0, 1, 1])) : 0;
+    const [id, consumerEpoch, messagesMax] = [this.#ids, this.#epoch, this.#random.integer(1, 6)];
+    const credit = new Credit(messagesMax, BYTES_MAX);
+    this.#credits.set(id, credit);
+    this.#epochs.set(id, consumerEpoch);
+    this.#note(`subscribe ${id} with epoch ${consumerEpoch}`);
+    const request = { id, consumer: `c${id}`, consumerEpoch, ackDeadlineMs: MODEL_ACK_DEADLINE_MS, credit };
+    const outcome = this.#dispatcher.subscribe(request);
+    const fenced = this.#model.subscribe({ id, consumerEpoch, messagesMax, writable: true });
+    same(outcome.kind === 'accepted' ? outcome.fenced : undefined, fenced);
+  }
+
+  #disturb(): void {
+    const id = this.#random.integer(Math.max(1, this.#ids - 3), this.#ids + 1);
+    const draw = this.#random.next();
+    if (draw < 0.4) {
+      this.#note(`unsubscribe ${id}`);
+      this.#dispatcher.unsubscribe(id);
+      this.#model.unsubscribe(id);
+    } else if (draw < 0.8) {
+      const writable = this.#random.chance(0.6);
+      this.#dispatcher.setWritable(id, writable);
+      this.#model.setWritable(id, writable);
+    } else {
+      this.#model.paused = this.#random.chance(0.4);
+      this.#dispatcher.configure({ retry: MODEL_RETRY, paused: this.#model.paused });
+    }
+  }
+
+  #dispatch(): void {
+    this.#model.tick(this.#nowMs);
+    for (const { subscriptionId, dispatches } of this.#dispatcher.dispatch(this.#now())) {
+      for (const dispatch of dispatches) {
+        this.#receive(subscriptionId, dispatch);
+      }
+    }
+    same(this.#model.overlooked(), undefined);
+  }
+
+  #receive(subscriptionId: number, dispatch: Dispatch): void {
+    const { lane, offset, attempt, deliveryNo } = dispatch;
+    this.#note(`deliver ${offset}#${attempt}/${deliveryNo} to ${subscriptionId}`);
+    same(this.#model.deliver(subscriptionId, dispatch, this.#nowMs), undefined);
+    this.deliveries += 1;
+    const consumerEpoch = this.#epochs.get(subscriptionId) ?? 0;
+    this.#receipts.push({ kind: SETTLE.ack, lane, offset, attempt, deliveryNo, consumerEpoch });
+  }
+
+  #compare(): void {
+    const end = this.#model.end;
+    same(this.#dispatcher.counts([end]), [this.#model.counts()]);
+    same(this.#dispatcher.lowestUnsettled(0, end), this.#model.lowestUnsettled());
+    const nextMs = this.#model.nextTimerAtMs() - this.#nowMs;
+    same(this.#dispatcher.nextTimerMs(this.#now()) ?? Number.POSITIVE_INFINITY, Math.max(0, nextMs));
+    same(this.#dispatcher.fencingToken, this.#mode === 'exclusive' ? this.#model.token : 0);
+    for (const [id, { messages, bytes, messagesMax }] of this.#credits) {
+      same({ messages, bytes }, this.#model.held(id));
+      same(messages <= messagesMax, true);
+    }
+  }
+
+  #now(): { monotonicMs: number; storeMs: number } {
+    return { monotonicMs: this.#nowMs, storeMs: this.#nowMs };
+  }
+}
+
+describe.each<DeliveryMode>(['shared', 'keyOrdered', 'exclusive'])('GroupDispatcher, %s', (mode) => {
+  it(`does what the model does in ${HISTORIES} histories`, () => {
+    let deliveries = 0;
+    runSeeds({
+      seeds: HISTORIES,
+      scenario: (simulation) => {
+        const comparison = new Comparison(simulation, mode);
+        comparison.play();
+        deliveries += comparison.deliveries;
+      },
+    });
+    expect(deliveries).toBeGreaterThan(HISTORIES * 5);
+  }, 60_000);
+});

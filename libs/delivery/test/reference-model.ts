@@ -1,0 +1,353 @@
+import {
+  type DeliveryMode,
+  type Dispatch,
+  type GroupChange,
+  type LaneCounts,
+  type LaneCursor,
+  type OffsetRange,
+  SETTLE,
+  type SettleOutcome,
+  type SettleRequest,
+} from '../src/index.js';
+
+/** One message of the model. */
+interface Message {
+  readonly offset: number;
+  readonly keyHash: number;
+  readonly bytes: number;
+  state: 'ready' | 'inFlight' | 'settling' | 'waiting' | 'gone';
+  fate: 'done' | 'retry' | 'dead' | undefined;
+  ticket: number;
+  attempts: number;
+  /** A retry row holds it. */
+  stored: boolean;
+  dueAtMs: number;
+  deliveryNo: number;
+  /** The delivery that failed last, unless it was delivered since. */
+  failedNo: number;
+  deadlineMs: number;
+  /** Who has it, or whose credit it holds until its fate is committed. */
+  subscriptionId: number | undefined;
+}
+
+export interface ModelSubscription {
+  readonly id: number;
+  readonly consumerEpoch: number;
+  readonly messagesMax: number;
+  writable: boolean;
+}
+
+export const MODEL_RETRY = { initialMs: 30, maxMs: 200, multiplier: 2, jitter: 0, maxAttempts: 3 };
+export const MODEL_ACK_DEADLINE_MS = 80;
+const RETURN_MS = 100;
+
+/**
+ * What a dispatcher must do, said as plainly as possible: one list of messages, and every question answered by a walk
+ * over all of it. One lane, one clock, everything fed at once. It does not say which of several deliverable messages
+ * comes first, nor who gets it: the dispatcher's choice is judged, and then followed.
+ */
+export class ReferenceModel {
+  readonly #mode: DeliveryMode;
+  readonly #messages: Message[] = [];
+  readonly #subscriptions = new Map<number, ModelSubscription>();
+  #ticket = 1;
+  #sealed = 0;
+  /** Settled in the cursor, offset by offset. */
+  #cursor = new Set<number>();
+  #stored = { consumerEpoch: 0, token: 0 };
+  #claim: { consumerEpoch: number; token: number } | undefined;
+  #sealedClaim: { consumerEpoch: number; token: number } | undefined;
+  #isOurs = false;
+  paused = false;
+
+  constructor(mode: DeliveryMode) {
+    this.#mode = mode;
+  }
+
+  get end(): number {
+    return this.#messages.length;
+  }
+
+  publish(keyHash: number, bytes: number): void {
+    this.#messages.push({
+      offset: this.#messages.length,
+      keyHash,
+      bytes,
+      state: 'ready',
+      fate: undefined,
+      ticket: 0,
+      attempts: 0,
+      stored: false,
+      dueAtMs: 0,
+      deliveryNo: 0,
+      failedNo: 0,
+      deadlineMs: 0,
+      subscriptionId: undefined,
+    });
+  }
+
+  /** Gives those that it fences; undefined if it is refused itself. */
+  subscribe(subscription: ModelSubscription): number[] | undefined {
+    const newest = this.#claim ?? this.#sealedClaim ?? this.#stored;
+    const fenced = this.#mode === 'exclusive' ? [...this.#subscriptions.keys()] : [];
+    if (this.#mode === 'exclusive') {
+      if (subscription.consumerEpoch < newest.consumerEpoch) {
+        return undefined;
+      }
+      for (const id of fenced) {
+        this.unsubscribe(id);
+      }
+      if (subscription.consumerEpoch > newest.consumerEpoch || (newest === this.#stored && !this.#isOurs)) {
+        this.#claim = { consumerEpoch: subscription.consumerEpoch, token: newest.token + 1 };
+      }
+    }
+    this.#subscriptions.set(subscription.id, subscription);
+    return fenced;
+  }
+
+  unsubscribe(id: number): void {
+    this.#subscriptions.delete(id);
+    for (const message of this.#messages) {
+      if (message.state === 'inFlight' && message.subscriptionId === id) {
+        this.#free(message, 'ready');
+      }
+    }
+  }
+
+  setWritable(id: number, writable: boolean): void {
+    const subscription = this.#subscriptions.get(id);
+    if (subscription !== undefined) {
+      subscription.writable = writable;
+    }
+  }
+
+  /** Undefined if the delivery is a lawful one, else what is wrong with it. */
+  deliver(subscriptionId: number, dispatch: Dispatch, nowMs: number): string | undefined {
+    const message = this.#messages[dispatch.offset];
+    const subscription = this.#subscriptions.get(subscriptionId);
+    if (message === undefined || subscription === undefined || !this.#mayTake(subscription)) {
+      return 'nobody may take it';
+    }
+    if (!this.#mayCome(message)) {
+      return `it may not come: it is ${message.state}, or not its turn`;
+    }
+    if (dispatch.attempt !== message.attempts + 1 || dispatch.redelivered !== message.deliveryNo > 0) {
+      return 'wrong attempt or redelivered';
+    }
+    message.state = 'inFlight';
+    message.deliveryNo = dispatch.deliveryNo;
+    message.failedNo = 0;
+    message.deadlineMs = nowMs + MODEL_ACK_DEADLINE_MS;
+    message.subscriptionId = subscriptionId;
+    return undefined;
+  }
+
+  /** A message that should have been delivered by now, if there is one. */
+  overlooked(): number | undefined {
+    const taken = [...this.#subscriptions.values()].some((subscription) => this.#mayTake(subscription));
+    // What is being written may hold an EXCLUSIVE lane up for that long.
+    const isHeld = this.#mode === 'exclusive' && this.#messages.some(({ state }) => state === 'settling');
+    return taken && !isHeld ? this.#messages.find((message) => this.#mayCome(message))?.offset : undefined;
+  }
+
+  settle(request: SettleRequest, nowMs: number): SettleOutcome {
+    const newest = this.#claim ?? this.#sealedClaim ?? this.#stored;
+    if (this.#mode === 'exclusive' && request.consumerEpoch < newest.consumerEpoch) {
+      return { kind: 'fenced', consumerEpoch: newest.consumerEpoch };
+    }
+    const message = this.#messages[request.offset] as Message;
+    return isCurrent(message, request) ? this.#apply(message, request, nowMs) : answerOf(message, request);
+  }
+
+  tick(nowMs: number): void {
+    for (const message of this.#messages) {
+      if (message.state === 'inFlight' && message.deadlineMs <= nowMs) {
+        this.#fail(message, nowMs, undefined);
+      }
+      if (message.state === 'waiting' && message.dueAtMs <= nowMs) {
+        message.state = 'ready';
+      }
+    }
+  }
+
+  nextTimerAtMs(): number {
+    const times = this.#messages.map(({ state, deadlineMs, dueAtMs }) =>
+      state === 'inFlight' ? deadlineMs : state === 'waiting' ? dueAtMs : Number.POSITIVE_INFINITY,
+    );
+    return Math.min(Number.POSITIVE_INFINITY, ...times);
+  }
+
+  /** All that the transaction must hold, by kind; undefined if there must be none. */
+  seal(): { ticket: number; changes: Pick<GroupChange, 'kind'>[] } | undefined {
+    const ticket = this.#ticket;
+    const decided = this.#messages.filter((message) => message.state === 'settling' && message.ticket === ticket);
+    if (this.#sealed !== 0 || (decided.length === 0 && this.#claim === undefined)) {
+      return undefined;
+    }
+    const changes: Pick<GroupChange, 'kind'>[] = decided.flatMap(({ stored, fate }) => [
+      ...(stored && fate !== 'retry' ? [{ kind: 'retryDone' } as const] : []),
+      ...(fate === 'dead' ? [{ kind: 'deadLetter' } as const] : []),
+      ...(fate === 'retry' ? [{ kind: 'retry' } as const] : []),
+    ]);
+    decided.forEach(({ offset }) => this.#cursor.add(offset));
+    changes.push(...(decided.some(({ stored }) => !stored) ? [{ kind: 'cursor' } as const] : []));
+    changes.push(...(this.#claim === undefined ? [] : [{ kind: 'holder' } as const]));
+    this.#sealed = ticket;
+    this.#ticket += 1;
+    this.#sealedClaim = this.#claim;
+    this.#claim = undefined;
+    return { ticket, changes };
+  }
+
+  committed(): void {
+    for (const message of this.#messages) {
+      if (message.state === 'settling' && message.ticket === this.#sealed) {
+        this.#free(message, message.fate === 'retry' ? 'waiting' : 'gone');
+        message.stored = message.fate === 'retry';
+      }
+    }
+    if (this.#sealedClaim !== undefined) {
+      this.#stored = this.#sealedClaim;
+      this.#isOurs = true;
+      this.#sealedClaim = undefined;
+    }
+    this.#sealed = 0;
+  }
+
+  cursor(): LaneCursor {
+    let floor = 0;
+    while (this.#cursor.has(floor)) {
+      floor += 1;
+    }
+    const settled: OffsetRange[] = [];
+    for (let offset = floor; offset < this.end; offset += 1) {
+      const last = settled.at(-1);
+      if (this.#cursor.has(offset)) {
+        if (last?.to === offset) {
+          settled[settled.length - 1] = { from: last.from, to: offset + 1 };
+        } else {
+          settled.push({ from: offset, to: offset + 1 });
+        }
+      }
+    }
+    return { lane: 0, floor, settled };
+  }
+
+  counts(): LaneCounts {
+    const count = (holds: (message: Message) => boolean): number => this.#messages.filter(holds).length;
+    return {
+      lane: 0,
+      floor: this.cursor().floor,
+      unsettled: count(({ state }) => state !== 'gone'),
+      inFlight: count(({ state }) => state === 'inFlight'),
+      retrying: count(({ state, stored }) => stored && state !== 'inFlight' && state !== 'gone'),
+    };
+  }
+
+  lowestUnsettled(): number | undefined {
+    return this.#messages.find(({ state }) => state !== 'gone')?.offset;
+  }
+
+  get token(): number {
+    return this.#stored.token;
+  }
+
+  /** Messages and bytes that a subscription's credit stands for. */
+  held(id: number): { messages: number; bytes: number } {
+    const held = this.#messages.filter(({ subscriptionId }) => subscriptionId === id);
+    return { messages: held.length, bytes: held.reduce((sum, { bytes }) => sum + bytes, 0) };
+  }
+
+  #mayTake({ id, writable, consumerEpoch, messagesMax }: ModelSubscription): boolean {
+    const isAdmitted = this.#mode !== 'exclusive' || (this.#isOurs && consumerEpoch === this.#stored.consumerEpoch);
+    return !this.paused && writable && isAdmitted && this.held(id).messages < messagesMax;
+  }
+
+  #mayCome(message: Message): boolean {
+    if (message.state !== 'ready') {
+      return false;
+    }
+    const before = this.#messages.slice(0, message.offset).filter(({ state }) => state !== 'gone');
+    switch (this.#mode) {
+      case 'shared':
+        return true;
+      case 'keyOrdered':
+        return message.keyHash === 0 || !before.some(({ keyHash }) => keyHash === message.keyHash);
+      case 'exclusive':
+        return before.every(
+          ({ state, fate, attempts }) =>
+            attempts === 0 && (state === 'inFlight' || (state === 'settling' && fate === 'done')),
+        );
+    }
+  }
+
+  #apply(message: Message, request: SettleRequest, nowMs: number): SettleOutcome {
+    switch (request.kind) {
+      case SETTLE.ack:
+        return this.#decide(message, 'done');
+      case SETTLE.nack:
+        return this.#fail(message, nowMs, request.delayMs);
+      case SETTLE.return:
+        this.#void(message);
+        this.#free(message, 'waiting');
+        message.dueAtMs = nowMs + RETURN_MS;
+        return { kind: 'done' };
+      case SETTLE.extend:
+        message.deadlineMs = nowMs + (request.deadlineMs ?? MODEL_ACK_DEADLINE_MS);
+        return { kind: 'done' };
+    }
+  }
+
+  #fail(message: Message, nowMs: number, delayMs: number | undefined): SettleOutcome {
+    message.attempts += 1;
+    message.failedNo = message.deliveryNo;
+    this.#void(message);
+    if (message.attempts >= MODEL_RETRY.maxAttempts) {
+      return this.#decide(message, 'dead');
+    }
+    const { initialMs, multiplier, maxMs } = MODEL_RETRY;
+    const policyMs = Math.min(maxMs, initialMs * multiplier ** (message.attempts - 1));
+    message.dueAtMs = Math.ceil(nowMs + (delayMs ?? policyMs));
+    return this.#decide(message, 'retry');
+  }
+
+  #decide(message: Message, fate: 'done' | 'retry' | 'dead'): SettleOutcome {
+    message.state = 'settling';
+    message.fate = fate;
+    message.ticket = this.#ticket;
+    return { kind: 'pending', ticket: this.#ticket };
+  }
+
+  /** EXCLUSIVE: what is in flight above comes again. */
+  #void({ offset }: Message): void {
+    if (this.#mode === 'exclusive') {
+      for (const above of this.#messages.slice(offset + 1)) {
+        if (above.state === 'inFlight') {
+          this.#free(above, 'ready');
+        }
+      }
+    }
+  }
+
+  #free(message: Message, state: Message['state']): void {
+    message.state = state;
+    message.subscriptionId = undefined;
+  }
+}
+
+const isCurrent = (message: Message, { deliveryNo }: SettleRequest): boolean =>
+  message.state === 'inFlight' && message.deliveryNo === deliveryNo;
+
+/** The answer to a receipt that is not the one in flight. */
+function answerOf(message: Message, { kind, deliveryNo }: SettleRequest): SettleOutcome {
+  const { state, fate, ticket } = message;
+  const repeatsNack = kind === SETTLE.nack && message.failedNo === deliveryNo;
+  if (state === 'gone') {
+    return { kind: kind === SETTLE.ack ? 'settledBefore' : 'stale' };
+  }
+  if (state === 'settling') {
+    const repeats = repeatsNack || (kind === SETTLE.ack && fate === 'done');
+    return repeats ? { kind: 'pending', ticket } : { kind: 'stale' };
+  }
+  return { kind: repeatsNack ? 'done' : 'stale' };
+}
