@@ -19,6 +19,11 @@ export class Deadlines {
   readonly #extensions = new MinHeap<Extension>((a, b) => a.deadlineMs < b.deadlineMs);
   #sweepAt = SWEEP_AT;
 
+  /** Extensions that are held, superseded ones included. */
+  get extensionCount(): number {
+    return this.#extensions.size;
+  }
+
   /** A delivery begins. One that ends before an older one of its subscription is kept with the extended ones. */
   start(entry: Entry, subscription: Subscription, deadlineMs: number): void {
     if (deadlineMs < subscription.lastDeadlineMs && subscription.inFlight.size > 0) {

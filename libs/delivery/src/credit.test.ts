@@ -1,0 +1,34 @@
+import { Credit } from './credit.js';
+
+describe('Credit', () => {
+  it('fits messages up to its number, and bytes up to their sum', () => {
+    const credit = new Credit(3, 100);
+    expect(credit.fits(100)).toBe(true);
+    credit.take(60);
+    expect([credit.fits(40), credit.fits(41)]).toEqual([true, false]);
+    credit.take(20);
+    credit.take(20);
+    expect(credit.fits(0)).toBe(false);
+    credit.giveBack(60);
+    expect([credit.messages, credit.bytes, credit.fits(60)]).toEqual([2, 40, true]);
+  });
+
+  it('lets a message above the whole credit go alone', () => {
+    const credit = new Credit(3, 100);
+    expect(credit.fits(500)).toBe(true);
+    credit.take(500);
+    expect(credit.fits(1)).toBe(false);
+    credit.giveBack(500);
+    credit.take(1);
+    expect(credit.fits(500)).toBe(false);
+  });
+
+  it('learns the size of what it gave out before the size was known', () => {
+    const credit = new Credit(3, 100);
+    credit.take(0);
+    credit.resize(0, 90);
+    expect([credit.bytes, credit.fits(11)]).toEqual([90, false]);
+    credit.giveBack(90);
+    expect(credit.bytes).toBe(0);
+  });
+});
