@@ -2,7 +2,7 @@
 // stale, builds what changed, and hands over. Uses nothing but Node, since it runs before anything is there.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -54,12 +54,21 @@ function run(command, args, options = {}) {
   }
 }
 
+/** Native modules compile against this Node's own headers where it has them: nothing has to be downloaded for that. */
+function installEnvironment() {
+  const prefix = dirname(dirname(process.execPath));
+  const hasHeaders = existsSync(join(prefix, 'include', 'node', 'node.h'));
+  return { ...process.env, ...(hasHeaders ? { npm_config_nodedir: prefix } : {}) };
+}
+
 function install() {
   const reason = staleReason();
   if (reason !== undefined) {
     say(`installing dependencies, since ${reason} (one to two minutes on two cores) …`);
     const startedAt = Date.now();
-    run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--foreground-scripts=false']);
+    run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--foreground-scripts=false'], {
+      env: installEnvironment(),
+    });
     say(`dependencies installed in ${Math.round((Date.now() - startedAt) / 1000)} s.`);
   }
   writeFileSync(abiFile, process.versions.modules);
