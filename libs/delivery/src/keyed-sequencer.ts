@@ -27,6 +27,11 @@ export class KeyedSequencer implements Sequencer {
     this.#byKey = mode === 'keyOrdered';
   }
 
+  /** Messages in the list of what is blocked, those included that have come forward since. */
+  get blockedCount(): number {
+    return this.#blocked.size;
+  }
+
   add(entry: Entry): void {
     if (this.#byKey && entry.keyHash !== 0 && !this.#hold(entry)) {
       return;
