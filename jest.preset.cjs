@@ -2,7 +2,6 @@
 module.exports = (displayName) => ({
   displayName,
   testEnvironment: 'node',
-  passWithNoTests: true,
   testMatch: ['<rootDir>/src/**/*.test.ts', '<rootDir>/test/**/*.test.ts'],
   transform: {
     '^.+\\.ts$': [

@@ -32,12 +32,16 @@ function mapFault(error: unknown): unknown {
   if (code === 'SQLITE_FULL') {
     return new HermesError('STORAGE_FULL', 'no space is left for the metadata database', { cause: error });
   }
-  return error instanceof Error && OPERATING_FAULT.test(code)
-    ? new HermesError('STORAGE_UNAVAILABLE', `the metadata database failed: ${error.message}`, { cause: error })
+  return OPERATING_FAULT.test(code)
+    ? new HermesError('STORAGE_UNAVAILABLE', `the metadata database failed: ${String(error)}`, { cause: error })
     : error;
 }
 
-/** SQLite's code of an error; empty if it has none. By its field: the driver may be loaded more than once. */
+/**
+ * SQLite's code of an error; empty if it has none. By its field, not its class: the driver keeps the classes of the
+ * context that loaded it first.
+ */
 export function sqliteCode(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : '';
 }
