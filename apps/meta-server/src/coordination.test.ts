@@ -98,7 +98,7 @@ describe('CoordinationService', () => {
       await createTopic('orders', 1);
       broker.stall();
       await eventually(() => {
-        expect(broker.ended).toMatchObject({ code: 'FENCED' });
+        expect(broker.ended).toMatchObject({ code: 'PARTITION_MOVING', retryable: true });
       });
       const { admin } = fixture;
       const { partitions } = await admin.listPartitions({ topic: 'orders', pageToken: '' });
@@ -347,7 +347,7 @@ describe('CoordinationService', () => {
       const silent = holder();
       silent.join(1, 'c1');
       await eventually(() => {
-        expect(silent.ended()).toMatchObject({ code: 'FENCED' });
+        expect(silent.ended()).toMatchObject({ code: 'PARTITION_MOVING', retryable: true });
       });
       const [unknown, empty, member, name] = [holder(), holder(), holder(), holder()];
       unknown.join(1, 'c1', 'none');

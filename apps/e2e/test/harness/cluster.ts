@@ -29,6 +29,7 @@ export class Cluster implements AsyncDisposable {
   #meta: HermesProcess | undefined;
   #gateway: HermesProcess | undefined;
   #metaEndpoint = '';
+  #metaOpsPort = 0;
   #gatewayEndpoint = '';
   #gatewayOpsPort = 0;
 
@@ -59,6 +60,10 @@ export class Cluster implements AsyncDisposable {
 
   get metaEndpoint(): string {
     return this.#metaEndpoint;
+  }
+
+  get metaOpsPort(): number {
+    return this.#metaOpsPort;
   }
 
   get gatewayEndpoint(): string {
@@ -108,6 +113,7 @@ export class Cluster implements AsyncDisposable {
   async #createMeta(): Promise<void> {
     const [port, opsPort] = [await freePort(), await freePort()];
     this.#metaEndpoint = `127.0.0.1:${port}`;
+    this.#metaOpsPort = opsPort;
     const ttl = String(this.#options.leaseTtlMs);
     this.#meta = new HermesProcess(
       'meta-server',

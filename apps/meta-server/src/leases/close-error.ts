@@ -9,7 +9,11 @@ export function closeError(reason: CloseReason): HermesError {
     case CLOSE_REASON.fenced:
       return new HermesError('FENCED', 'a newer process or consumer of the same name has taken over');
     case CLOSE_REASON.expired:
-      return new HermesError('FENCED', 'no heartbeat came within the TTL: the lease has ended, register again');
+      // Nobody took the holder's place, so it may come back: a gateway that was merely late must not end its subscribers.
+      return new HermesError(
+        'PARTITION_MOVING',
+        'no heartbeat came within the TTL: the lease has ended, register again',
+      );
     case CLOSE_REASON.nameInUse:
       return new HermesError('RESOURCE_IN_USE', 'another live process has this name; give each broker its own');
     case CLOSE_REASON.unknownGroup:
