@@ -1,4 +1,4 @@
-// The parts of document-free limits: what storage and gRPC cost alone, measured in the same run as the rows.
+// The parts: what storage and gRPC cost alone, measured in the same run as the rows that are held against them.
 import { runChild, startChild } from './child.mjs';
 
 /** Batch sizes of which the best counts. */
@@ -23,7 +23,8 @@ export async function measureEmpty(kind, { warmUpMs, measureMs }) {
   const server = startChild('./parts/empty-server.mjs', {});
   try {
     const port = await server.ready;
-    return await runChild('./parts/empty-client.mjs', { kind, port, warmUpMs, measureMs });
+    const { rate } = await runChild('./parts/empty-client.mjs', { kind, port, warmUpMs, measureMs });
+    return rate;
   } finally {
     server.stop();
   }

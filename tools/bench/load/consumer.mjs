@@ -8,7 +8,7 @@ const ACK_BATCH = 1000;
 const CREDIT_MESSAGES = 10_000;
 const CREDIT_BYTES = 64 << 20;
 
-function consume({ endpoint, topic, group }, count) {
+function consume({ endpoint, topic, group }, count, accepted = () => undefined) {
   const client = new contracts.RawMessagingClient(endpoint, grpc.credentials.createInsecure(), {
     'grpc.max_receive_message_length': 10 << 20,
   });
@@ -38,7 +38,9 @@ function consume({ endpoint, topic, group }, count) {
   });
   const call = client.subscribe(request, new grpc.Metadata(), {});
   call.on('data', ({ frame }) => {
-    if (frame?.$case === 'batch') {
+    if (frame?.$case === 'accepted') {
+      accepted();
+    } else if (frame?.$case === 'batch') {
       for (const { receipt } of frame.value.deliveries) {
         waiting.push({ receipt, outcome: contracts.Outcome.ACK, reason: '' });
       }
@@ -50,20 +52,23 @@ function consume({ endpoint, topic, group }, count) {
   });
 }
 
-/** `limit` given: seconds until so many are acknowledged, as messages per second. Otherwise a steady rate. */
+/** `limit` given: the rate from the subscription's acceptance until so many are acknowledged. Otherwise a steady rate. */
 export async function run({ warmUpMs, measureMs, limit, ...args }) {
   if (limit === undefined) {
     return countPerSecond((count) => consume(args, count), { warmUpMs, measureMs });
   }
-  const startedAt = performance.now();
+  let startedAt;
   await new Promise((resolve) => {
     let total = 0;
-    consume(args, (n) => {
+    const count = (n) => {
       total += n;
       if (total >= limit) {
         resolve();
       }
+    };
+    consume(args, count, () => {
+      startedAt = performance.now();
     });
   });
-  return (limit / (performance.now() - startedAt)) * 1000;
+  return { rate: (limit / (performance.now() - startedAt)) * 1000, spread: null };
 }

@@ -38,7 +38,7 @@ function stream({ endpoint, topic, limit = Number.POSITIVE_INFINITY }, count, do
   return client;
 }
 
-/** `limit` given: publishes so many and ends. Otherwise gives stored messages per second. */
+/** `limit` given: publishes so many and ends. Otherwise gives stored messages per second and their spread. */
 export async function run({ warmUpMs, measureMs, ...args }) {
   if (args.limit !== undefined) {
     await new Promise((resolve) => stream(args, () => undefined, resolve));

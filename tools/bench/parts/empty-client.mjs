@@ -1,4 +1,4 @@
-// Loads the empty server; gives messages (or calls) per second.
+// Loads the empty server; gives messages (or calls) per second and their spread.
 import contracts from '@hermes/contracts';
 import grpc from '@grpc/grpc-js';
 
@@ -44,7 +44,7 @@ const loads = {
 
 export async function run({ kind, port, warmUpMs, measureMs }) {
   const client = new Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
-  const rate = await countPerSecond((count) => loads[kind](client, count), { warmUpMs, measureMs });
+  const measured = await countPerSecond((count) => loads[kind](client, count), { warmUpMs, measureMs });
   client.close();
-  return rate;
+  return measured;
 }
