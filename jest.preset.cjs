@@ -1,3 +1,6 @@
+// The processes of one run share its database servers, which end with this process: see libs/testing.
+process.env.HERMES_TEST_RUN ??= `${process.pid}-${Date.now().toString(36)}`;
+
 /** The Jest configuration of one project; sources are transformed by swc, never type-checked here. */
 module.exports = (displayName) => ({
   displayName,

@@ -32,6 +32,9 @@ function runStage(stage, resultFile) {
   return { passed: result.numPassedTests, failed: Math.max(result.numFailedTests + broken, status === 0 ? 0 : 1) };
 }
 
+// Both stages share the database servers, which end with this process: see libs/testing.
+process.env.HERMES_TEST_RUN ??= `${process.pid}-${Date.now().toString(36)}`;
+
 const directory = mkdtempSync(join(tmpdir(), 'hermes-test-'));
 let passed = 0;
 let failed = 0;

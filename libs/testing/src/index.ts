@@ -1,6 +1,7 @@
 export { eventually, type EventuallyOptions } from './eventually.js';
 export { FakeClock } from './fake-clock.js';
 export { FakeTimers } from './fake-timers.js';
+export { type FaultDirection, type FaultMode, FaultProxy, type Faults } from './fault-proxy.js';
 export { freePort } from './free-port.js';
 export { findFailure, runSeeds, SeedFailure, type SeedsOptions, type SeedsReport } from './simulation/run-seeds.js';
 export { SeededRandom, splitRandom } from './simulation/seeded-random.js';
@@ -8,6 +9,14 @@ export { Simulation } from './simulation/simulation.js';
 export { type NetworkOptions, type SimulationNetwork } from './simulation/simulation-network.js';
 export { type NodeOptions, type NodeState, type SimulationNode } from './simulation/simulation-node.js';
 export { type StreamEnd } from './simulation/simulation-stream.js';
+export {
+  type OwnSqlServer,
+  type SqlEndpoint,
+  type SqlServer,
+  type SqlServerKind,
+  type TestDatabase,
+} from './servers/sql-server.js';
+export { sharedMysql, type SqlServerOptions, type SqlServerSource, startMysql } from './servers/start-mysql.js';
 export { temporaryDirectory, type TemporaryDirectory } from './temporary-directory.js';
 export { checkHistory, type Verdict, type Violation } from './history/check-history.js';
 export {

@@ -1,0 +1,27 @@
+import { type SqlEndpoint } from './sql-server.js';
+
+/** One server process and its data, however it is run. */
+export interface Engine {
+  readonly endpoint: SqlEndpoint;
+  /** Starts the process; it need not answer yet. */
+  start(): Promise<void>;
+  /** Why the process has ended, with the last of its log; undefined while it runs. */
+  failure(): Promise<string | undefined>;
+  /** Ends the process, paused or not, and waits until it is gone: SIGTERM is an orderly shutdown. */
+  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** Ends the process and deletes its data. */
+  remove(): Promise<void>;
+}
+
+/** What both kinds of server are told, wherever they run: durable at each commit, as production is. */
+export const DURABLE_SETTINGS: Readonly<Record<string, string>> = {
+  'innodb-flush-log-at-trx-commit': '1',
+  'sync-binlog': '1',
+};
+
+/** `{ 'max-connections': '20' }` as `--max-connections=20`. */
+export function settingArguments(settings: Readonly<Record<string, string>>): string[] {
+  return Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
+}

@@ -1,0 +1,138 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { closeSync, cpSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { getuid } from 'node:process';
+
+import { DURABLE_SETTINGS, type Engine, settingArguments } from './engine.js';
+import { serverPort } from './server-port.js';
+import { dataTemplate, findProgram, type ServerProgram } from './server-program.js';
+import { type SqlEndpoint, type SqlServerKind } from './sql-server.js';
+import { type TestRun } from './test-run.js';
+
+const LOG_TAIL_CHARS = 2_000;
+
+/** A server as a child process, with a data directory of its own in the directory of the run. */
+export class ProgramEngine implements Engine {
+  #child: ChildProcess | undefined;
+
+  private constructor(
+    readonly endpoint: SqlEndpoint,
+    private readonly program: ServerProgram,
+    private readonly directory: string,
+    private readonly settings: Readonly<Record<string, string>>,
+  ) {}
+
+  /** Starts one, unless there is no such program: then says why not. */
+  static async open(
+    kind: SqlServerKind,
+    settings: Readonly<Record<string, string>>,
+    run: TestRun,
+  ): Promise<ProgramEngine | string> {
+    const program = await run.once(`${kind}-program`, () => Promise.resolve(findProgram(kind)));
+    if (typeof program === 'string') {
+      return program;
+    }
+    const template = await run.once(`${kind}-template`, () =>
+      dataTemplate(program, join(run.directory, `${kind}-data`)),
+    );
+    const directory = run.newDirectory(kind);
+    cpSync(template, join(directory, 'data'), { recursive: true });
+    // The server's identity: each one draws its own.
+    rmSync(join(directory, 'data', 'auto.cnf'), { force: true });
+    const endpoint = {
+      host: '127.0.0.1',
+      port: await serverPort(),
+      user: 'root',
+      password: randomBytes(12).toString('hex'),
+    };
+    writeFileSync(join(directory, 'accounts.sql'), accounts(endpoint), { mode: 0o600 });
+    const engine = new ProgramEngine(endpoint, program, directory, settings);
+    await engine.start();
+    return engine;
+  }
+
+  async start(): Promise<void> {
+    const { command, args } = this.program;
+    const log = openSync(this.#logFile, 'a');
+    // Detached: a Ctrl-C meant for the tests does not reach it, and it may outlive the worker that started it.
+    const child = spawn(command, [...args, ...this.#arguments()], { detached: true, stdio: ['ignore', log, log] });
+    closeSync(log);
+    await once(child, 'spawn');
+    child.unref();
+    writeFileSync(join(this.directory, 'pid'), String(child.pid));
+    this.#child = child;
+  }
+
+  failure(): Promise<string | undefined> {
+    const child = this.#child;
+    if (child !== undefined && isRunning(child)) {
+      return Promise.resolve(undefined);
+    }
+    const log = readFileSync(this.#logFile, 'utf8').slice(-LOG_TAIL_CHARS);
+    return Promise.resolve(`the process ended with ${child?.exitCode ?? child?.signalCode ?? 'nothing'}:\n${log}`);
+  }
+
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || !isRunning(child)) {
+      return;
+    }
+    const gone = once(child, 'exit');
+    child.kill(signal);
+    // A paused process takes the signal when it goes on.
+    child.kill('SIGCONT');
+    await gone;
+  }
+
+  pause(): Promise<void> {
+    this.#child?.kill('SIGSTOP');
+    return Promise.resolve();
+  }
+
+  resume(): Promise<void> {
+    this.#child?.kill('SIGCONT');
+    return Promise.resolve();
+  }
+
+  async remove(): Promise<void> {
+    await this.end('SIGKILL');
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  get #logFile(): string {
+    return join(this.directory, 'log');
+  }
+
+  #arguments(): string[] {
+    const file = (name: string): string => join(this.directory, name);
+    return settingArguments({
+      datadir: file('data'),
+      socket: file('socket'),
+      'pid-file': file('server-pid'),
+      'init-file': file('accounts.sql'),
+      'bind-address': this.endpoint.host,
+      port: String(this.endpoint.port),
+      ...(getuid?.() === 0 ? { user: 'root' } : {}),
+      ...DURABLE_SETTINGS,
+      ...this.settings,
+    }).concat('--skip-name-resolve');
+  }
+}
+
+function isRunning(child: ChildProcess): boolean {
+  return child.exitCode === null && child.signalCode === null;
+}
+
+/** Run at each start, so that a server that was killed on its first one has its accounts as well. */
+function accounts({ password }: SqlEndpoint): string {
+  return [
+    // MariaDB's installer makes them without a password, and they would win over '%'.
+    "DROP USER IF EXISTS root@'127.0.0.1', root@'::1';",
+    `CREATE USER IF NOT EXISTS root@'%' IDENTIFIED BY '${password}';`,
+    "GRANT ALL PRIVILEGES ON *.* TO root@'%' WITH GRANT OPTION;",
+    `ALTER USER root@localhost IDENTIFIED BY '${password}';`,
+    '',
+  ].join('\n');
+}

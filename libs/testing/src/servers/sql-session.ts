@@ -1,0 +1,36 @@
+import { randomBytes } from 'node:crypto';
+
+import { type Connection } from 'mysql2/promise';
+
+import { type SqlEndpoint, type TestDatabase } from './sql-server.js';
+
+const CONNECT_DEADLINE_MS = 5_000;
+
+/** Runs `work` on a connection of its own. */
+export async function withConnection<T>(
+  endpoint: SqlEndpoint,
+  work: (connection: Connection) => Promise<T>,
+): Promise<T> {
+  // Loaded here, so that tests without a server do not pay for it.
+  const { createConnection } = await import('mysql2/promise');
+  const { host, port, user, password } = endpoint;
+  const connection = await createConnection({ host, port, user, password, connectTimeout: CONNECT_DEADLINE_MS });
+  try {
+    return await work(connection);
+  } finally {
+    connection.destroy();
+  }
+}
+
+/** Makes an empty database with a name that no other has. */
+export async function createDatabase(endpoint: SqlEndpoint): Promise<TestDatabase> {
+  const name = `hermes_test_${randomBytes(6).toString('hex')}`;
+  await withConnection(endpoint, (connection) => connection.query(`CREATE DATABASE ${name}`));
+  const { host, port, user, password } = endpoint;
+  const drop = async (): Promise<void> => {
+    await withConnection(endpoint, (connection) => connection.query(`DROP DATABASE IF EXISTS ${name}`));
+  };
+  const account = [user, password].map(encodeURIComponent).join(':');
+  const url = `mysql://${account}@${host}:${port}/${name}`;
+  return { host, port, user, password, name, url, drop, [Symbol.asyncDispose]: drop };
+}

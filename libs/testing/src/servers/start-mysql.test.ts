@@ -1,0 +1,128 @@
+import { env, stderr } from 'node:process';
+
+import { createConnection } from 'mysql2/promise';
+
+import { type OwnSqlServer, type SqlEndpoint, type SqlServerKind } from './sql-server.js';
+import { sharedMysql, SQL_SERVER_SOURCES, type SqlServerOptions, startMysql } from './start-mysql.js';
+
+const KINDS = ['mysql', 'mariadb'] as const;
+/** Installing a server for the first time may take minutes. */
+jest.setTimeout(600_000);
+
+async function ask<T>(endpoint: SqlEndpoint & { name?: string }, sql: string): Promise<T> {
+  const { host, port, user, password, name } = endpoint;
+  const connection = await createConnection({ host, port, user, password, ...(name && { database: name }) });
+  try {
+    const [rows] = await connection.query(sql);
+    return (rows as unknown[])[0] as T;
+  } finally {
+    connection.destroy();
+  }
+}
+
+/** Sources that this machine must have; CI names those that it has set up. */
+const REQUIRED_SOURCES = (env['HERMES_TEST_SOURCES'] ?? '').split(',');
+
+/** A server from this source; undefined, and a note, where the machine has no such source and need not. */
+async function startFrom(
+  source: (typeof SQL_SERVER_SOURCES)[number],
+  kind: SqlServerKind,
+  settings: SqlServerOptions['settings'] = {},
+): Promise<OwnSqlServer | undefined> {
+  try {
+    return await startMysql(kind, { sources: [source], settings });
+  } catch (error) {
+    if (REQUIRED_SOURCES.includes(source) || !(error instanceof Error && error.message.startsWith('no '))) {
+      throw error;
+    }
+    stderr.write(`not tested here: ${error.message}\n`);
+    return undefined;
+  }
+}
+
+describe.each(KINDS)('sharedMysql: %s', (kind) => {
+  it('is one server for all who ask, of the right make, durable at each commit', async () => {
+    const [one, other] = await Promise.all([sharedMysql(kind), sharedMysql(kind)]);
+    expect(other.port).toBe(one.port);
+    const { version, flush } = await ask<{ version: string; flush: number }>(
+      one,
+      'SELECT VERSION() version, @@innodb_flush_log_at_trx_commit flush',
+    );
+    expect(version).toMatch(kind === 'mysql' ? /^(9|8\.4)\.(?!.*MariaDB)/ : /^(10\.11|1[1-9])\..*MariaDB/);
+    expect(flush).toBe(1);
+  });
+
+  it('gives each caller an empty database of its own, and drops it', async () => {
+    const server = await sharedMysql(kind);
+    await using one = await server.createDatabase();
+    const other = await server.createDatabase();
+    await ask(one, 'CREATE TABLE t (id INT PRIMARY KEY)');
+    expect(await ask(other, 'SHOW TABLES')).toBeUndefined();
+    expect(await ask({ ...server, name: one.name }, 'SHOW TABLES')).toBeDefined();
+    await other.drop();
+    await expect(ask(other, 'SELECT 1')).rejects.toMatchObject({ code: 'ER_BAD_DB_ERROR' });
+  });
+});
+
+describe.each(KINDS.flatMap((kind) => SQL_SERVER_SOURCES.map((source) => ({ kind, source }))))(
+  'startMysql: $kind from $source',
+  ({ kind, source }) => {
+    it('keeps port and committed rows over a kill, and its settings', async () => {
+      await using server = await startFrom(source, kind, { 'max-connections': '23' });
+      if (server === undefined) {
+        return;
+      }
+      const database = await server.createDatabase();
+      await ask(database, 'CREATE TABLE t (id INT PRIMARY KEY)');
+      await ask(database, 'INSERT INTO t VALUES (7)');
+      await server.kill();
+      await expect(ask(server, 'SELECT 1')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+      await server.restart();
+      expect(await ask(database, 'SELECT id, @@max_connections connections FROM t')).toEqual({
+        id: 7,
+        connections: 23,
+      });
+    });
+
+    it('is another server than the one beside it, answers nothing while paused, and restarts in order', async () => {
+      await using server = await startFrom(source, kind);
+      await using other = await startFrom(source, kind);
+      if (server === undefined || other === undefined) {
+        return;
+      }
+      expect(await identity(server, kind)).not.toEqual(await identity(other, kind));
+      await server.pause();
+      let answered = false;
+      const answer = ask<{ one: number }>(server, 'SELECT 1 one').then((row) => {
+        answered = true;
+        return row;
+      });
+      // The one beside it answers many times over: long enough for the paused one, if it could.
+      for (let round = 0; round < 20; round += 1) {
+        await ask(other, 'SELECT 1');
+      }
+      expect(answered).toBe(false);
+      await server.resume();
+      expect(await answer).toEqual({ one: 1 });
+      await server.pause();
+      await server.restart();
+      expect(await ask(server, 'SELECT 1 one')).toEqual({ one: 1 });
+    });
+  },
+);
+
+describe('startMysql', () => {
+  it('says why a server with a wrong setting does not start', async () => {
+    const settings = { 'no-such-setting': '1' };
+    await expect(startMysql('mariadb', { settings })).rejects.toThrow(/no-such-setting/);
+  });
+
+  it('says what to install if there is no source', async () => {
+    await expect(startMysql('mysql', { sources: [] })).rejects.toThrow(/Docker.*MySQL 9.*HERMES_TEST_MYSQL_URL/);
+  });
+});
+
+/** What tells two servers apart: MySQL has a name for it, MariaDB the time of its start and its port. */
+function identity(server: SqlEndpoint, kind: SqlServerKind): Promise<unknown> {
+  return ask(server, kind === 'mysql' ? 'SELECT @@server_uuid id' : 'SELECT CONCAT(@@hostname, @@datadir, @@port) id');
+}

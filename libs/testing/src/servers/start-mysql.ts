@@ -1,0 +1,143 @@
+import { env, stderr } from 'node:process';
+
+import { eventually } from '../eventually.js';
+import { ContainerEngine } from './container-engine.js';
+import { type Engine } from './engine.js';
+import { ProgramEngine } from './program-engine.js';
+import { createDatabase, withConnection } from './sql-session.js';
+import { type OwnSqlServer, type SqlEndpoint, type SqlServer, type SqlServerKind } from './sql-server.js';
+import { TestRun } from './test-run.js';
+
+/** Where servers come from, in this order. */
+export const SQL_SERVER_SOURCES = ['docker', 'program'] as const;
+export type SqlServerSource = (typeof SQL_SERVER_SOURCES)[number];
+
+export interface SqlServerOptions {
+  /** The sources to try; all if unset. */
+  readonly sources?: readonly SqlServerSource[];
+  /** Options of the server by name, without dashes in front: `{ 'max-connections': '20' }`. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** A server that was started answers within this time, on a busy machine, too. */
+const READY_DEADLINE_MS = 60_000;
+const ENGINES = { docker: ContainerEngine, program: ProgramEngine } as const;
+
+/**
+ * Starts a server of the caller's own: from Docker, else from a program on PATH, else (as root on Debian) from packages.
+ * Ended by `stop` or disposal, at the latest with the test run. Throws what to install if there is none.
+ */
+export async function startMysql(kind: SqlServerKind, options: SqlServerOptions = {}): Promise<OwnSqlServer> {
+  const { sources = SQL_SERVER_SOURCES, settings = {} } = options;
+  const run = TestRun.open();
+  const problems: string[] = [];
+  for (const source of sources) {
+    const opened = await ENGINES[source].open(kind, settings, run);
+    if (typeof opened !== 'string') {
+      await untilReady(opened).catch(async (error: unknown) => {
+        await opened.remove();
+        throw error;
+      });
+      return new StartedServer(kind, opened);
+    }
+    problems.push(opened);
+  }
+  throw new Error(`no ${kind} server for the tests: ${problems.join('; ')}. ${advice(kind)}`);
+}
+
+/**
+ * The server of this kind that the whole test run shares: the one that HERMES_TEST_MYSQL_URL or
+ * HERMES_TEST_MARIADB_URL names (`mysql://user:password@host:port`, an account that may do everything), else one that
+ * the first caller starts, and that ends with the run.
+ */
+export async function sharedMysql(kind: SqlServerKind): Promise<SqlServer> {
+  const url = env[urlVariable(kind)];
+  const endpoint = url === undefined || url === '' ? await sharedEndpoint(kind) : parseUrl(url);
+  return { kind, ...endpoint, createDatabase: () => createDatabase(endpoint) };
+}
+
+function sharedEndpoint(kind: SqlServerKind): Promise<SqlEndpoint> {
+  return TestRun.open().once(kind, async () => {
+    stderr.write(`hermes: starting ${kind} for the tests …\n`);
+    const { host, port, user, password } = await startMysql(kind);
+    return { host, port, user, password };
+  });
+}
+
+function parseUrl(text: string): SqlEndpoint {
+  const url = new URL(text);
+  return {
+    host: url.hostname,
+    port: Number(url.port || 3306),
+    user: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
+  };
+}
+
+function urlVariable(kind: SqlServerKind): string {
+  return `HERMES_TEST_${kind.toUpperCase()}_URL`;
+}
+
+function advice(kind: SqlServerKind): string {
+  const program = kind === 'mysql' ? 'MySQL 9 (mysqld)' : 'MariaDB 10.11 (mariadbd)';
+  return `Start Docker, or install ${program}, or name a running server in ${urlVariable(kind)} (for tests that share one).`;
+}
+
+async function untilReady(engine: Engine): Promise<void> {
+  const failure = await eventually(
+    async () => {
+      const ended = await engine.failure();
+      if (ended === undefined) {
+        await withConnection(engine.endpoint, (connection) => connection.query('SELECT 1'));
+      }
+      return { ended };
+    },
+    { deadlineMs: READY_DEADLINE_MS, intervalMs: 50 },
+  );
+  if (failure.ended !== undefined) {
+    throw new Error(`the server does not start: ${failure.ended}`);
+  }
+}
+
+class StartedServer implements OwnSqlServer {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  #stopped: Promise<void> | undefined;
+
+  constructor(
+    readonly kind: SqlServerKind,
+    private readonly engine: Engine,
+  ) {
+    ({ host: this.host, port: this.port, user: this.user, password: this.password } = engine.endpoint);
+  }
+
+  createDatabase: SqlServer['createDatabase'] = () => createDatabase(this);
+
+  kill(): Promise<void> {
+    return this.engine.end('SIGKILL');
+  }
+
+  async restart(): Promise<void> {
+    await this.engine.end('SIGTERM');
+    await this.engine.start();
+    await untilReady(this.engine);
+  }
+
+  pause(): Promise<void> {
+    return this.engine.pause();
+  }
+
+  resume(): Promise<void> {
+    return this.engine.resume();
+  }
+
+  stop(): Promise<void> {
+    return (this.#stopped ??= this.engine.remove());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
