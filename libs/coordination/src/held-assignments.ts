@@ -17,8 +17,8 @@ export const UNCHANGED: LeaseChange = { opened: [], closed: [], updated: [], exp
 /** The assignments of one holder, by partition. */
 export class HeldAssignments {
   #held = new Map<string, LeaseAssignment>();
-  /** Highest released epoch per partition: a grant that crossed the release on its way must not bring it back. */
-  readonly #released = new Map<string, number>();
+  /** Released epochs per partition: a grant that crossed the release on its way must not bring it back. */
+  #released = new Map<string, number>();
 
   get size(): number {
     return this.#held.size;
@@ -38,18 +38,32 @@ export class HeldAssignments {
     return this.find(topic, partition)?.epoch === epoch;
   }
 
+  /** A new stream begins: what comes on it was said after the releases, and crosses none. */
+  begin(): void {
+    this.#released.clear();
+  }
+
   /** Takes over a complete list. */
   replace(assignments: readonly LeaseAssignment[]): LeaseChange {
     const before = this.#held;
     const opened: LeaseAssignment[] = [];
     const updated: LeaseAssignment[] = [];
-    const given = assignments.filter((one) => one.epoch > (this.#released.get(keyOf(one)) ?? -1));
-    this.#held = new Map(given.map((assignment) => [keyOf(assignment), assignment]));
+    this.#held = new Map();
+    const crossed = new Map<string, number>();
+    for (const assignment of assignments) {
+      const released = this.#released.get(keyOf(assignment)) ?? -1;
+      if (assignment.epoch > released) {
+        this.#held.set(keyOf(assignment), assignment);
+      } else {
+        crossed.set(keyOf(assignment), released);
+      }
+    }
+    // A list without a partition was made after its release: no later one on this stream crosses that.
+    this.#released = crossed;
     for (const assignment of this.#held.values()) {
       const old = before.get(keyOf(assignment));
       if (old?.epoch !== assignment.epoch) {
         opened.push(assignment);
-        this.#released.delete(keyOf(assignment));
         continue;
       }
       before.delete(keyOf(assignment));

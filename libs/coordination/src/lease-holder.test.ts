@@ -91,6 +91,20 @@ describe('LeaseHolder', () => {
     expect(holder.granted(stream, grant(0, [assignment(0, 2)]), at(600)).opened).toHaveLength(1);
   });
 
+  it('takes on a new stream what it released before: its meta-server may have an older backup', () => {
+    const { holder } = granted();
+    holder.release(assignment(0, 1));
+    const { stream } = holder.register(at(500));
+    expect(holder.granted(stream, grant(0, [assignment(0, 1)]), at(600)).opened).toHaveLength(1);
+  });
+
+  it('takes on the same stream what it released, once a grant in between was without it', () => {
+    const { holder, stream } = granted();
+    holder.release(assignment(0, 1));
+    holder.granted(stream, grant(0, []), at(500));
+    expect(holder.granted(stream, grant(0, [assignment(0, 1)]), at(600)).opened).toHaveLength(1);
+  });
+
   it('applies revokes and releases to the epoch that they name alone', () => {
     const { holder, stream } = granted();
     expect(holder.revoked(stream, assignment(0, 9))).toBeUndefined();

@@ -32,6 +32,7 @@ export class LeaseHolder {
   /** A new stream begins. Gives its number and what `register` must name as held; closes what has expired. */
   register(now: Now): { stream: number; held: LeaseAssignment[]; change: LeaseChange } {
     const change = this.tick(now);
+    this.#held.begin();
     return { stream: this.#term.begin(), held: this.#held.all, change };
   }
 
