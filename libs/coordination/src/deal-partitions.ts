@@ -25,10 +25,11 @@ export function dealPartitions(
     present.map((lease) => holderOf(lease, registry)),
     items.map((one) => itemOf(one, table)),
   );
+  const byName = new Map(present.map((lease) => [lease.name, lease]));
   const revoke: LeasedPartition[] = [];
   let againMs = unplaced && nowMs < placeFromMs ? placeFromMs : Number.POSITIVE_INFINITY;
   items.forEach((partition, index) => {
-    const target = present.find((lease) => lease.name === names[index]);
+    const target = byName.get(names[index] ?? '');
     if (target === undefined || target === partition.owner) {
       return;
     }
@@ -55,9 +56,7 @@ function place(
   if (unplaced.length === 0 || !mayPlace) {
     return unplaced.length > 0;
   }
-  const directories = present
-    .filter((lease) => lease.dataDirectory !== '')
-    .map((lease) => directoryOf(lease, table, !lease.draining && !registry.isDrained(lease.name)));
+  const directories = directoriesOf(present, table, registry);
   let waiting = false;
   for (const partition of unplaced) {
     const group = table.settings(partition.topic)?.brokerGroup ?? '';
@@ -68,8 +67,7 @@ function place(
       continue;
     }
     partition.dataDirectory = directory.dataDirectory;
-    directory.partitions += 1;
-    directory.topics.set(partition.topic, (directory.topics.get(partition.topic) ?? 0) + 1);
+    note(directory, partition.topic);
     table.touch(partition);
   }
   return waiting;
@@ -77,17 +75,29 @@ function place(
 
 type Directory = PlaceableDirectory & { partitions: number; topics: Map<string, number> };
 
-function directoryOf(lease: BrokerLease, table: PartitionTable, accepting: boolean): Directory {
-  const { dataDirectory, brokerGroup, host, capacity } = lease;
-  const topics = new Map<string, number>();
-  let partitions = 0;
-  for (const partition of table.all()) {
-    if (partition.dataDirectory === dataDirectory) {
-      partitions += 1;
-      topics.set(partition.topic, (topics.get(partition.topic) ?? 0) + 1);
+/** The present brokers' directories, and what lives in them. */
+function directoriesOf(present: readonly BrokerLease[], table: PartitionTable, registry: BrokerRegistry): Directory[] {
+  const directories = new Map<string, Directory>();
+  for (const lease of present) {
+    const { dataDirectory, brokerGroup, host, capacity } = lease;
+    if (dataDirectory !== '') {
+      const bounds = { partitionsMax: boundOf(capacity), accepting: isAccepting(lease, registry) };
+      directories.set(dataDirectory, { dataDirectory, brokerGroup, host, partitions: 0, topics: new Map(), ...bounds });
     }
   }
-  return { dataDirectory, brokerGroup, host, partitions, topics, partitionsMax: boundOf(capacity), accepting };
+  for (const { topic, dataDirectory } of table.all()) {
+    const directory = directories.get(dataDirectory);
+    if (directory !== undefined) {
+      note(directory, topic);
+    }
+  }
+  return [...directories.values()];
+}
+
+/** One more partition of `topic` lives there. */
+function note(directory: Directory, topic: string): void {
+  directory.partitions += 1;
+  directory.topics.set(topic, (directory.topics.get(topic) ?? 0) + 1);
 }
 
 function isPlaced(table: PartitionTable, partition: LeasedPartition): boolean {
@@ -96,8 +106,11 @@ function isPlaced(table: PartitionTable, partition: LeasedPartition): boolean {
 
 function holderOf(lease: BrokerLease, registry: BrokerRegistry): AssignHolder {
   const { name, brokerGroup: group, host, capacity, dataDirectory } = lease;
-  const accepting = !lease.draining && !registry.isDrained(name);
-  return { name, group, host, itemsMax: boundOf(capacity), dataDirectory, accepting };
+  return { name, group, host, itemsMax: boundOf(capacity), dataDirectory, accepting: isAccepting(lease, registry) };
+}
+
+function isAccepting(lease: BrokerLease, registry: BrokerRegistry): boolean {
+  return !lease.draining && !registry.isDrained(lease.name);
 }
 
 function itemOf({ topic, partition, dataDirectory, owner }: LeasedPartition, table: PartitionTable): AssignItem {

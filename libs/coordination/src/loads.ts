@@ -7,6 +7,8 @@ interface Load {
   total: number;
   /** Of the total, those that live with the holder and never move. */
   fixed: number;
+  /** Of the total, those that it does not hold yet: they move for nothing. */
+  gained: number;
 }
 
 /** Who holds what while `assign` works. Every choice is made in the order of counts and then of names. */
@@ -18,7 +20,7 @@ export class Loads {
 
   constructor(holders: readonly AssignHolder[]) {
     for (const holder of [...holders].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-      const load: Load = { holder, items: new Map(), total: 0, fixed: 0 };
+      const load: Load = { holder, items: new Map(), total: 0, fixed: 0, gained: 0 };
       this.#loads.set(holder.name, load);
       if (holder.dataDirectory !== '') {
         this.#byDirectory.set(holder.dataDirectory, load);
@@ -67,13 +69,13 @@ export class Loads {
 
   /** Gives a free item to the least loaded holder that may have it, if there is one. */
   place(item: AssignItem): void {
-    const able = [...this.#loads.values()].filter((load) => mayHold(load, item) && this.#room(load));
-    const best = able.sort(
-      (a, b) =>
-        a.total - b.total ||
-        countOf(a, item.topic) - countOf(b, item.topic) ||
-        this.#onHost(a, item) - this.#onHost(b, item),
-    )[0];
+    let best: Load | undefined;
+    for (const load of this.#loads.values()) {
+      const isAble = mayHold(load, item) && this.#room(load);
+      if (isAble && (best === undefined || this.#isLighter(load, best, item))) {
+        best = load;
+      }
+    }
     if (best !== undefined) {
       this.#put(item, best);
     }
@@ -127,10 +129,15 @@ export class Loads {
     let best: { item: AssignItem; score: number } | undefined;
     for (const [topic, items] of load.items) {
       const topicRank = rank(topic);
-      for (const item of items) {
-        const score = 2 * topicRank + (item.holder === load.holder.name ? 0 : 1);
+      // Nothing of the topic can do better: with many partitions most of the work is in what is not looked at.
+      const scoreMax = 2 * topicRank + (load.gained > 0 ? 1 : 0);
+      for (const item of scoreMax > (best?.score ?? Number.NEGATIVE_INFINITY) ? items : []) {
+        const score = 2 * topicRank + (isGained(item, load) ? 1 : 0);
         if (item.dataDirectory === '' && (best === undefined || score > best.score) && fits(item)) {
           best = { item, score };
+          if (score === scoreMax) {
+            break;
+          }
         }
       }
     }
@@ -143,6 +150,12 @@ export class Loads {
 
   #room(load: Load): boolean {
     return load.total - load.fixed < load.holder.itemsMax;
+  }
+
+  /** Whether `a` has less than `b`: in total, then of the item's topic, then of that on its host. */
+  #isLighter(a: Load, b: Load, item: AssignItem): boolean {
+    const byCount = a.total - b.total || countOf(a, item.topic) - countOf(b, item.topic);
+    return (byCount || this.#onHost(a, item) - this.#onHost(b, item)) < 0;
   }
 
   #onHost(load: Load, item: AssignItem): number {
@@ -158,6 +171,7 @@ export class Loads {
     load.items.set(item.topic, items.add(item));
     load.total += 1;
     load.fixed += item.dataDirectory === '' ? 0 : 1;
+    load.gained += isGained(item, load) ? 1 : 0;
     this.#byItem.set(item, load);
     return true;
   }
@@ -165,6 +179,7 @@ export class Loads {
   #take(item: AssignItem, load: Load): void {
     load.items.get(item.topic)?.delete(item);
     load.total -= 1;
+    load.gained -= isGained(item, load) ? 1 : 0;
     this.#byItem.delete(item);
   }
 
@@ -175,6 +190,10 @@ export class Loads {
     }
     return load;
   }
+}
+
+function isGained(item: AssignItem, load: Load): boolean {
+  return item.holder !== load.holder.name;
 }
 
 function mayHold(load: Load, item: AssignItem): boolean {
