@@ -292,6 +292,15 @@ describe('BrokerLeases: readiness, epochs and topics', () => {
     expect(leases.partitions()[0]?.state).toBe('OWNED');
   });
 
+  it('a broker that is ready has nothing decided anew: what has changed waits for its moment', () => {
+    const leases = start();
+    come(leases, 1, broker('a', 1), 0);
+    leases.register(2, broker('b', 2), 100);
+    const effects = leases.ready(1, [{ ...held(0, 1), revision: 1 }], 101);
+    expect(kinds(effects)).toEqual(['persist', 'ready']);
+    expect(kinds(leases.tick(120))).toEqual(['grant', 'revoke']);
+  });
+
   it('raises an epoch that is too low above the observed one and grants it again', () => {
     const leases = start();
     come(leases, 1, broker('a', 1), 0);

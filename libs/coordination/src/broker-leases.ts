@@ -1,4 +1,3 @@
-import { dealPartitions } from './deal-partitions.js';
 import {
   type BrokerLeaseEffect,
   type BrokerRegistration,
@@ -9,19 +8,19 @@ import {
   type PersistedBroker,
 } from './broker-lease-effect.js';
 import { type BrokerLease } from './broker-lease.js';
+import { BrokerLeaseEnds } from './broker-lease-ends.js';
+import { BrokerOutbox } from './broker-outbox.js';
 import { BrokerRegistry } from './broker-registry.js';
 import {
   CLOSE_REASON,
-  COALESCE_MS,
   type HeldPartition,
   LEASE_MARGIN_MS,
   LEASE_TTL_DEFAULT_MS,
-  REVOKE_GRACE_MS,
   type SessionId,
   SETTLE_MS,
   type TopicRoutes,
 } from './lease.js';
-import { type LeasedPartition, PartitionTable, viewOf } from './partition-table.js';
+import { type LeasedPartition, PartitionTable } from './partition-table.js';
 
 /** What a leader starts from. */
 export interface BrokerLeasesOptions {
@@ -45,11 +44,8 @@ export class BrokerLeases {
   readonly #registry: BrokerRegistry;
   readonly #ttlMs: number;
   readonly #marginMs: number;
-  readonly #revoking = new Set<LeasedPartition>();
-  readonly #placeFromMs: number;
-  #effects: BrokerLeaseEffect[] = [];
-  #flushAtMs = Number.POSITIVE_INFINITY;
-  #probes = 0;
+  readonly #outbox: BrokerOutbox;
+  readonly #ends: BrokerLeaseEnds;
 
   constructor(options: BrokerLeasesOptions) {
     const { topics, assignments, brokers = [], nowMs, ttlMs = LEASE_TTL_DEFAULT_MS } = options;
@@ -60,35 +56,38 @@ export class BrokerLeases {
     const formerMs = Math.max(ttlMs, options.formerTtlMs ?? 0) + this.#marginMs;
     for (const partition of this.#table.all()) {
       if (partition.broker !== '') {
-        partition.owner = this.#registry.formerOwner(partition, { nowMs, untilMs: nowMs + formerMs });
+        const former = this.#registry.formerOwner(partition, { nowMs, untilMs: nowMs + formerMs });
+        this.#table.restore(partition, former);
       }
     }
     // Brokers of before get the time to come back; else the first one back would get all that is new.
-    this.#placeFromMs = this.#registry.leases.size > 0 ? nowMs + SETTLE_MS : nowMs;
-    this.#changed(nowMs);
+    const placeFromMs = this.#registry.leases.size > 0 ? nowMs + SETTLE_MS : nowMs;
+    this.#outbox = new BrokerOutbox({ table: this.#table, registry: this.#registry, ttlMs, placeFromMs });
+    this.#ends = new BrokerLeaseEnds(this.#table, this.#registry, this.#outbox);
+    this.#outbox.changed(nowMs);
   }
 
   /** A broker process opens its stream, or opens it again. What it does not name as held counts as released. */
   register(session: SessionId, from: BrokerRegistration, nowMs: number): BrokerLeaseEffect[] {
-    this.#expire(nowMs);
+    this.#ends.expire(nowMs);
     if (this.#registry.hasEnded(from)) {
       return this.#refuse(session, CLOSE_REASON.fenced);
     }
     for (const other of this.#registry.endedBy(from)) {
-      this.#end(other, CLOSE_REASON.fenced, nowMs);
+      this.#ends.end(other, CLOSE_REASON.fenced, nowMs);
     }
     if (this.#registry.isTaken(from)) {
       return this.#refuse(session, CLOSE_REASON.nameInUse);
     }
     const { lease, replaced } = this.#registry.register(session, from);
     if (replaced !== undefined) {
-      this.#emit({ kind: 'close', session: replaced, reason: CLOSE_REASON.replaced });
+      this.#outbox.emit({ kind: 'close', session: replaced, reason: CLOSE_REASON.replaced });
     }
     this.#reconcile(lease, from.held, nowMs);
     lease.untilMs = Math.max(lease.untilMs, this.#leaseEnd(nowMs));
     lease.dirty = true;
-    this.#changed(nowMs);
-    return this.#take(nowMs);
+    this.#outbox.changed(nowMs);
+    return this.#outbox.take(nowMs);
   }
 
   /** Prolongs all leases of the broker and answers with its sequence. */
@@ -97,9 +96,9 @@ export class BrokerLeases {
       lease.untilMs = this.#leaseEnd(nowMs);
       if (lease.dirty) {
         // What was taken from the holder must reach it before anything is prolonged.
-        this.#flush(nowMs);
+        this.#outbox.flush(nowMs);
       }
-      this.#emit({ kind: 'grant', session, sequence, ttlMs: this.#ttlMs, changed: false, assignments: [] });
+      this.#outbox.emit({ kind: 'grant', session, sequence, ttlMs: this.#ttlMs, changed: false, assignments: [] });
     });
   }
 
@@ -108,8 +107,8 @@ export class BrokerLeases {
     return this.#heard(session, nowMs, (lease) => {
       const partition = this.#table.held(lease, held);
       if (partition !== undefined) {
-        this.#free(partition);
-        this.#changed(nowMs);
+        this.#table.free(partition);
+        this.#outbox.changed(nowMs);
       }
     });
   }
@@ -118,7 +117,7 @@ export class BrokerLeases {
   draining(session: SessionId, nowMs: number): BrokerLeaseEffect[] {
     return this.#heard(session, nowMs, (lease) => {
       lease.draining = true;
-      this.#changed(nowMs);
+      this.#outbox.changed(nowMs);
     });
   }
 
@@ -128,9 +127,8 @@ export class BrokerLeases {
       const partition = this.#table.held(lease, held);
       if (partition !== undefined && Number.isSafeInteger(observed + 1)) {
         partition.epoch = Math.max(partition.epoch, observed);
-        this.#revoking.delete(partition);
         this.#table.grant(partition, lease);
-        this.#changed(nowMs);
+        this.#outbox.changed(nowMs);
       }
     });
   }
@@ -155,90 +153,71 @@ export class BrokerLeases {
         partition.servedRevision = Math.max(partition.servedRevision, one.revision);
         topics.add(one.topic);
       }
-      this.#flush(nowMs);
+      // Nothing is decided anew: who is ready changes nothing about who gets what.
+      this.#outbox.persist(nowMs);
       for (const topic of topics) {
-        this.#emit({ kind: 'ready', topic });
+        this.#outbox.emit({ kind: 'ready', topic });
       }
     });
   }
 
   /** The stream is gone: the broker has a second to come back, then its endpoint is probed. */
   sessionEnded(session: SessionId, nowMs: number): BrokerLeaseEffect[] {
-    this.#expire(nowMs);
+    this.#ends.expire(nowMs);
     const lease = this.#registry.bySession(session);
     if (lease !== undefined) {
-      lease.session = undefined;
-      lease.probeAtMs = nowMs + SETTLE_MS;
-      if (lease.draining && this.partitionsLeft(lease.name) === 0) {
-        this.#end(lease, CLOSE_REASON.expired, nowMs);
-      }
-      this.#changed(nowMs);
+      this.#ends.streamEnded(lease, nowMs);
     }
-    return this.#take(nowMs);
+    return this.#outbox.take(nowMs);
   }
 
   /** A probe's answer. Only a refusal, by a broker that has not come back since, ends its lease early. */
-  probed({ probe, refused }: { probe: number; refused: boolean }, nowMs: number): BrokerLeaseEffect[] {
-    this.#expire(nowMs);
-    const lease = this.#registry.byProbe(probe);
-    if (lease !== undefined && refused && lease.session === undefined) {
-      this.#end(lease, CLOSE_REASON.expired, nowMs);
-    }
-    return this.#take(nowMs);
+  probed(answer: { readonly probe: number; readonly refused: boolean }, nowMs: number): BrokerLeaseEffect[] {
+    this.#ends.expire(nowMs);
+    this.#ends.probed(answer, nowMs);
+    return this.#outbox.take(nowMs);
   }
 
   /** An operator drains a broker, or takes that back. Unknown names change nothing. */
   drain(name: string, { cancel }: { cancel: boolean }, nowMs: number): BrokerLeaseEffect[] {
-    this.#expire(nowMs);
+    this.#ends.expire(nowMs);
     if (this.#registry.drain(name, !cancel)) {
-      this.#changed(nowMs);
+      this.#outbox.changed(nowMs);
     }
-    return this.#take(nowMs);
+    return this.#outbox.take(nowMs);
   }
 
   /** A topic was made or changed, or a group of its was: owners are told the revision. */
   topicUpserted(topic: LeasedTopic, nowMs: number): BrokerLeaseEffect[] {
-    this.#expire(nowMs);
+    this.#ends.expire(nowMs);
     this.#table.upsert(topic);
-    this.#tellOwners(this.#table.of(topic.name));
-    this.#changed(nowMs);
-    return this.#take(nowMs);
+    for (const { owner } of this.#table.of(topic.name)) {
+      if (owner !== undefined) {
+        owner.dirty = true;
+      }
+    }
+    this.#outbox.changed(nowMs);
+    return this.#outbox.take(nowMs);
   }
 
   /** A topic was deleted, and its rows with it. */
   topicDeleted(topic: string, nowMs: number): BrokerLeaseEffect[] {
-    this.#expire(nowMs);
-    const partitions = this.#table.remove(topic);
-    this.#tellOwners(partitions);
-    for (const partition of partitions) {
-      this.#revoking.delete(partition);
-      partition.owner = undefined;
-    }
-    this.#changed(nowMs);
-    return this.#take(nowMs);
+    this.#ends.expire(nowMs);
+    this.#table.remove(topic);
+    this.#outbox.changed(nowMs);
+    return this.#outbox.take(nowMs);
   }
 
   /** Lets time do its work; call it at `nextTimerMs`. */
   tick(nowMs: number): BrokerLeaseEffect[] {
-    this.#expire(nowMs);
-    for (const lease of this.#registry.leases) {
-      if (lease.probeAtMs <= nowMs) {
-        this.#probe(lease);
-      }
-    }
-    return this.#take(nowMs);
+    this.#ends.expire(nowMs);
+    this.#ends.probe(nowMs);
+    return this.#outbox.take(nowMs);
   }
 
   /** When `tick` is due next; Infinity: not before another event. */
   nextTimerMs(): number {
-    let nextMs = this.#flushAtMs;
-    for (const lease of this.#registry.leases) {
-      nextMs = Math.min(nextMs, lease.untilMs, lease.probeAtMs);
-    }
-    for (const partition of this.#revoking) {
-      nextMs = Math.min(nextMs, partition.revokeAtMs);
-    }
-    return nextMs;
+    return Math.min(this.#outbox.dueMs, this.#ends.nextMs());
   }
 
   /** Whether all partitions are served with everything applied up to `revision`. */
@@ -251,16 +230,17 @@ export class BrokerLeases {
 
   /** Partitions of one topic or of all. */
   partitions(topic?: string): PartitionView[] {
-    return [...(topic === undefined ? this.#table.all() : this.#table.of(topic))].map(viewOf);
+    return this.#table.views(topic);
   }
 
   brokers(): BrokerView[] {
-    return this.#registry.views((lease) => [...this.#table.ownedBy(lease)].length);
+    return this.#registry.views((lease) => this.#table.ownedBy(lease).size);
   }
 
   /** Partitions that the broker still owns, embedded ones included. */
   partitionsLeft(name: string): number {
-    return this.brokers().find((broker) => broker.name === name)?.partitions ?? 0;
+    const lease = this.#registry.leaseOf(name);
+    return lease === undefined ? 0 : this.#table.ownedBy(lease).size;
   }
 
   /** A snapshot of the routes of one topic or of all. */
@@ -270,20 +250,18 @@ export class BrokerLeases {
 
   /** Runs `act` for the lease of a stream; a stream without one is closed. */
   #heard(session: SessionId, nowMs: number, act: (lease: BrokerLease) => void): BrokerLeaseEffect[] {
-    this.#expire(nowMs);
+    this.#ends.expire(nowMs);
     const lease = this.#registry.bySession(session);
     if (lease === undefined) {
       return this.#refuse(session, CLOSE_REASON.notRegistered);
     }
     act(lease);
-    return this.#take(nowMs);
+    return this.#outbox.take(nowMs);
   }
 
   #refuse(session: SessionId, reason: 'fenced' | 'nameInUse' | 'notRegistered'): BrokerLeaseEffect[] {
-    this.#emit({ kind: 'close', session, reason });
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
+    this.#outbox.emit({ kind: 'close', session, reason });
+    return this.#outbox.takeEmitted();
   }
 
   /** Frees what the process does not name as held, though it was granted. */
@@ -301,136 +279,12 @@ export class BrokerLeases {
       if (!kept.has(partition)) {
         // The stream may be an old one that comes late: until its lease ends nobody but the process itself gets it.
         partition.reservedUntilMs = lease.untilMs;
-        this.#free(partition);
+        this.#table.free(partition);
       }
     }
   }
 
   #leaseEnd(nowMs: number): number {
     return nowMs + this.#ttlMs + this.#marginMs;
-  }
-
-  #expire(nowMs: number): void {
-    for (const lease of this.#registry.leases) {
-      if (lease.untilMs <= nowMs) {
-        this.#end(lease, CLOSE_REASON.expired, nowMs);
-      }
-    }
-  }
-
-  #end(lease: BrokerLease, reason: 'expired' | 'fenced', nowMs: number): void {
-    for (const partition of this.#table.ownedBy(lease)) {
-      this.#free(partition);
-    }
-    for (const partition of this.#table.all()) {
-      if (partition.incarnation === lease.incarnation) {
-        partition.reservedUntilMs = Number.NEGATIVE_INFINITY;
-      }
-    }
-    if (lease.session !== undefined) {
-      this.#emit({ kind: 'close', session: lease.session, reason });
-    }
-    this.#registry.end(lease, { over: reason === 'fenced', nowMs });
-    this.#changed(nowMs);
-  }
-
-  #free(partition: LeasedPartition): void {
-    this.#revoking.delete(partition);
-    this.#table.free(partition);
-  }
-
-  #probe(lease: BrokerLease): void {
-    const { name: broker, incarnation, endpoint } = lease;
-    lease.probeAtMs = Number.POSITIVE_INFINITY;
-    if (lease.session === undefined && endpoint !== '') {
-      lease.probe = ++this.#probes;
-      this.#emit({ kind: 'probe', probe: lease.probe, broker, incarnation, endpoint });
-    }
-  }
-
-  #tellOwners(partitions: readonly LeasedPartition[]): void {
-    for (const { owner } of partitions) {
-      if (owner !== undefined) {
-        owner.dirty = true;
-      }
-    }
-  }
-
-  #changed(nowMs: number): void {
-    this.#flushAtMs = Math.min(this.#flushAtMs, nowMs + COALESCE_MS);
-  }
-
-  #emit(effect: BrokerLeaseEffect): void {
-    this.#effects.push(effect);
-  }
-
-  #take(nowMs: number): BrokerLeaseEffect[] {
-    const revokes = [...this.#revoking].some((partition) => partition.revokeAtMs <= nowMs);
-    if (revokes || this.#flushAtMs <= nowMs) {
-      this.#flush(nowMs);
-    }
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
-  }
-
-  /** Decides who gets what, makes it durable, and only then tells anyone. */
-  #flush(nowMs: number): void {
-    this.#flushAtMs = Number.POSITIVE_INFINITY;
-    const { revoke, againMs } = dealPartitions(this.#table, this.#registry, { nowMs, placeFromMs: this.#placeFromMs });
-    this.#flushAtMs = againMs;
-    for (const partition of revoke) {
-      if (partition.revokeAtMs === Number.POSITIVE_INFINITY) {
-        partition.revokeAtMs = nowMs;
-        this.#revoking.add(partition);
-      }
-    }
-    this.#persist(nowMs);
-    this.#push();
-    this.#revoke(nowMs);
-    const changed = this.#table.takeUnrouted();
-    if (changed.length > 0) {
-      this.#emit({ kind: 'routes', changed });
-    }
-  }
-
-  #persist(nowMs: number): void {
-    const assignments = this.#table.takeUnsaved();
-    const placed = new Set([...this.#table.all()].map((partition) => partition.dataDirectory));
-    const { brokers, forgottenBrokers } = this.#registry.takeUnsaved(nowMs, placed);
-    if (assignments.length + brokers.length + forgottenBrokers.length > 0) {
-      this.#emit({ kind: 'persist', assignments, brokers, forgottenBrokers });
-    }
-  }
-
-  #push(): void {
-    for (const lease of this.#registry.leases) {
-      if (lease.dirty && lease.session !== undefined) {
-        const assignments = [...this.#table.ownedBy(lease)].map((partition) => this.#table.assignment(partition));
-        this.#emit({
-          kind: 'grant',
-          session: lease.session,
-          sequence: 0,
-          ttlMs: this.#ttlMs,
-          changed: true,
-          assignments,
-        });
-        lease.dirty = false;
-      }
-    }
-  }
-
-  #revoke(nowMs: number): void {
-    for (const partition of this.#revoking) {
-      const session = partition.owner?.session;
-      if (partition.revokeAtMs > nowMs) {
-        continue;
-      }
-      partition.revokeAtMs = nowMs + REVOKE_GRACE_MS;
-      if (session !== undefined) {
-        const assignment = this.#table.assignment(partition);
-        this.#emit({ kind: 'revoke', session, assignment, graceMs: REVOKE_GRACE_MS });
-      }
-    }
   }
 }

@@ -50,17 +50,16 @@ export class BrokerRegistry {
   }
 
   bySession(session: SessionId): BrokerLease | undefined {
-    const lease = this.#sessions.get(session);
-    return lease?.session === session ? lease : undefined;
+    return this.#sessions.get(session);
   }
 
   byProbe(probe: number): BrokerLease | undefined {
     return [...this.leases].find((lease) => lease.probe === probe);
   }
 
-  /** The registered broker that serves a data directory. */
-  byDirectory(dataDirectory: string): BrokerLease | undefined {
-    return [...this.leases].find((lease) => lease.session !== undefined && lease.dataDirectory === dataDirectory);
+  /** The lease of a broker's current process. */
+  leaseOf(name: string): BrokerLease | undefined {
+    return this.#brokers.get(name)?.lease;
   }
 
   isDrained(name: string): boolean {
@@ -104,13 +103,18 @@ export class BrokerRegistry {
     return { lease, replaced };
   }
 
-  /** A lease has ended; `over`: its process is known to be over, too. */
-  end(lease: BrokerLease, { over, nowMs }: { over: boolean; nowMs: number }): void {
-    this.leases.delete(lease);
+  /** A stream has ended; the lease goes on without one. */
+  unbind(lease: BrokerLease): void {
     if (lease.session !== undefined) {
       this.#sessions.delete(lease.session);
       lease.session = undefined;
     }
+  }
+
+  /** A lease has ended; `over`: its process is known to be over, too. */
+  end(lease: BrokerLease, { over, nowMs }: { over: boolean; nowMs: number }): void {
+    this.leases.delete(lease);
+    this.unbind(lease);
     const broker = this.#brokers.get(lease.name);
     if (broker === undefined) {
       return;
@@ -141,12 +145,13 @@ export class BrokerRegistry {
   /** Rows that changed, and names that are forgotten: gone for long, and nothing lives in their directory. */
   takeUnsaved(
     nowMs: number,
-    directories: ReadonlySet<string>,
+    isUsed: (dataDirectory: string) => boolean,
   ): { brokers: PersistedBroker[]; forgottenBrokers: string[] } {
     const forgottenBrokers: string[] = [];
     for (const broker of this.#brokers.values()) {
-      const needed = broker.lease !== undefined || broker.drained || directories.has(broker.row.dataDirectory || '-');
-      if (!needed && nowMs - broker.goneAtMs >= FORGET_MS) {
+      const { dataDirectory } = broker.row;
+      const isGone = broker.lease === undefined && !broker.drained && nowMs - broker.goneAtMs >= FORGET_MS;
+      if (isGone && (dataDirectory === '' || !isUsed(dataDirectory))) {
         this.#brokers.delete(broker.name);
         this.#unsaved.delete(broker);
         forgottenBrokers.push(broker.name);

@@ -1,6 +1,7 @@
 import { type LeasedTopic, type PartitionView, type PersistedAssignment } from './broker-lease-effect.js';
 import { type BrokerLease } from './broker-lease.js';
 import { type HeldPartition, type LeaseAssignment, partitionKey, type Route, type TopicRoutes } from './lease.js';
+import { Revocations } from './revocations.js';
 
 /** A partition as the leader knows it. */
 export interface LeasedPartition {
@@ -8,6 +9,7 @@ export interface LeasedPartition {
   readonly partition: number;
   /** Highest ever granted or observed. */
   epoch: number;
+  /** Changed by the table alone, which also keeps what each lease owns. */
   owner: BrokerLease | undefined;
   /** Name and process of the last owner. */
   broker: string;
@@ -16,8 +18,6 @@ export interface LeasedPartition {
   dataDirectory: string;
   /** Revision that the owner has applied at this epoch; -1: it does not serve yet. */
   servedRevision: number;
-  /** When the owner is asked again to give it back; Infinity: it may keep it. */
-  revokeAtMs: number;
   /** Until then it goes to nobody but `incarnation`, which may not know yet that it lost it. */
   reservedUntilMs: number;
 }
@@ -30,9 +30,12 @@ interface TopicState {
 /** Deleted topics whose epochs are remembered, so that a topic made anew under the name starts above them. */
 const DELETED_TOPICS_MAX = 10_000;
 
-/** All topics and partitions, and which of them have changed since the last push. */
+/** All topics and partitions, who owns them, and which of them have changed since the last push. */
 export class PartitionTable {
+  /** Partitions that their owners are asked to give back. */
+  readonly revocations = new Revocations<LeasedPartition>();
   readonly #topics = new Map<string, TopicState>();
+  readonly #owned = new Map<BrokerLease, Set<LeasedPartition>>();
   readonly #deletedEpochs = new Map<string, number>();
   readonly #unsaved = new Set<LeasedPartition>();
   readonly #unrouted = new Map<string, Set<LeasedPartition>>();
@@ -72,12 +75,19 @@ export class PartitionTable {
     return found?.owner === lease && found.epoch === epoch ? found : undefined;
   }
 
-  *ownedBy(lease: BrokerLease): Generator<LeasedPartition> {
+  /** What a lease owns, in no order. */
+  ownedBy(lease: BrokerLease): ReadonlySet<LeasedPartition> {
+    return this.#owned.get(lease) ?? NOTHING;
+  }
+
+  /** Whether any partition lives in a data directory. */
+  livesIn(dataDirectory: string): boolean {
     for (const partition of this.all()) {
-      if (partition.owner === lease) {
-        yield partition;
+      if (partition.dataDirectory === dataDirectory) {
+        return true;
       }
     }
+    return false;
   }
 
   /** Adds or changes a topic; partitions are never taken away. */
@@ -92,8 +102,8 @@ export class PartitionTable {
     this.#topics.set(topic.name, { settings: topic, partitions });
   }
 
-  /** Removes a topic; gives its partitions. */
-  remove(topic: string): readonly LeasedPartition[] {
+  /** Removes a topic with its partitions; owners are to be told. */
+  remove(topic: string): void {
     const partitions = this.of(topic);
     this.#topics.delete(topic);
     const epoch = Math.max(this.#deletedEpochs.get(topic) ?? 0, ...partitions.map((partition) => partition.epoch));
@@ -103,28 +113,30 @@ export class PartitionTable {
       this.#deletedEpochs.delete(oldest.value);
     }
     for (const partition of partitions) {
+      this.#own(partition, undefined);
+      this.revocations.end(partition);
       this.#unsaved.delete(partition);
     }
     this.#unrouted.set(topic, new Set());
-    return partitions;
+  }
+
+  /** Notes who may hold a partition since before the leader's start. */
+  restore(partition: LeasedPartition, lease: BrokerLease): void {
+    this.#own(partition, lease);
   }
 
   /** Gives a partition to `lease`, at an epoch that nobody has had. */
   grant(partition: LeasedPartition, lease: BrokerLease): void {
-    partition.owner = lease;
+    this.#own(partition, lease);
     partition.broker = lease.name;
     partition.incarnation = lease.incarnation;
     partition.epoch += 1;
     this.#reset(partition);
-    lease.dirty = true;
   }
 
   /** Takes a partition from its owner, whose lease of it has ended. */
   free(partition: LeasedPartition): void {
-    if (partition.owner !== undefined) {
-      partition.owner.dirty = true;
-    }
-    partition.owner = undefined;
+    this.#own(partition, undefined);
     this.#reset(partition);
   }
 
@@ -163,6 +175,17 @@ export class PartitionTable {
     return { topic, partitionCount: this.of(topic).length, routes: [...partitions].map(routeOf) };
   }
 
+  /** What the broker is told that it holds: all of it, by topic and partition. */
+  assignments(lease: BrokerLease): LeaseAssignment[] {
+    return [...this.ownedBy(lease)].sort(byPartition).map((partition) => this.assignment(partition));
+  }
+
+  /** Partitions of one topic or of all, as ListPartitions shows them. */
+  views(topic?: string): PartitionView[] {
+    const partitions = topic === undefined ? this.all() : this.of(topic);
+    return Array.from(partitions, (partition) => viewOf(partition, this.revocations.has(partition)));
+  }
+
   /** What the owner is told about one of its partitions. */
   assignment(partition: LeasedPartition): LeaseAssignment {
     const { topic, partition: number, epoch, created, dataDirectory } = partition;
@@ -170,17 +193,41 @@ export class PartitionTable {
     return { topic, partition: number, epoch, endpoint: '', revision, created, dataSource: dataDirectory };
   }
 
+  /** Changes the owner; the former and the new one are to be told. */
+  #own(partition: LeasedPartition, lease: BrokerLease | undefined): void {
+    const former = partition.owner;
+    partition.owner = lease;
+    if (former !== undefined) {
+      former.dirty = true;
+      const owned = this.#owned.get(former);
+      owned?.delete(partition);
+      if (owned?.size === 0) {
+        this.#owned.delete(former);
+      }
+    }
+    if (lease !== undefined) {
+      lease.dirty = true;
+      const owned = this.#owned.get(lease) ?? new Set();
+      this.#owned.set(lease, owned.add(partition));
+    }
+  }
+
   #reset(partition: LeasedPartition): void {
     partition.servedRevision = -1;
-    partition.revokeAtMs = Number.POSITIVE_INFINITY;
+    this.revocations.end(partition);
     this.touch(partition);
   }
 }
 
-/** One partition as ListPartitions shows it. */
-export function viewOf(partition: LeasedPartition): PartitionView {
+const NOTHING: ReadonlySet<LeasedPartition> = new Set();
+
+function byPartition(a: LeasedPartition, b: LeasedPartition): number {
+  return a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1;
+}
+
+function viewOf(partition: LeasedPartition, isRevoked: boolean): PartitionView {
   const { topic, partition: number, owner, epoch, dataDirectory } = partition;
-  const serves = partition.servedRevision >= 0 && partition.revokeAtMs === Number.POSITIVE_INFINITY;
+  const serves = partition.servedRevision >= 0 && !isRevoked;
   return {
     topic,
     partition: number,
@@ -203,7 +250,6 @@ function createPartition(topic: string, partition: number, row: PersistedAssignm
     created: row?.created ?? false,
     dataDirectory: row?.dataDirectory ?? '',
     servedRevision: -1,
-    revokeAtMs: Number.POSITIVE_INFINITY,
     reservedUntilMs: Number.NEGATIVE_INFINITY,
   };
 }
