@@ -1,43 +1,9 @@
-import { assign } from './assign.js';
 import { type ConsumerJoin, type LeasedGroup } from './consumer-lease-effect.js';
+import { type Consumer, type ConsumerStream } from './consumer.js';
 import { dealShared } from './deal-shared.js';
-import { type HeldPartition, type LeaseAssignment, type SessionId } from './lease.js';
-
-/** One stream of consumers and its lease. */
-export interface ConsumerStream {
-  readonly session: SessionId;
-  /** False once it has ended; its consumers stay until `untilMs`. */
-  open: boolean;
-  untilMs: number;
-  readonly members: Map<number, Consumer>;
-}
-
-/** One consumer of one group. */
-export interface Consumer {
-  readonly name: string;
-  readonly group: ConsumerGroup;
-  readonly stream: ConsumerStream;
-  readonly member: number;
-  readonly zone: string;
-  readonly maxPartitions: number;
-  /** Its consumer_epoch where partitions are shared; 0 in EXCLUSIVE groups. */
-  epoch: number;
-  /** What it has where partitions are shared. */
-  partitions: Set<number>;
-  /** Its assignments changed since it was told. */
-  dirty: boolean;
-}
-
-/** A partition of an EXCLUSIVE group. */
-interface ExclusivePartition {
-  owner: Consumer | undefined;
-  /** The owner's consumer_epoch, or the last owner's; 0: none known to this leader. */
-  epoch: number;
-  /** When the owner is asked again to give it back; Infinity: it may keep it. */
-  revokeAtMs: number;
-  /** Until then it goes to nobody but consumers of this name: one on an older stream may not know yet that it lost it. */
-  reserved: { readonly name: string; readonly untilMs: number } | undefined;
-}
+import { type Endpoints } from './endpoints.js';
+import { ExclusivePartitions } from './exclusive-partitions.js';
+import { type HeldPartition, type LeaseAssignment } from './lease.js';
 
 /** consumer_epoch = leadership epoch × this + a counter: it grows across leaders without a write. */
 export const CONSUMER_EPOCHS_PER_LEADERSHIP = 2 ** 24;
@@ -48,7 +14,8 @@ export class ConsumerGroup {
   settings: LeasedGroup;
   readonly #firstEpoch: number;
   readonly #dealFromMs: number;
-  #exclusive: ExclusivePartition[] = [];
+  /** Without partitions where they are shared. */
+  #exclusive = this.#nobodys();
   #granted = 0;
 
   /** Until `dealFromMs` EXCLUSIVE partitions go to those who held them under an earlier leader, and to nobody else. */
@@ -68,7 +35,7 @@ export class ConsumerGroup {
     const turned = settings.mode !== this.settings.mode;
     this.settings = settings;
     if (turned) {
-      this.#exclusive = [];
+      this.#exclusive = this.#nobodys();
       for (const consumer of this.consumers.values()) {
         consumer.partitions = new Set();
         consumer.epoch = this.#isExclusive ? 0 : this.#nextEpoch();
@@ -94,11 +61,10 @@ export class ConsumerGroup {
     const consumer: Consumer = { ...seat, epoch, partitions, dirty: true };
     this.consumers.set(name, consumer);
     for (const held of from.held) {
-      this.#adopt(consumer, earlier, held);
+      this.#exclusive.adopt(consumer, held, { earlier, isFormer: this.#isFormer(held.epoch) });
     }
     if (earlier !== undefined) {
-      this.#reserveAll(earlier);
-      this.#freeAll(earlier);
+      this.#exclusive.reserveAll(earlier);
     }
     return consumer;
   }
@@ -108,17 +74,12 @@ export class ConsumerGroup {
     if (this.consumers.get(consumer.name) === consumer) {
       this.consumers.delete(consumer.name);
     }
-    this.#freeAll(consumer);
+    this.#exclusive.freeAll(consumer);
   }
 
   /** False if the consumer does not hold exactly that. */
-  release(consumer: Consumer, { partition, epoch }: HeldPartition): boolean {
-    const held = this.#exclusive[partition];
-    if (held?.owner !== consumer || held.epoch !== epoch) {
-      return false;
-    }
-    this.#free(held);
-    return true;
+  release(consumer: Consumer, held: HeldPartition): boolean {
+    return this.#exclusive.release(consumer, held);
   }
 
   /** Decides who gets what. Gives the time of the next look that is due by time alone. */
@@ -130,31 +91,28 @@ export class ConsumerGroup {
     if (nowMs < this.#dealFromMs) {
       return this.#dealFromMs;
     }
-    return this.#dealExclusive(nowMs);
+    return this.#exclusive.deal(this.consumers, nowMs);
   }
 
   /** All that a consumer holds. */
-  assignments(consumer: Consumer, endpointOf: (topic: string, partition: number) => string): LeaseAssignment[] {
+  assignments(consumer: Consumer, endpoints: Endpoints): LeaseAssignment[] {
     const held = this.#isExclusive
-      ? this.#exclusive.flatMap(({ owner, epoch }, partition) => (owner === consumer ? [{ partition, epoch }] : []))
+      ? this.#exclusive.heldBy(consumer)
       : [...consumer.partitions].sort((a, b) => a - b).map((partition) => ({ partition, epoch: consumer.epoch }));
-    return held.map(({ partition, epoch }) => this.#assignment(partition, epoch, endpointOf));
+    return held.map(({ partition, epoch }) =>
+      this.#assignment(partition, epoch, endpoints.of(this.settings.topic, partition)),
+    );
   }
 
-  /** Partitions whose owners are to be asked (again) to give them back; each is asked again after `graceMs`. */
-  takeRevokes(nowMs: number, graceMs: number): { owner: Consumer; assignment: LeaseAssignment }[] {
-    return this.#exclusive.flatMap((held, partition) => {
-      const { owner, epoch } = held;
-      if (owner === undefined || held.revokeAtMs > nowMs) {
-        return [];
-      }
-      held.revokeAtMs = nowMs + graceMs;
-      return [{ owner, assignment: this.#assignment(partition, epoch, () => '') }];
-    });
+  /** Partitions whose owners are to be asked (again) to give them back. */
+  takeRevokes(nowMs: number): { owner: Consumer; assignment: LeaseAssignment }[] {
+    return this.#exclusive
+      .takeRevokes(nowMs)
+      .map(({ owner, partition, epoch }) => ({ owner, assignment: this.#assignment(partition, epoch, '') }));
   }
 
-  nextRevokeMs(): number {
-    return this.#exclusive.reduce((least, { revokeAtMs }) => Math.min(least, revokeAtMs), Number.POSITIVE_INFINITY);
+  get nextRevokeMs(): number {
+    return this.#exclusive.nextRevokeMs;
   }
 
   #dealShared(): void {
@@ -164,65 +122,6 @@ export class ConsumerGroup {
       const { size } = consumer.partitions;
       consumer.dirty ||= partitions.size !== size || [...partitions].some((one) => !consumer.partitions.has(one));
       consumer.partitions = partitions;
-    }
-  }
-
-  #dealExclusive(nowMs: number): number {
-    // Whose stream has ended keeps its partitions until its lease ends.
-    const dealt = this.#exclusive.filter(({ owner }) => owner?.stream.open !== false);
-    const names = this.#choose(dealt, nowMs);
-    let againMs = Number.POSITIVE_INFINITY;
-    dealt.forEach((held, index) => {
-      const target = this.consumers.get(names[index] ?? '');
-      const reserved = reservedAt(held, nowMs);
-      const allowed = reserved === undefined || reserved.name === target?.name;
-      if (held.owner !== undefined) {
-        const stays = held.owner === target || held.revokeAtMs < Number.POSITIVE_INFINITY;
-        held.revokeAtMs = stays ? held.revokeAtMs : nowMs;
-      } else if (target !== undefined && allowed) {
-        this.#grant(held, target);
-      } else if (reserved !== undefined) {
-        againMs = Math.min(againMs, reserved.untilMs);
-      }
-    });
-    return againMs;
-  }
-
-  /** The best holder of each partition, by name. */
-  #choose(dealt: readonly ExclusivePartition[], nowMs: number): (string | undefined)[] {
-    const present = [...this.consumers.values()].filter((consumer) => consumer.stream.open);
-    const holders = present.map(({ name, maxPartitions }) => {
-      const itemsMax = maxPartitions > 0 ? maxPartitions : Number.POSITIVE_INFINITY;
-      return { name, group: '', host: name, itemsMax, dataDirectory: '', accepting: true };
-    });
-    const items = dealt.map((held) => {
-      const holder = held.owner?.name ?? reservedAt(held, nowMs)?.name ?? '';
-      return { topic: '', partition: this.#exclusive.indexOf(held), group: '', dataDirectory: '', holder };
-    });
-    return assign(holders, items);
-  }
-
-  #grant(held: ExclusivePartition, consumer: Consumer): void {
-    held.owner = consumer;
-    held.epoch = this.#nextEpoch();
-    held.revokeAtMs = Number.POSITIVE_INFINITY;
-    consumer.dirty = true;
-  }
-
-  /** Lets a consumer keep what it held on its earlier stream, or under an earlier leader if nobody claims it with more. */
-  #adopt(consumer: Consumer, earlier: Consumer | undefined, claim: HeldPartition): void {
-    const held = this.#exclusive[claim.partition];
-    if (held === undefined) {
-      return;
-    }
-    const kept = earlier !== undefined && held.owner === earlier && held.epoch === claim.epoch;
-    const brought = this.#isFormer(claim.epoch) && claim.epoch > held.epoch;
-    if (kept || brought) {
-      if (held.owner !== undefined) {
-        held.owner.dirty = true;
-      }
-      held.owner = consumer;
-      held.epoch = claim.epoch;
     }
   }
 
@@ -244,46 +143,18 @@ export class ConsumerGroup {
     return this.#firstEpoch + this.#granted;
   }
 
-  #reserveAll({ name, stream }: Consumer): void {
-    for (const held of this.#exclusive) {
-      if (held.owner?.name === name && held.owner.stream === stream) {
-        held.reserved = { name, untilMs: stream.untilMs };
-      }
-    }
-  }
-
-  #freeAll(consumer: Consumer): void {
-    for (const held of this.#exclusive) {
-      if (held.owner === consumer) {
-        this.#free(held);
-      }
-    }
-  }
-
-  #free(held: ExclusivePartition): void {
-    if (held.owner !== undefined) {
-      held.owner.dirty = true;
-    }
-    held.owner = undefined;
-    held.revokeAtMs = Number.POSITIVE_INFINITY;
+  #nobodys(): ExclusivePartitions {
+    return new ExclusivePartitions(() => this.#nextEpoch());
   }
 
   #grow(): void {
-    while (this.#isExclusive && this.#exclusive.length < this.settings.partitions) {
-      this.#exclusive.push({ owner: undefined, epoch: 0, revokeAtMs: Number.POSITIVE_INFINITY, reserved: undefined });
+    if (this.#isExclusive) {
+      this.#exclusive.grow(this.settings.partitions);
     }
   }
 
-  #assignment(
-    partition: number,
-    epoch: number,
-    endpointOf: (topic: string, partition: number) => string,
-  ): LeaseAssignment {
+  #assignment(partition: number, epoch: number, endpoint: string): LeaseAssignment {
     const { topic, revision } = this.settings;
-    return { topic, partition, epoch, endpoint: endpointOf(topic, partition), revision, created: true, dataSource: '' };
+    return { topic, partition, epoch, endpoint, revision, created: true, dataSource: '' };
   }
-}
-
-function reservedAt({ reserved }: ExclusivePartition, nowMs: number): ExclusivePartition['reserved'] {
-  return (reserved?.untilMs ?? nowMs) > nowMs ? reserved : undefined;
 }

@@ -146,6 +146,36 @@ describe('ConsumerLeases', () => {
     expect(grant?.assignments.map(({ endpoint }) => endpoint)).toEqual(['', 'b:1']);
   });
 
+  it('does not tell of owners that a topic had before it was deleted and made again', () => {
+    const leases = start(shared);
+    const route = { partition: 1, endpoint: 'b:1', epoch: 3 };
+    leases.routesChanged([{ topic: 't', partitionCount: 2, routes: [route] }], 50);
+    leases.topicDeleted('t', 100);
+    leases.routesChanged([{ topic: 't', partitionCount: 0, routes: [] }], 120);
+    leases.groupUpserted(shared, 200);
+    const grant = come(leases, 1, join('a'), 300).find((effect) => effect.kind === 'grant');
+    expect(grant?.assignments.map(({ endpoint }) => endpoint)).toEqual(['', '']);
+  });
+
+  it('a consumer that joins as another gives back at once what it held under its old name', () => {
+    const leases = start();
+    leases.groupUpserted({ ...exclusive, topic: 'u' }, 0);
+    come(leases, 1, join('a'), 0);
+    come(leases, 2, join('b', { maxPartitions: 1 }), 100);
+    expect(closes(leases.join(1, join('a', { group: 'none' }), 200))).toEqual([[1, 'unknownGroup']]);
+    expect(grants(leases.tick(220), 2)).toEqual(['0@3']);
+  });
+
+  it('leases end in the order in which they were prolonged', () => {
+    const leases = start(shared);
+    come(leases, 1, join('a'), 0);
+    come(leases, 2, join('b'), 100);
+    leases.heartbeat(1, 1, 1_000);
+    expect(leases.nextTimerMs()).toBe(100 + LEASE_MS);
+    expect(closes(leases.tick(100 + LEASE_MS))).toEqual([[2, 'expired']]);
+    expect(closes(leases.tick(1_000 + LEASE_MS))).toEqual([[1, 'expired']]);
+  });
+
   it('a deleted group ends its consumers; an unknown one is refused', () => {
     const leases = start();
     come(leases, 1, join('a'), 0);

@@ -1,5 +1,9 @@
-import { type Consumer, ConsumerGroup, type ConsumerStream } from './consumer-group.js';
+import { ConsumerGroup } from './consumer-group.js';
+import { ConsumerGroups } from './consumer-groups.js';
 import { type ConsumerJoin, type ConsumerLeaseEffect, type LeasedGroup } from './consumer-lease-effect.js';
+import { ConsumerStreams } from './consumer-streams.js';
+import { type Consumer, type ConsumerStream } from './consumer.js';
+import { Endpoints } from './endpoints.js';
 import {
   CLOSE_REASON,
   type CloseReason,
@@ -7,7 +11,6 @@ import {
   type HeldPartition,
   LEASE_MARGIN_MS,
   LEASE_TTL_DEFAULT_MS,
-  partitionKey,
   REVOKE_GRACE_MS,
   type SessionId,
   SETTLE_MS,
@@ -33,17 +36,16 @@ export interface ConsumerLeasesOptions {
 export class ConsumerLeases {
   readonly #leadershipEpoch: number;
   readonly #ttlMs: number;
-  readonly #marginMs: number;
-  readonly #groups = new Map<string, ConsumerGroup>();
-  readonly #streams = new Map<SessionId, ConsumerStream>();
-  readonly #endpoints = new Map<string, string>();
+  readonly #groups = new ConsumerGroups();
+  readonly #streams: ConsumerStreams;
+  readonly #endpoints = new Endpoints();
   #effects: ConsumerLeaseEffect[] = [];
   #flushAtMs = Number.POSITIVE_INFINITY;
 
   constructor(options: ConsumerLeasesOptions) {
     this.#leadershipEpoch = options.leadershipEpoch;
     this.#ttlMs = options.ttlMs ?? LEASE_TTL_DEFAULT_MS;
-    this.#marginMs = options.marginMs ?? LEASE_MARGIN_MS;
+    this.#streams = new ConsumerStreams(this.#ttlMs + (options.marginMs ?? LEASE_MARGIN_MS));
     for (const group of options.groups ?? []) {
       this.#add(group, options.nowMs + SETTLE_MS);
     }
@@ -52,12 +54,12 @@ export class ConsumerLeases {
   /** A group was made or changed, or its topic was. */
   groupUpserted(group: LeasedGroup, nowMs: number): ConsumerLeaseEffect[] {
     this.#expire(nowMs);
-    const known = this.#groups.get(groupKey(group.topic, group.group));
+    const known = this.#groups.find(group.topic, group.group);
     if (known === undefined) {
       this.#add(group, nowMs);
     } else {
       known.update(group);
-      this.#changed(nowMs);
+      this.#changed(known, nowMs);
     }
     return this.#take(nowMs);
   }
@@ -65,35 +67,30 @@ export class ConsumerLeases {
   /** A group was deleted: its consumers hold nothing any more. */
   groupDeleted(topic: string, group: string, nowMs: number): ConsumerLeaseEffect[] {
     this.#expire(nowMs);
-    const known = this.#groups.get(groupKey(topic, group));
-    this.#groups.delete(groupKey(topic, group));
-    for (const consumer of known?.consumers.values() ?? []) {
-      this.#dismiss(consumer.stream, consumer.member, CLOSE_REASON.unknownGroup);
+    const known = this.#groups.find(topic, group);
+    if (known !== undefined) {
+      this.#groups.delete(known);
+      for (const consumer of known.consumers.values()) {
+        this.#dismiss(consumer.stream, consumer.member, CLOSE_REASON.unknownGroup);
+      }
     }
     return this.#take(nowMs);
   }
 
   /** A topic was deleted, and all its groups with it. */
   topicDeleted(topic: string, nowMs: number): ConsumerLeaseEffect[] {
-    const groups = [...this.#groups.values()].map(({ settings }) => settings);
-    return groups
-      .filter((group) => group.topic === topic)
-      .flatMap(({ group }) => this.groupDeleted(topic, group, nowMs));
+    return this.#groups.of(topic).flatMap(({ settings }) => this.groupDeleted(topic, settings.group, nowMs));
   }
 
   /** Owners changed: consumers are told where their partitions are. */
   routesChanged(changed: readonly TopicRoutes[], nowMs: number): ConsumerLeaseEffect[] {
     this.#expire(nowMs);
-    for (const { topic, routes } of changed) {
-      for (const { partition, endpoint } of routes) {
-        this.#endpoints.set(partitionKey(topic, partition), endpoint);
+    for (const routes of changed) {
+      this.#endpoints.apply(routes);
+      for (const group of this.#groups.of(routes.topic)) {
+        group.tellAll();
+        this.#changed(group, nowMs);
       }
-      for (const group of this.#groups.values()) {
-        if (group.settings.topic === topic) {
-          group.tellAll();
-        }
-      }
-      this.#changed(nowMs);
     }
     return this.#take(nowMs);
   }
@@ -101,12 +98,12 @@ export class ConsumerLeases {
   /** A consumer comes. The earlier one of its name in the group ends FENCED; what `held` does not name is given up. */
   join(session: SessionId, from: ConsumerJoin, nowMs: number): ConsumerLeaseEffect[] {
     this.#expire(nowMs);
-    const stream = this.#stream(session, nowMs);
+    const stream = this.#streams.begin(session, nowMs);
     const seated = stream.members.get(from.member);
     if (seated !== undefined) {
-      this.#remove(seated);
+      this.#remove(seated, nowMs);
     }
-    const group = this.#groups.get(groupKey(from.topic, from.group));
+    const group = this.#groups.find(from.topic, from.group);
     if (group === undefined) {
       this.#dismiss(stream, from.member, CLOSE_REASON.unknownGroup);
       return this.#take(nowMs);
@@ -116,7 +113,7 @@ export class ConsumerLeases {
     if (earlier !== undefined) {
       this.#dismiss(earlier.stream, earlier.member, CLOSE_REASON.fenced);
     }
-    this.#changed(nowMs);
+    this.#changed(group, nowMs);
     return this.#take(nowMs);
   }
 
@@ -125,8 +122,7 @@ export class ConsumerLeases {
     return this.#heard(session, nowMs, (stream) => {
       const consumer = stream.members.get(member);
       if (consumer !== undefined) {
-        this.#remove(consumer);
-        this.#changed(nowMs);
+        this.#remove(consumer, nowMs);
       }
     });
   }
@@ -134,8 +130,8 @@ export class ConsumerLeases {
   /** Prolongs the leases of all consumers of the stream. */
   heartbeat(session: SessionId, sequence: number, nowMs: number): ConsumerLeaseEffect[] {
     return this.#heard(session, nowMs, (stream) => {
-      stream.untilMs = nowMs + this.#ttlMs + this.#marginMs;
-      if ([...stream.members.values()].some((consumer) => consumer.dirty)) {
+      this.#streams.prolong(stream, nowMs);
+      if (hasNews(stream)) {
         // What was taken from a consumer must reach it before anything is prolonged.
         this.#flush(nowMs);
       }
@@ -148,7 +144,7 @@ export class ConsumerLeases {
     return this.#heard(session, nowMs, (stream) => {
       const consumer = stream.members.get(member);
       if (consumer?.group.settings.topic === held.topic && consumer.group.release(consumer, held)) {
-        this.#changed(nowMs);
+        this.#changed(consumer.group, nowMs);
       }
     });
   }
@@ -156,11 +152,13 @@ export class ConsumerLeases {
   /** The stream is gone: its consumers keep their partitions until their leases end, or they join again. */
   sessionEnded(session: SessionId, nowMs: number): ConsumerLeaseEffect[] {
     this.#expire(nowMs);
-    const stream = this.#streams.get(session);
+    const stream = this.#streams.find(session);
     if (stream !== undefined) {
       stream.open = false;
-      this.#drop(stream);
-      this.#changed(nowMs);
+      this.#streams.forgetIfIdle(stream);
+      for (const { group } of stream.members.values()) {
+        this.#changed(group, nowMs);
+      }
     }
     return this.#take(nowMs);
   }
@@ -173,36 +171,21 @@ export class ConsumerLeases {
 
   /** When `tick` is due next; Infinity: not before another event. */
   nextTimerMs(): number {
-    let nextMs = this.#flushAtMs;
-    for (const { untilMs } of this.#streams.values()) {
-      nextMs = Math.min(nextMs, untilMs);
-    }
-    for (const group of this.#groups.values()) {
-      nextMs = Math.min(nextMs, group.nextRevokeMs());
-    }
-    return nextMs;
+    return Math.min(this.#dealAtMs(), this.#streams.nextExpiryMs);
   }
 
   /** Number of consumers that hold leases in a group; 0 also if there is no such group. */
   consumerCount(topic: string, group: string): number {
-    return this.#groups.get(groupKey(topic, group))?.consumers.size ?? 0;
+    return this.#groups.find(topic, group)?.consumers.size ?? 0;
   }
 
   #add(settings: LeasedGroup, dealFromMs: number): void {
-    const group = new ConsumerGroup(settings, this.#leadershipEpoch, dealFromMs);
-    this.#groups.set(groupKey(settings.topic, settings.group), group);
-  }
-
-  #stream(session: SessionId, nowMs: number): ConsumerStream {
-    const untilMs = nowMs + this.#ttlMs + this.#marginMs;
-    const stream = this.#streams.get(session) ?? { session, open: true, untilMs, members: new Map<number, Consumer>() };
-    this.#streams.set(session, stream);
-    return stream;
+    this.#groups.add(new ConsumerGroup(settings, this.#leadershipEpoch, dealFromMs));
   }
 
   #heard(session: SessionId, nowMs: number, act: (stream: ConsumerStream) => void): ConsumerLeaseEffect[] {
     this.#expire(nowMs);
-    const stream = this.#streams.get(session);
+    const stream = this.#streams.find(session);
     if (stream?.open !== true) {
       return [{ kind: 'close', session, reason: CLOSE_REASON.notRegistered }];
     }
@@ -211,15 +194,11 @@ export class ConsumerLeases {
   }
 
   #expire(nowMs: number): void {
-    for (const stream of this.#streams.values()) {
-      if (stream.untilMs > nowMs) {
-        continue;
-      }
+    for (const stream of this.#streams.expired(nowMs)) {
       for (const consumer of [...stream.members.values()]) {
-        this.#remove(consumer);
+        this.#remove(consumer, nowMs);
       }
       this.#close(stream, CLOSE_REASON.expired);
-      this.#changed(nowMs);
     }
   }
 
@@ -233,33 +212,33 @@ export class ConsumerLeases {
     }
   }
 
-  #remove(consumer: Consumer): void {
+  #remove(consumer: Consumer, nowMs: number): void {
     consumer.stream.members.delete(consumer.member);
     consumer.group.leave(consumer);
-    this.#drop(consumer.stream);
+    this.#streams.forgetIfIdle(consumer.stream);
+    this.#changed(consumer.group, nowMs);
   }
 
   #close(stream: ConsumerStream, reason: CloseReason): void {
-    this.#streams.delete(stream.session);
+    this.#streams.forget(stream);
     if (stream.open) {
       stream.open = false;
       this.#effects.push({ kind: 'close', session: stream.session, reason });
     }
   }
 
-  /** Forgets a stream that has ended and holds nothing. */
-  #drop(stream: ConsumerStream): void {
-    if (!stream.open && stream.members.size === 0) {
-      this.#streams.delete(stream.session);
-    }
-  }
-
-  #changed(nowMs: number): void {
+  /** The group is to be dealt anew, soon. */
+  #changed(group: ConsumerGroup, nowMs: number): void {
+    this.#groups.touch(group);
     this.#flushAtMs = Math.min(this.#flushAtMs, nowMs + COALESCE_MS);
   }
 
+  #dealAtMs(): number {
+    return Math.min(this.#flushAtMs, this.#groups.nextDueMs());
+  }
+
   #take(nowMs: number): ConsumerLeaseEffect[] {
-    if (this.#flushAtMs <= nowMs || this.nextTimerMs() <= nowMs) {
+    if (this.#dealAtMs() <= nowMs) {
       this.#flush(nowMs);
     }
     const effects = this.#effects;
@@ -267,34 +246,34 @@ export class ConsumerLeases {
     return effects;
   }
 
+  /** Deals the groups that changed or are due, and tells their consumers. */
   #flush(nowMs: number): void {
     this.#flushAtMs = Number.POSITIVE_INFINITY;
-    for (const group of this.#groups.values()) {
-      this.#flushAtMs = Math.min(
-        this.#flushAtMs,
-        group.consumers.size > 0 ? group.deal(nowMs) : Number.POSITIVE_INFINITY,
-      );
+    for (const group of this.#groups.takeDue(nowMs)) {
+      const againMs = group.consumers.size > 0 ? group.deal(nowMs) : Number.POSITIVE_INFINITY;
       for (const consumer of group.consumers.values()) {
         this.#tell(consumer);
       }
-      for (const { owner, assignment } of group.takeRevokes(nowMs, REVOKE_GRACE_MS)) {
-        const { stream, member } = owner;
-        if (stream.open) {
-          const { session } = stream;
-          this.#effects.push({ kind: 'revoke', session, member, assignment, graceMs: REVOKE_GRACE_MS });
-        }
-      }
+      this.#revoke(group, nowMs);
+      this.#groups.setDue(group, Math.min(againMs, group.nextRevokeMs));
     }
   }
 
   #tell(consumer: Consumer): void {
-    const { stream, member } = consumer;
+    const { stream, member, group } = consumer;
     if (consumer.dirty && stream.open) {
-      const endpointOf = (topic: string, partition: number): string =>
-        this.#endpoints.get(partitionKey(topic, partition)) ?? '';
-      const assignments = consumer.group.assignments(consumer, endpointOf);
+      const assignments = group.assignments(consumer, this.#endpoints);
       this.#grant(stream.session, { member, sequence: 0, changed: true, assignments });
       consumer.dirty = false;
+    }
+  }
+
+  #revoke(group: ConsumerGroup, nowMs: number): void {
+    for (const { owner, assignment } of group.takeRevokes(nowMs)) {
+      const { session, open } = owner.stream;
+      if (open) {
+        this.#effects.push({ kind: 'revoke', session, member: owner.member, assignment, graceMs: REVOKE_GRACE_MS });
+      }
     }
   }
 
@@ -306,6 +285,11 @@ export class ConsumerLeases {
   }
 }
 
-function groupKey(topic: string, group: string): string {
-  return `${topic}/${group}`;
+function hasNews(stream: ConsumerStream): boolean {
+  for (const { dirty } of stream.members.values()) {
+    if (dirty) {
+      return true;
+    }
+  }
+  return false;
 }
