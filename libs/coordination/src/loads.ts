@@ -128,17 +128,13 @@ export class Loads {
   #best(load: Load, fits: (item: AssignItem) => boolean, rank: (topic: string) => number): AssignItem | undefined {
     let best: { item: AssignItem; score: number } | undefined;
     for (const [topic, items] of load.items) {
-      const topicRank = rank(topic);
-      // Nothing of the topic can do better: with many partitions most of the work is in what is not looked at.
-      const scoreMax = 2 * topicRank + (load.gained > 0 ? 1 : 0);
-      for (const item of scoreMax > (best?.score ?? Number.NEGATIVE_INFINITY) ? items : []) {
-        const score = 2 * topicRank + (isGained(item, load) ? 1 : 0);
-        if (item.dataDirectory === '' && (best === undefined || score > best.score) && fits(item)) {
-          best = { item, score };
-          if (score === scoreMax) {
-            break;
-          }
-        }
+      const topicScore = 2 * rank(topic);
+      // With many partitions most of the work is in the topics that are not looked at.
+      const scoreMax = topicScore + (load.gained > 0 ? 1 : 0);
+      const item = best === undefined || scoreMax > best.score ? firstMovable(items, load, fits) : undefined;
+      const score = item !== undefined && isGained(item, load) ? topicScore + 1 : topicScore;
+      if (item !== undefined && (best === undefined || score > best.score)) {
+        best = { item, score };
       }
     }
     return best?.item;
@@ -190,6 +186,24 @@ export class Loads {
     }
     return load;
   }
+}
+
+/** The first item that may go, if possible one that its holder does not hold yet. */
+function firstMovable(
+  items: Iterable<AssignItem>,
+  load: Load,
+  fits: (item: AssignItem) => boolean,
+): AssignItem | undefined {
+  let held: AssignItem | undefined;
+  for (const item of items) {
+    if (item.dataDirectory === '' && fits(item)) {
+      if (load.gained === 0 || isGained(item, load)) {
+        return item;
+      }
+      held ??= item;
+    }
+  }
+  return held;
 }
 
 function isGained(item: AssignItem, load: Load): boolean {
