@@ -101,6 +101,19 @@ test('one partition of several leaves with a draining frame, the last one ends t
   expect(stream.frames).toEqual(['accepted', 'draining', 'draining']);
 });
 
+test('one that lost all its partitions before it runs leaves no timer behind', async () => {
+  const clock = new FakeClock();
+  const timers = new FakeTimers(clock);
+  const stream = new Stream() as unknown as ResponseStream<Buffer>;
+  const subscription = new Subscription({ ...{ id: 1, consumer: 'c', clock, timers }, stream });
+  const error = new HermesError('STORAGE_FULL', 'its claim could not be stored');
+  const part = new Part();
+  subscription.attach(3, part);
+  subscription.lose(3, part, error);
+  expect(await subscription.run(accepted).catch((reason: unknown) => reason)).toBe(error);
+  expect(timers.size).toBe(0);
+});
+
 test('the end of the call ends the subscription', async () => {
   const { stream, part, ended } = setup();
   const reason = new Error('gone');

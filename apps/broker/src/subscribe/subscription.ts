@@ -167,6 +167,10 @@ export class Subscription {
   }
 
   #armHeartbeat(): void {
+    if (this.#ended) {
+      // All its partitions may be gone before it runs.
+      return;
+    }
     const { clock, timers } = this.#options;
     const dueMs = this.#lastFrameMs + LIMITS.heartbeatMs;
     this.#cancelHeartbeat = timers.after(dueMs - clock.monotonicMs(), () => {
