@@ -1,34 +1,20 @@
-import {
-  type sendUnaryData,
-  Server,
-  ServerCredentials,
-  type ServerDuplexStream,
-  type ServerUnaryCall,
-} from '@grpc/grpc-js';
+import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
 import {
   AdminServiceService,
   type Assignment,
   CoordinationServiceService,
   durationFromMs,
-  Group,
-  GroupMode,
-  GroupState,
+  type Group,
   HermesError,
   type HoldBrokerLeaseRequest,
   type HoldBrokerLeaseRequest_Register,
   type HoldBrokerLeaseResponse,
-  PositionEdge,
-  Topic,
+  type Topic,
   toServiceError,
 } from '@hermes/contracts';
+import { FakeCatalog } from './fake-catalog.js';
 
 type LeaseCall = ServerDuplexStream<HoldBrokerLeaseRequest, HoldBrokerLeaseResponse>;
-
-interface HeldTopic {
-  topic: Topic;
-  readonly groups: Map<string, Group>;
-  revision: number;
-}
 
 /**
  * A meta-server for one broker, under the test's hand: it answers reads and heartbeats by itself; what is granted,
@@ -36,10 +22,9 @@ interface HeldTopic {
  */
 export class FakeMetaServer {
   readonly #server = new Server();
-  readonly #topics = new Map<string, HeldTopic>();
+  readonly catalog = new FakeCatalog();
   readonly #assignments = new Map<string, Assignment>();
   #stream: LeaseCall | undefined;
-  #ids = 0;
   #epoch = 0;
   ttlMs = 2_000;
   /** False: heartbeats stay unanswered. */
@@ -52,7 +37,6 @@ export class FakeMetaServer {
   readonly ready: Assignment[] = [];
   readonly epochTooLow: { assignment?: Assignment | undefined; observed: number }[] = [];
   draining = 0;
-  topicReads = 0;
   endpoint = '';
 
   async start(port = 0): Promise<void> {
@@ -67,7 +51,7 @@ export class FakeMetaServer {
         call.write({ version: 1, snapshot: true, topics: call.request.topics.map((name) => this.#routesOf(name)) });
       },
     });
-    this.#server.addService(AdminServiceService, this.#admin() as never);
+    this.#server.addService(AdminServiceService, this.catalog.handlers() as never);
     const bound = await new Promise<number>((resolve, reject) => {
       this.#server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, number) => {
         if (error === null) {
@@ -84,17 +68,8 @@ export class FakeMetaServer {
     this.#server.forceShutdown();
   }
 
-  /** Makes a topic and grants all its partitions. */
   addTopic(name: string, fields: Partial<Topic> = {}): Topic {
-    const topic = Topic.fromPartial({
-      name,
-      partitions: 1,
-      priorityLevels: 1,
-      uid: (this.#ids += 1),
-      ...fields,
-    } as Topic);
-    this.#topics.set(name, { topic, groups: new Map(), revision: 1 });
-    return topic;
+    return this.catalog.add(name, fields);
   }
 
   /** Number of a topic's partitions that are granted. */
@@ -103,13 +78,12 @@ export class FakeMetaServer {
   }
 
   updateTopic(name: string, change: Partial<Topic>): void {
-    const held = this.#held(name);
-    held.topic = { ...held.topic, ...change };
-    this.#grow(name);
+    this.catalog.update(name, change);
+    this.#tellRevision(name);
   }
 
   deleteTopic(name: string): void {
-    this.#topics.delete(name);
+    this.catalog.delete(name);
     for (const key of [...this.#assignments.keys()].filter((each) => each.startsWith(`${name}/`))) {
       this.#assignments.delete(key);
     }
@@ -117,31 +91,19 @@ export class FakeMetaServer {
   }
 
   setGroup(topic: string, name: string, fields: Partial<Group> = {}): void {
-    const held = this.#held(topic);
-    const before = held.groups.get(name);
-    const group = Group.fromPartial({
-      topic,
-      name,
-      mode: GroupMode.KEY_ORDERED,
-      start: { kind: { $case: 'edge', value: PositionEdge.EARLIEST } },
-      uid: before?.uid ?? (this.#ids += 1),
-      state: GroupState.CREATING,
-      ...before,
-      ...fields,
-    } as Group);
-    held.groups.set(name, group);
-    this.#grow(topic);
+    this.catalog.setGroup(topic, name, fields);
+    this.#tellRevision(topic);
   }
 
   deleteGroup(topic: string, name: string): void {
-    this.#held(topic).groups.delete(name);
-    this.#grow(topic);
+    this.catalog.deleteGroup(topic, name);
+    this.#tellRevision(topic);
   }
 
   /** Grants a partition at a new epoch. */
   grant(topic: string, partition: number, fields: Partial<Assignment> = {}): Assignment {
     this.#epoch += 1;
-    const { revision } = this.#held(topic);
+    const revision = this.catalog.revision(topic);
     const key = `${topic}/${partition}`;
     const created = this.#created.has(key);
     const assignment = {
@@ -186,7 +148,7 @@ export class FakeMetaServer {
   }
 
   isReady(topic: string, partition: number, epoch?: number): boolean {
-    const { revision } = this.#held(topic);
+    const revision = this.catalog.revision(topic);
     return this.ready.some(
       (each) =>
         each.topic === topic &&
@@ -264,66 +226,19 @@ export class FakeMetaServer {
     }
   }
 
-  #grow(topic: string): void {
-    const held = this.#held(topic);
-    held.revision += 1;
+  #tellRevision(topic: string): void {
     for (const assignment of this.#assignments.values()) {
       if (assignment.topic === topic) {
-        assignment.revision = held.revision;
+        assignment.revision = this.catalog.revision(topic);
       }
     }
     this.push();
   }
 
-  #held(topic: string): HeldTopic {
-    const held = this.#topics.get(topic);
-    if (held === undefined) {
-      throw new Error(`the test made no topic ${topic}`);
-    }
-    return held;
-  }
-
   #routesOf(name: string): unknown {
-    const topic = this.#topics.get(name)?.topic;
     const routes = [...this.elsewhere]
       .filter(([key]) => key.startsWith(`${name}/`))
       .map(([key, route]) => ({ partition: Number(key.split('/')[1]), ...route }));
-    return { topic: name, partitionCount: topic?.partitions ?? 0, routes };
-  }
-
-  #admin(): Record<string, unknown> {
-    const answer = <Q, R>(make: (request: Q) => R) => {
-      return (call: ServerUnaryCall<Q, R>, done: sendUnaryData<R>): void => {
-        try {
-          done(null, make(call.request));
-        } catch (error) {
-          done(toServiceError(error as HermesError));
-        }
-      };
-    };
-    const find = (name: string): HeldTopic => {
-      const held = this.#topics.get(name);
-      if (held === undefined) {
-        throw new HermesError('TOPIC_NOT_FOUND', `there is no topic ${name}`);
-      }
-      return held;
-    };
-    const methods: Record<string, unknown> = Object.fromEntries(
-      Object.keys(AdminServiceService).map((name) => [
-        name,
-        answer(() => {
-          throw new HermesError('NOT_IMPLEMENTED', name);
-        }),
-      ]),
-    );
-    methods['getTopic'] = answer(({ topic }: { topic: string }) => {
-      this.topicReads += 1;
-      return { topic: find(topic).topic };
-    });
-    methods['listGroups'] = answer(({ topic }: { topic: string }) => ({
-      groups: [...find(topic).groups.values()],
-      nextPageToken: '',
-    }));
-    return methods;
+    return { topic: name, partitionCount: this.catalog.partitionCount(name), routes };
   }
 }

@@ -1,0 +1,63 @@
+import { type GroupState, type OpenPartitionOutcome, type PartitionStore, type StorageEngine } from '@hermes/log';
+import { type EmbeddedEngine } from '@hermes/log-sqlite';
+
+/** A call of the engine or of one of its stores. */
+export interface StoreCall {
+  readonly op: 'open' | 'delete' | 'close' | 'load' | 'commit';
+  readonly groupId?: number;
+}
+
+/** Embedded storage as it is; only a test sees each call before it is made, and may hold it up or fail it. */
+export class WatchedEngine implements StorageEngine {
+  readonly #engine: EmbeddedEngine;
+  before: (call: StoreCall) => Promise<void> = () => Promise.resolve();
+
+  constructor(engine: EmbeddedEngine) {
+    this.#engine = engine;
+  }
+
+  get capabilities(): StorageEngine['capabilities'] {
+    return this.#engine.capabilities;
+  }
+
+  /** How many partitions the directory holds. */
+  async stored(): Promise<number> {
+    return (await this.#engine.partitions()).length;
+  }
+
+  async openPartition(request: Parameters<StorageEngine['openPartition']>[0]): Promise<OpenPartitionOutcome> {
+    await this.before({ op: 'open' });
+    const outcome = await this.#engine.openPartition(request);
+    return outcome.kind === 'opened' ? { ...outcome, store: this.#watch(outcome.store) } : outcome;
+  }
+
+  async deletePartition(topicId: number, partition: number): Promise<void> {
+    await this.before({ op: 'delete' });
+    await this.#engine.deletePartition(topicId, partition);
+  }
+
+  close(): Promise<void> {
+    return this.#engine.close();
+  }
+
+  #watch(store: PartitionStore): PartitionStore {
+    const { groupState, topicId, partition, epoch, receiptKey, lanes } = store;
+    const watched: GroupState = {
+      groupIds: () => groupState.groupIds(),
+      counts: (groupId) => groupState.counts(groupId),
+      load: async (groupId) => {
+        await this.before({ op: 'load', groupId });
+        return groupState.load(groupId);
+      },
+      commit: async (changes) => {
+        await this.before({ op: 'commit' });
+        return groupState.commit(changes);
+      },
+    };
+    const close = async (): Promise<void> => {
+      await this.before({ op: 'close' });
+      await store.close();
+    };
+    return { topicId, partition, epoch, receiptKey, lanes, groupState: watched, timeMs: () => store.timeMs(), close };
+  }
+}
