@@ -1,6 +1,6 @@
 import { HermesError } from '@hermes/contracts';
 import { type LaneCursor } from '@hermes/delivery';
-import { type PartitionStore, type ReadBounds, type RecordBlock } from '@hermes/log';
+import { type PartitionStore, type ReadBounds, type RecordBlock, StoreError } from '@hermes/log';
 import { sleep } from '@hermes/runtime';
 import { type GroupSettings } from '../catalog/settings.js';
 import { commitFailure } from '../rpc/store-failure.js';
@@ -110,7 +110,12 @@ export class Partition {
     const ids = new Set([...wanted.values()].map(({ id }) => id));
     const gone = (await this.#store.groupState.groupIds()).filter((id) => !ids.has(id));
     await this.#commit(gone.map((groupId) => ({ kind: 'deleted', groupId })));
-    await Promise.all([...wanted.values()].map((settings) => this.#applyGroup(settings)));
+    const applied = await Promise.allSettled([...wanted.values()].map((settings) => this.#applyGroup(settings)));
+    // Only once nothing is under way any more: the caller tries again, and a group must not be made by two.
+    const failed = applied.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) {
+      throw failed.reason;
+    }
   }
 
   /** Stops serving and waits, at most `graceMs`, until what was taken in is durable and answered. */
@@ -137,7 +142,15 @@ export class Partition {
       lane.tail.close();
       this.#services.pages.forget(lane.log);
     }
-    await this.#store.close();
+    try {
+      await this.#store.close();
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.kind === 'fatal') {
+        throw error;
+      }
+      // Whatever is left open there can write nothing once the partition is opened again.
+      this.#services.logger.warn({ partition: this.number, err: error }, 'a partition’s store could not be closed');
+    }
   }
 
   async #applyGroup(settings: GroupSettings): Promise<void> {
@@ -147,9 +160,7 @@ export class Partition {
       return;
     }
     if (known !== undefined) {
-      // Another order needs another dispatcher. The meta-server allows it only while nobody is subscribed.
-      known.stop(new HermesError('PARTITION_MOVING', `group ${settings.name} changes its mode`));
-      await this.settles.flush();
+      await this.#retire(known);
     }
     const { groupState } = this.#store;
     let snapshot = await groupState.load(settings.id);
@@ -161,11 +172,24 @@ export class Partition {
       throw new HermesError('STORAGE_UNAVAILABLE', `group ${settings.name} is not stored`);
     }
     const pump = new GroupPump(this, settings, snapshot, this.#services);
-    await pump.passFences();
+    await pump.start();
     if (this.#stopped) {
       pump.stop(new HermesError('PARTITION_MOVING', `partition ${this.number} has moved`));
     } else {
       this.#groups.set(settings.name, pump);
+    }
+  }
+
+  /**
+   * Another mode needs another dispatcher. The meta-server allows it only while nobody is subscribed. From this call on
+   * nobody finds the group; what it has decided is durable before another one is loaded.
+   */
+  async #retire(pump: GroupPump): Promise<void> {
+    const { name } = pump.settings;
+    this.#groups.delete(name);
+    pump.stop(new HermesError('PARTITION_MOVING', `group ${name} changes its mode`));
+    while (!this.#stopped && (await this.settles.write(pump)) !== undefined) {
+      // The store refused it, and it is being tried again.
     }
   }
 

@@ -1,0 +1,82 @@
+import { type GroupDispatcher, type Now, type Wanted } from '@hermes/delivery';
+import { type ReadBounds, type RecordBlock } from '@hermes/log';
+import { type GroupReader, READ_BYTES_MAX, READ_RECORDS_MAX } from './group-reader.js';
+import { type Partition } from './partition.js';
+
+/** How near the end of the log a group has to be for its fences to be looked for. */
+const FENCES_MAX = 8;
+
+/** Gives a group's dispatcher the records that it wants. */
+export class GroupFeed {
+  readonly #partition: Partition;
+  readonly #dispatcher: GroupDispatcher;
+  readonly #reader: GroupReader;
+
+  constructor(partition: Partition, dispatcher: GroupDispatcher, reader: GroupReader) {
+    this.#partition = partition;
+    this.#dispatcher = dispatcher;
+    this.#reader = reader;
+  }
+
+  /** Gives what is wanted and memory has; starts to read what memory has not. */
+  feed(now: Now): 'nothing' | 'fed' | 'reading' {
+    let fed: 'nothing' | 'fed' = 'nothing';
+    for (const wanted of this.#dispatcher.wanted(now)) {
+      const { lane, from } = wanted;
+      if (from >= (this.#partition.lanes[lane]?.log.nextOffset ?? 0)) {
+        continue;
+      }
+      const bounds = boundsOf(wanted);
+      const block = this.#reader.cached(lane, from, bounds);
+      if (block === undefined) {
+        this.#reader.load(
+          () => this.#reader.read(lane, from, bounds),
+          (loaded) => {
+            this.#give(lane, loaded);
+          },
+        );
+        return 'reading';
+      }
+      this.#give(lane, block);
+      fed = 'fed';
+    }
+    return fed;
+  }
+
+  /**
+   * Passes over fences at the end of the log, one of which each opening leaves: a group that has settled everything
+   * has no lag. Rejects with StoreError.
+   */
+  async passFences(): Promise<void> {
+    const ends = this.#partition.lanes.map(({ log }) => log.nextOffset);
+    for (const { lane, floor } of this.#dispatcher.counts(ends)) {
+      const left = (ends[lane] ?? 0) - floor;
+      if (left > 0 && left <= FENCES_MAX) {
+        const block = await this.#reader.read(lane, floor, { maxRecords: 1, maxBytes: 1 });
+        if (block?.count === 0) {
+          this.#give(lane, block);
+        }
+      }
+    }
+  }
+
+  #give(lane: number, block: RecordBlock | undefined): void {
+    if (block === undefined) {
+      return;
+    }
+    const { offsets, ends, keyHashes, start } = block.columns;
+    this.#dispatcher.feed(lane, {
+      from: block.from,
+      nextOffset: block.nextOffset,
+      offsets,
+      keyHashes: keyHashes ?? NO_HASHES,
+      ends: start === 0 ? ends : ends.map((end) => end - start),
+    });
+  }
+}
+
+const NO_HASHES = new Float64Array(0);
+
+function boundsOf({ recordsMax, bytesMax }: Wanted): ReadBounds {
+  return { maxRecords: Math.min(recordsMax, READ_RECORDS_MAX), maxBytes: Math.min(bytesMax, READ_BYTES_MAX) };
+}
