@@ -1,7 +1,6 @@
 import { type ChannelCredentials } from '@grpc/grpc-js';
 import { type Assignment, durationToMs, type Grant, type HermesError, type Revoke } from '@hermes/contracts';
 import {
-  type HeldPartition,
   LEASE_TTL_DEFAULT_MS,
   type LeaseAssignment,
   type LeaseChange,
@@ -109,9 +108,8 @@ export class LeaseSession {
   }
 
   /** Nothing of this partition runs here any more. */
-  released(released: HeldPartition): void {
-    const assignment = this.#options.holder.assignments.find((held) => isSame(held, released));
-    if (this.#options.holder.release(released) && assignment !== undefined) {
+  released(assignment: LeaseAssignment): void {
+    if (this.#options.holder.release(assignment)) {
       this.#stream?.send({ $case: 'released', value: toAssignment(assignment) });
     }
   }
@@ -281,10 +279,6 @@ export class LeaseSession {
 
 function durationOr(duration: Grant['ttl'], elseMs: number): number {
   return (duration === undefined ? undefined : durationToMs(duration)) ?? elseMs;
-}
-
-function isSame(a: HeldPartition, b: HeldPartition): boolean {
-  return a.topic === b.topic && a.partition === b.partition && a.epoch === b.epoch;
 }
 
 function toAssignment({ topic, partition, epoch, revision, created, dataSource }: LeaseAssignment): Assignment {

@@ -4,14 +4,16 @@ import { type Partition } from './partition.js';
 /** A topic of which this broker owns partitions, as it was last read, and the open ones among them. */
 export class OwnedTopic {
   readonly durability: 'durable' | 'replicated' | 'buffered';
+  #revision: number;
   #settings: TopicSettings;
   #groups: ReadonlyMap<string, GroupSettings>;
   readonly #open = new Map<number, Partition>();
   #inTurn: readonly Partition[] = [];
   #turn = 0;
 
-  constructor(entry: TopicEntry, durability: 'durable' | 'replicated' | 'buffered') {
+  constructor(entry: TopicEntry, revision: number, durability: 'durable' | 'replicated' | 'buffered') {
     this.durability = durability;
+    this.#revision = revision;
     this.#settings = entry.topic;
     this.#groups = byName(entry.groups);
   }
@@ -29,8 +31,15 @@ export class OwnedTopic {
     return this.#inTurn;
   }
 
-  /** Takes over what was read anew. Partitions apply it to their groups themselves. */
-  update(entry: TopicEntry): void {
+  /**
+   * Takes over what was read anew, unless something newer was read meanwhile: answers may overtake each other.
+   * Partitions apply it to their groups themselves.
+   */
+  update(entry: TopicEntry, revision: number): void {
+    if (revision < this.#revision) {
+      return;
+    }
+    this.#revision = revision;
     this.#settings = entry.topic;
     this.#groups = byName(entry.groups);
   }

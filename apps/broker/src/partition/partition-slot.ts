@@ -15,21 +15,52 @@ export type SlotState =
 export class PartitionSlot {
   /** As granted last: only revision and `created` change. */
   assignment: LeaseAssignment;
-  state: SlotState = { kind: 'opening' };
+  /** Revision up to which everything is applied: what the meta-server may be told. */
+  appliedRevision = 0;
   /** Set once the topic is read; storage is deleted by it. */
   topicId: number | undefined;
+  #state: SlotState = { kind: 'opening' };
+  readonly #closed = new AbortController();
   #steps: Promise<void> = Promise.resolve();
 
   constructor(assignment: LeaseAssignment) {
     this.assignment = assignment;
   }
 
+  get state(): SlotState {
+    return this.#state;
+  }
+
   get isClosed(): boolean {
-    return this.state.kind === 'closed';
+    return this.#state.kind === 'closed';
+  }
+
+  /** Aborted once the slot is closed: nothing of it is to be tried again. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
+  /** The assignment as it is served now. */
+  get served(): LeaseAssignment {
+    return { ...this.assignment, revision: this.appliedRevision };
   }
 
   get partition(): Partition | undefined {
-    return this.state.kind === 'open' ? this.state.partition : undefined;
+    return this.#state.kind === 'open' ? this.#state.partition : undefined;
+  }
+
+  /** Must not be called once it is closed. */
+  become(state: Exclude<SlotState, { readonly kind: 'closed' }>): void {
+    this.#state = state;
+  }
+
+  /** From now on nothing is served; what has begun ends as the last step. Resolves when nothing runs any more. */
+  close(): Promise<void> {
+    const { partition } = this;
+    this.#state = { kind: 'closed' };
+    this.#closed.abort();
+    const closing = partition?.close();
+    return this.then(() => closing ?? Promise.resolve());
   }
 
   /** Runs `step` after those before it, whether they failed or not. */

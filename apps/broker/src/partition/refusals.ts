@@ -1,0 +1,69 @@
+import { HermesError, invalidField } from '@hermes/contracts';
+import { type Catalog } from '../catalog/catalog.js';
+import { type PartitionSlots } from './partition-slots.js';
+
+const MOVING_RETRY_AFTER_MS = 100;
+
+/** Explains to callers why a partition is not served here. */
+export class Refusals {
+  readonly #slots: PartitionSlots;
+  readonly #catalog: Catalog;
+  readonly #endpoint: () => string;
+
+  /** `endpoint` is this broker's host:port. */
+  constructor(slots: PartitionSlots, catalog: Catalog, endpoint: () => string) {
+    this.#slots = slots;
+    this.#catalog = catalog;
+    this.#endpoint = endpoint;
+  }
+
+  /** Why `partition` (undefined: any) of `topic` is not served here. */
+  async explain(topic: string, partition: number | undefined): Promise<HermesError> {
+    const slot = partition === undefined ? undefined : this.#slots.find(topic, partition);
+    if (slot?.state.kind === 'quarantined') {
+      return new HermesError('RECORD_CORRUPT', `${place(topic, partition)} is quarantined: ${slot.state.detail}`);
+    }
+    if (slot !== undefined) {
+      return moving(topic, partition);
+    }
+    try {
+      return await this.#byRoutes(topic, partition);
+    } catch {
+      // No meta-server answers: the caller's own routes are as good as ours.
+      return notOwner(topic, partition);
+    }
+  }
+
+  async #byRoutes(topic: string, partition: number | undefined): Promise<HermesError> {
+    const { partitionCount, routes } = await this.#catalog.routes(topic);
+    if (partitionCount === 0) {
+      return new HermesError('TOPIC_NOT_FOUND', `there is no topic ${topic}`);
+    }
+    if (partition !== undefined && (partition < 0 || partition >= partitionCount)) {
+      return invalidField('partition', `0 to ${partitionCount - 1}`);
+    }
+    const route = partition === undefined ? [...routes.values()].find(hasOwner) : routes.get(partition);
+    if (route === undefined || !hasOwner(route) || route.endpoint === this.#endpoint()) {
+      return moving(topic, partition);
+    }
+    return notOwner(topic, partition, { endpoint: route.endpoint, epoch: String(route.epoch) });
+  }
+}
+
+function hasOwner(route: { readonly endpoint: string }): boolean {
+  return route.endpoint !== '';
+}
+
+function place(topic: string, partition: number | undefined): string {
+  return partition === undefined ? topic : `${topic}/${partition}`;
+}
+
+function moving(topic: string, partition: number | undefined): HermesError {
+  return new HermesError('PARTITION_MOVING', `${place(topic, partition)} is being opened or moved`, {
+    retryAfterMs: MOVING_RETRY_AFTER_MS,
+  });
+}
+
+function notOwner(topic: string, partition: number | undefined, details: Record<string, string> = {}): HermesError {
+  return new HermesError('NOT_OWNER', `this broker does not own ${place(topic, partition)}`, { details });
+}
