@@ -1,7 +1,9 @@
 import { findFailure, runSeeds, type SeededRandom, type Simulation } from '@hermes/testing';
 
 import { BrokerLeases, type HeldPartition, LeaseHolder, type LeaseChange, type ReceivedGrant } from '../src/index.js';
-import { type BrokerBugs, BrokerWorld, type SimulatedBroker, TTL_MS } from './broker-world.js';
+import { TTL_MS } from './broker-meta.js';
+import { type BrokerBugs, BrokerWorld } from './broker-world.js';
+import { type SimulatedBroker } from './simulated-broker.js';
 
 const FAULTS_MS = 30_000;
 /** Leases of before end, a restarted meta-server waits as long, and everything is opened again. */

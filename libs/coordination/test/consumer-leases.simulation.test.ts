@@ -1,7 +1,8 @@
 import { findFailure, runSeeds, type Simulation } from '@hermes/testing';
 
 import { ConsumerLeases, type ConsumerJoin, type HeldPartition } from '../src/index.js';
-import { type ConsumerBugs, ConsumerWorld, TTL_MS } from './consumer-world.js';
+import { TTL_MS } from './consumer-meta.js';
+import { type ConsumerBugs, ConsumerWorld } from './consumer-world.js';
 
 const FAULTS_MS = 30_000;
 const HEALED_MS = 2 * TTL_MS + 4_000;

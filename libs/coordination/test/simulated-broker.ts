@@ -1,0 +1,250 @@
+import { type SimulationNode, type StreamEnd } from '@hermes/testing';
+
+import { type BrokerLeaseEffect, type HeldPartition, type LeaseAssignment, LeaseHolder } from '../src/index.js';
+import { TTL_MS } from './broker-meta.js';
+import { type BrokerWorld } from './broker-world.js';
+import { keyOf } from './fenced-store.js';
+
+const WRITE_EVERY_MS = 1_500;
+const RECONNECT_MS = 200;
+
+/** What the meta-server says on a stream. */
+export type Reply = Extract<BrokerLeaseEffect, { kind: 'grant' } | { kind: 'revoke' }>;
+
+/** The broker's shell: one stream, heartbeats, opening, writing, giving back. */
+export class SimulatedBroker {
+  readonly node: SimulationNode;
+  readonly #world: BrokerWorld;
+  readonly #directory: string;
+  readonly #served = new Map<string, HeldPartition>();
+  readonly #incarnations = new Map<number, number>();
+  incarnation = 0;
+  #holder = new LeaseHolder();
+  #end: StreamEnd | undefined;
+  #session = 0;
+  #stream = 0;
+  #answeredAtMs = 0;
+
+  constructor(world: BrokerWorld, node: SimulationNode, number: number) {
+    this.#world = world;
+    this.node = node;
+    this.#directory = `d${number}`;
+    this.#start();
+  }
+
+  restart(): void {
+    this.node.restart();
+    this.#start();
+  }
+
+  incarnationOf(session: number): number {
+    return this.#incarnations.get(session) ?? 0;
+  }
+
+  /** Whether the process runs and believes its lease valid. */
+  owns(topic: string, partition: number): boolean {
+    return this.node.state === 'running' && this.#holder.valid(topic, partition, this.node.clock.monotonicMs());
+  }
+
+  /** The broker's side of its stream gives up. */
+  dropStream(): void {
+    this.#end?.drop();
+  }
+
+  /** Releases a partition and wants it back at a new epoch; `released` may go out twice. */
+  reopen(): void {
+    const held = this.#served.values().next().value;
+    if (this.node.state === 'running' && held !== undefined) {
+      this.#giveBack(held);
+      this.node.timers.after(this.#world.random.between(1, 10_000), () => {
+        this.#send('released again', (session) => {
+          this.#world.meta.apply((leases, nowMs) => leases.released(session, held, nowMs));
+        });
+      });
+    }
+  }
+
+  receive(session: number, effect: Reply): void {
+    if (session !== this.#session) {
+      return;
+    }
+    if (effect.kind === 'revoke') {
+      this.#revoked(effect.assignment);
+      return;
+    }
+    this.#answeredAtMs = effect.sequence > 0 ? this.node.clock.monotonicMs() : this.#answeredAtMs;
+    this.#changed(this.#holder.granted(this.#stream, effect, this.#now()));
+  }
+
+  #start(): void {
+    this.incarnation = this.#world.nextIncarnation();
+    this.#holder = this.#world.bugs.createHolder?.() ?? new LeaseHolder();
+    this.#served.clear();
+    this.#session = 0;
+    this.#connect();
+    this.#beat();
+    this.#writeOn();
+  }
+
+  #now(): { monotonicMs: number; wallMs: number } {
+    return { monotonicMs: this.node.clock.monotonicMs(), wallMs: this.node.clock.wallMs() };
+  }
+
+  #connect(): void {
+    this.#end?.end();
+    const { simulation, meta } = this.#world;
+    const session = this.#world.nextSession();
+    this.#session = session;
+    this.#incarnations.set(session, this.incarnation);
+    if (meta.node.state === 'crashed') {
+      this.#end = undefined;
+      this.#later(RECONNECT_MS, session);
+      return;
+    }
+    const { near, far } = simulation.network.connect({ from: this.node, to: meta.node, label: `s${session}` });
+    this.#end = near;
+    this.#answeredAtMs = this.node.clock.monotonicMs();
+    near.onEnd(() => {
+      this.#later(RECONNECT_MS, session);
+    });
+    const { stream, held, change } = this.#holder.register(this.#now());
+    this.#close(change.closed);
+    this.#stream = stream;
+    const registration = { broker: this.node.name, incarnation: this.incarnation, endpoint: `${this.node.name}:1` };
+    const place = { host: '', zone: '', brokerGroup: '', capacity: 0, dataDirectory: this.#directory };
+    near.send('register', () => {
+      meta.accept(session, far, this);
+      meta.apply((leases, nowMs) => leases.register(session, { ...registration, ...place, held }, nowMs));
+    });
+    this.#heartbeat();
+    this.#ready();
+  }
+
+  #later(delayMs: number, session: number): void {
+    this.node.timers.after(delayMs, () => {
+      if (session === this.#session) {
+        this.#connect();
+      }
+    });
+  }
+
+  #beat(): void {
+    this.node.timers.after(TTL_MS / 3, () => {
+      if (this.node.clock.monotonicMs() - this.#answeredAtMs > (2 * TTL_MS) / 3) {
+        this.#connect();
+      } else {
+        this.#heartbeat();
+      }
+      this.#beat();
+    });
+  }
+
+  #heartbeat(): void {
+    const { sequence, change } = this.#holder.heartbeat(this.#now());
+    this.#changed(change);
+    if (sequence !== undefined) {
+      this.#send('heartbeat', (session) => {
+        this.#world.meta.apply((leases, nowMs) => leases.heartbeat(session, sequence, nowMs));
+      });
+    }
+  }
+
+  #changed(change: ReturnType<LeaseHolder['tick']>): void {
+    this.#close(change.closed);
+    if (change.expired) {
+      this.#connect();
+      return;
+    }
+    change.opened.forEach((assignment) => {
+      this.#open(assignment);
+    });
+    if (change.updated.length > 0) {
+      this.#ready();
+    }
+  }
+
+  #open(assignment: LeaseAssignment): void {
+    const { incarnation } = this;
+    const key = keyOf(assignment);
+    this.#world.callStore(this.node, () => {
+      const result = this.#world.store.open(key, assignment.epoch, incarnation);
+      return () => {
+        if (!this.#holder.assignments.some((held) => keyOf(held) === key && held.epoch === assignment.epoch)) {
+          return;
+        }
+        if (result === 'opened') {
+          this.#served.set(key, assignment);
+          this.#ready();
+        } else {
+          this.#send('epoch too low', (session) => {
+            this.#world.meta.apply((leases, nowMs) => leases.epochTooLow(session, assignment, result.observed, nowMs));
+          });
+        }
+      };
+    });
+  }
+
+  #close(closed: readonly HeldPartition[]): void {
+    for (const assignment of closed) {
+      if (this.#served.get(keyOf(assignment))?.epoch === assignment.epoch) {
+        this.#served.delete(keyOf(assignment));
+      }
+    }
+  }
+
+  #ready(): void {
+    const served = [...this.#served.values()].map((one) => ({ ...one, revision: 1 }));
+    this.#send('ready', (session) => {
+      this.#world.meta.apply((leases, nowMs) => leases.ready(session, served, nowMs));
+    });
+  }
+
+  #revoked(assignment: LeaseAssignment): void {
+    if (this.#holder.revoked(this.#stream, assignment) !== undefined) {
+      this.node.timers.after(this.#world.random.between(0, 300), () => {
+        this.#giveBack(assignment);
+      });
+    }
+  }
+
+  #giveBack(held: HeldPartition): void {
+    if (this.#holder.release(held)) {
+      this.#close([held]);
+      this.#send('released', (session) => {
+        this.#world.meta.apply((leases, nowMs) => leases.released(session, held, nowMs));
+      });
+    }
+  }
+
+  #send(label: string, arrive: (session: number) => void): void {
+    const session = this.#session;
+    this.#end?.send(label, () => {
+      arrive(session);
+    });
+  }
+
+  #writeOn(): void {
+    this.node.timers.after(WRITE_EVERY_MS, () => {
+      this.#changed(this.#holder.tick(this.#now()));
+      for (const held of this.#served.values()) {
+        if (this.owns(held.topic, held.partition)) {
+          this.#write(held);
+        }
+      }
+      this.#writeOn();
+    });
+  }
+
+  #write(held: HeldPartition): void {
+    const { incarnation } = this;
+    this.#world.callStore(this.node, () => {
+      const written = this.#world.store.write(keyOf(held), held.epoch, incarnation, this.#world.simulation.nowMs);
+      return () => {
+        if (!written && this.#served.get(keyOf(held))?.epoch === held.epoch) {
+          // Fenced: stand down, and be granted again.
+          this.#giveBack(held);
+        }
+      };
+    });
+  }
+}
