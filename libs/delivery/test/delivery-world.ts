@@ -2,19 +2,18 @@ import { type SeededRandom, type Simulation } from '@hermes/testing';
 
 import {
   Credit,
-  type DeadLetterEntry,
   type DeliveryMode,
   type Dispatch,
   type GroupChange,
   GroupDispatcher,
   type GroupSnapshot,
   type Now,
-  type OffsetRange,
-  type RetryEntry,
   SETTLE,
-  type SettleOutcome,
   type SettleRequest,
 } from '../src/index.js';
+import { check } from './check.js';
+import { COMMIT_MS_MAX, type Delivery, DeliveryJudge, POLICY, STORE_AHEAD_MS } from './delivery-judge.js';
+import { StoredGroup } from './stored-group.js';
 
 /** Wrong behaviour that a test plants between the dispatcher, its storage and its callers. */
 export interface Bugs {
@@ -36,43 +35,21 @@ export interface Bugs {
   readonly storeSkewMs?: number;
 }
 
-interface Delivery extends Dispatch {
-  readonly consumerEpoch: number;
-  readonly subscriptionId: number;
-}
-
-/** What is true of one message, told by commits and deliveries alone. */
-interface Truth {
-  readonly keyHash: number;
-  attempts: number;
-  dueAtMs: number;
-  fate: 'open' | 'acked' | 'dead';
-  current: Delivery | undefined;
-  /** The last owner that has taken an acknowledgement on; 0 = none. */
-  acknowledgedBy: number;
-}
-
-const POLICY = { initialMs: 40, maxMs: 400, multiplier: 2, jitter: 0.2, maxAttempts: 3 };
 const LOG_RECORDS = 40;
 const ACK_DEADLINE_MS = 60;
-/** A decision waits for the batch under way, then for its own. */
-const COMMIT_MS_MAX = 15;
 const LIMITS = { windowRecordsMax: 12, rangesMax: 4, retriesMax: 2_000 };
 
 /**
  * A group in one partition: a log, a store that writes batches late, an owner that crashes and stalls, consumers that
- * settle, repeat, forget and vanish. The checks see only what was delivered, answered and stored.
+ * settle, repeat, forget and vanish. A judge sees what was delivered, answered and stored.
  */
 export class DeliveryWorld {
   readonly #simulation: Simulation;
   readonly #mode: DeliveryMode;
   readonly #bugs: Bugs;
   readonly #random: SeededRandom;
-  readonly #log: Truth[] = [];
-  readonly #retries = new Map<number, RetryEntry>();
-  readonly #dead = new Map<number, DeadLetterEntry>();
-  #cursor: { floor: number; settled: readonly OffsetRange[] } = { floor: 0, settled: [] };
-  #holder = { consumerEpoch: 0, token: 0 };
+  readonly #stored = new StoredGroup();
+  readonly #judge: DeliveryJudge;
   #dispatcher!: GroupDispatcher;
   #owner = 0;
   #deliveryNo = 0;
@@ -90,6 +67,7 @@ export class DeliveryWorld {
   constructor(simulation: Simulation, mode: DeliveryMode, bugs: Bugs = {}) {
     this.#simulation = simulation;
     this.#mode = mode;
+    this.#judge = new DeliveryJudge(mode, this.#stored);
     this.#bugs = bugs;
     this.#random = simulation.random('world');
     this.#open();
@@ -104,18 +82,16 @@ export class DeliveryWorld {
     }
     this.#simulation.run(1_500);
     this.#healed = true;
-    while (this.#log.length < LOG_RECORDS) {
+    while (this.#judge.end < LOG_RECORDS) {
       this.#publish();
     }
     this.#join();
     this.#poll();
     this.#simulation.run(12_000);
-    this.#log.forEach((truth, offset) => {
-      check(truth.fate !== 'open', `message ${offset} was never settled`);
-    });
-    const [counts] = this.#dispatcher.counts([this.#log.length]);
+    this.#judge.ended();
+    const [counts] = this.#dispatcher.counts([this.#judge.end]);
     check(counts?.unsettled === 0 && counts.inFlight === 0 && counts.retrying === 0, 'counts are not zero at the end');
-    check(counts.floor === this.#log.length, 'the floor is not the end of the log');
+    check(counts.floor === this.#judge.end, 'the floor is not the end of the log');
     check(this.#dispatcher.gauges.windowRecords === 0 && this.#dispatcher.gauges.windowBytes === 0, 'window leaks');
   }
 
@@ -125,7 +101,7 @@ export class DeliveryWorld {
       this.#settle(delivery, { kind: SETTLE.ack });
     }
     this.#pump();
-    if (this.#log.some(({ fate }) => fate === 'open') && this.#simulation.nowMs < 11_000) {
+    if (!this.#judge.isAllSettled && this.#simulation.nowMs < 11_000) {
       this.#simulation.after(25, 'poll', () => {
         this.#poll();
       });
@@ -153,14 +129,13 @@ export class DeliveryWorld {
   }
 
   #now(): Now {
-    const storeMs = this.#simulation.nowMs + 1_000_000 + (this.#bugs.storeSkewMs ?? 0);
+    const storeMs = this.#simulation.nowMs + STORE_AHEAD_MS + (this.#bugs.storeSkewMs ?? 0);
     return { monotonicMs: this.#simulation.nowMs, storeMs };
   }
 
   #publish(): void {
-    if (this.#log.length < LOG_RECORDS) {
-      const keyHash = this.#random.integer(0, 3);
-      this.#log.push({ keyHash, attempts: 0, dueAtMs: 0, fate: 'open', current: undefined, acknowledgedBy: 0 });
+    if (this.#judge.end < LOG_RECORDS) {
+      this.#judge.publish(this.#random.integer(0, 3));
     }
   }
 
@@ -169,26 +144,18 @@ export class DeliveryWorld {
     this.#owner += 1;
     this.#subscriptions.clear();
     this.#waiting = [];
-    for (const truth of this.#log) {
-      truth.current = undefined;
-    }
-    const snapshot: GroupSnapshot = {
-      groupId: 1,
-      ...this.#holder,
-      generation: 0,
-      lanes: [{ lane: 0, ...this.#cursor }],
-      retries: [...this.#retries.values()],
-    };
+    this.#judge.givenUp();
+    const snapshot = this.#stored.snapshot();
     this.#dispatcher = new GroupDispatcher({
       mode: this.#bugs.mode ?? this.#mode,
       settings: { retry: POLICY, paused: false },
       snapshot: this.#bugs.load?.(snapshot) ?? snapshot,
-      redeliveredBelow: [this.#log.length],
+      redeliveredBelow: [this.#judge.end],
       nextDeliveryNo: () => (this.#deliveryNo += 1),
       random: this.#random,
       limits: LIMITS,
     });
-    this.#checkSnapshot();
+    this.#judge.written(this.#simulation.nowMs);
   }
 
   #join(): void {
@@ -202,7 +169,7 @@ export class DeliveryWorld {
     this.#subscriptions.set(id, consumerEpoch);
     for (const fenced of outcome.fenced) {
       this.#subscriptions.delete(fenced);
-      this.#giveUp(fenced);
+      this.#judge.givenUp(fenced);
     }
   }
 
@@ -212,15 +179,7 @@ export class DeliveryWorld {
     if (id !== undefined) {
       this.#subscriptions.delete(id);
       this.#dispatcher.unsubscribe(id);
-      this.#giveUp(id);
-    }
-  }
-
-  #giveUp(subscriptionId: number): void {
-    for (const truth of this.#log) {
-      if (truth.current?.subscriptionId === subscriptionId) {
-        truth.current = undefined;
-      }
+      this.#judge.givenUp(id);
     }
   }
 
@@ -248,14 +207,13 @@ export class DeliveryWorld {
   #settle(delivery: Delivery, what: Pick<SettleRequest, 'kind' | 'deadlineMs'>): void {
     const { lane, offset, attempt, deliveryNo, consumerEpoch } = delivery;
     const asked: SettleRequest = { lane, offset, attempt, deliveryNo, consumerEpoch, ...what };
-    const request = this.#bugs.settle?.(asked, (this.#log[offset] as Truth).current ?? delivery) ?? asked;
+    const request = this.#bugs.settle?.(asked, this.#judge.current(offset) ?? delivery) ?? asked;
     const outcome = this.#dispatcher.settle(request, this.#now());
     this.#simulation.note(`settle ${what.kind} of ${offset}#${attempt}/${deliveryNo}: ${outcome.kind}`);
-    this.#checkSettle(delivery, what.kind, outcome);
+    this.#judge.settled(delivery, what.kind, outcome, { owner: this.#owner, newestEpoch: this.#consumerEpoch });
     if (outcome.kind === 'pending' && what.kind === SETTLE.ack) {
-      (this.#log[offset] as Truth).acknowledgedBy = this.#owner;
       const answer = (): void => {
-        check(this.#isSettled(offset) && !this.#dead.has(offset), `ack of ${offset} was answered before it was stored`);
+        this.#judge.answered(offset);
       };
       if (this.#bugs.answersEarly === true) {
         answer();
@@ -263,30 +221,6 @@ export class DeliveryWorld {
         this.#waiting.push({ ticket: outcome.ticket, run: answer });
       }
     }
-    if (what.kind === SETTLE.return && outcome.kind === 'done') {
-      (this.#log[offset] as Truth).current = undefined;
-    }
-  }
-
-  #checkSettle(delivery: Delivery, kind: number, outcome: SettleOutcome): void {
-    const truth = this.#log[delivery.offset] as Truth;
-    if (outcome.kind === 'settledBefore') {
-      check(truth.fate !== 'open', `ack of ${delivery.offset} answered as settled, which it is not`);
-      return;
-    }
-    const isDecided = truth.acknowledgedBy === this.#owner;
-    const superseded = !isDecided && truth.current !== undefined && truth.current.deliveryNo !== delivery.deliveryNo;
-    if (outcome.kind === 'pending' && kind === SETTLE.ack) {
-      check(!superseded, `a superseded delivery of ${delivery.offset} was acknowledged`);
-      const isNewer =
-        delivery.consumerEpoch < this.#consumerEpoch && this.#holder.consumerEpoch > delivery.consumerEpoch;
-      check(this.#mode !== 'exclusive' || !isNewer, 'a former holder settled over its successor');
-      check(!this.#isPassedByRetry(delivery.offset), `ack of ${delivery.offset} passed a failed message`);
-    }
-  }
-
-  #isPassedByRetry(offset: number): boolean {
-    return this.#mode === 'exclusive' && [...this.#retries.values()].some((r) => r.attempts > 0 && r.offset < offset);
   }
 
   #pump(): void {
@@ -315,14 +249,14 @@ export class DeliveryWorld {
   }
 
   #feed(): boolean {
-    const end = this.#log.length;
+    const { end } = this.#judge;
     const [wanted] = this.#dispatcher.wanted(this.#now());
     if (wanted === undefined || wanted.from >= end) {
       return false;
     }
     const offsets = Array.from({ length: end - wanted.from }, (_, index) => wanted.from + index);
     const keyHashes = offsets.map((offset) => {
-      const { keyHash } = this.#log[offset] as Truth;
+      const keyHash = this.#judge.keyHash(offset);
       return this.#bugs.keyHash?.(keyHash) ?? keyHash;
     });
     const ends = offsets.map((_, index) => (index + 1) * 10);
@@ -330,42 +264,14 @@ export class DeliveryWorld {
   }
 
   #receive(subscriptionId: number, dispatch: Dispatch): void {
-    const truth = this.#log[dispatch.offset] as Truth;
-    const { offset, attempt } = dispatch;
+    const { offset, attempt, deliveryNo } = dispatch;
     this.deliveries += 1;
-    this.#simulation.note(`deliver ${offset}#${attempt}/${dispatch.deliveryNo} key ${truth.keyHash}`);
-    check(truth.fate === 'open', `${offset} was delivered after it was settled`);
-    check(attempt === truth.attempts + 1, `${offset} has attempt ${attempt} after ${truth.attempts}`);
-    check(
-      truth.attempts === 0 || this.#simulation.nowMs + 1_000_000 >= truth.dueAtMs,
-      `${offset} came before its time`,
-    );
-    this.#checkOrder(offset, truth);
+    this.#simulation.note(`deliver ${offset}#${attempt}/${deliveryNo} key ${this.#judge.keyHash(offset)}`);
     const consumerEpoch = this.#subscriptions.get(subscriptionId) ?? 0;
-    check(
-      this.#mode !== 'exclusive' || consumerEpoch === this.#holder.consumerEpoch,
-      'delivered before it was admitted',
-    );
-    truth.current = { ...dispatch, consumerEpoch, subscriptionId };
-    this.#held.push(truth.current);
-    this.#past.push(truth.current);
-  }
-
-  /** Order per key: all before it are settled. Per lane: all before it are settled or in flight, none has failed. */
-  #checkOrder(offset: number, truth: Truth): void {
-    for (let before = 0; before < offset; before += 1) {
-      const other = this.#log[before] as Truth;
-      if (other.fate !== 'open') {
-        continue;
-      }
-      if (this.#mode === 'keyOrdered' && truth.keyHash !== 0) {
-        check(other.keyHash !== truth.keyHash, `${offset} overtook ${before} of its key`);
-      }
-      if (this.#mode === 'exclusive') {
-        check(other.attempts === 0, `${offset} passed ${before}, which has failed`);
-        check(other.current !== undefined, `${offset} was delivered before ${before}`);
-      }
-    }
+    const delivery = { ...dispatch, consumerEpoch, subscriptionId };
+    this.#judge.received(delivery, this.#simulation.nowMs);
+    this.#held.push(delivery);
+    this.#past.push(delivery);
   }
 
   #commit(): void {
@@ -379,9 +285,9 @@ export class DeliveryWorld {
         return;
       }
       for (const change of this.#bugs.changes?.(sealed.changes) ?? sealed.changes) {
-        this.#write(change);
+        this.#stored.write(change);
       }
-      this.#checkSnapshot();
+      this.#judge.written(this.#simulation.nowMs);
       this.#dispatcher.committed(sealed.ticket);
       const answered = this.#waiting.filter(({ ticket }) => ticket <= sealed.ticket);
       this.#waiting = this.#waiting.filter(({ ticket }) => ticket > sealed.ticket);
@@ -390,75 +296,5 @@ export class DeliveryWorld {
       });
       this.#pump();
     });
-  }
-
-  #write(change: GroupChange): void {
-    switch (change.kind) {
-      case 'cursor':
-        check(change.cursor.floor >= this.#cursor.floor, 'the floor went back');
-        this.#cursor = change.cursor;
-        break;
-      case 'holder':
-        check(change.token > this.#holder.token, 'the fencing token did not grow');
-        this.#holder = { consumerEpoch: change.consumerEpoch, token: change.token };
-        break;
-      case 'retry':
-        this.#retries.set(change.entry.offset, change.entry);
-        break;
-      case 'retryDone':
-        this.#retries.delete(change.offset);
-        break;
-      case 'deadLetter':
-        check(!this.#dead.has(change.entry.offset), `${change.entry.offset} died twice`);
-        this.#dead.set(change.entry.offset, change.entry);
-        break;
-      case 'created':
-      case 'deleted':
-        break;
-    }
-  }
-
-  /** Brings the truth up to what is stored, and checks that the step was a lawful one. */
-  #checkSnapshot(): void {
-    check(this.#cursor.floor <= this.#log.length, 'the floor is beyond the log');
-    this.#log.forEach((truth, offset) => {
-      const [retry, isDead] = [this.#retries.get(offset), this.#dead.has(offset)];
-      const fate = !this.#isSettled(offset) ? 'open' : isDead ? 'dead' : 'acked';
-      check(truth.fate === 'open' || truth.fate === fate, `${offset} went from ${truth.fate} to ${fate}`);
-      check(fate !== 'acked' || truth.acknowledgedBy > 0, `${offset} is lost`);
-      const attempts = retry?.attempts ?? truth.attempts;
-      check(attempts === truth.attempts || attempts === truth.attempts + 1, `${offset} lost an attempt`);
-      if (attempts > truth.attempts || fate !== 'open') {
-        truth.current = undefined;
-      }
-      this.#checkFailure(offset, truth);
-      truth.fate = fate;
-      truth.attempts = attempts;
-      truth.dueAtMs = retry?.dueAtMs ?? truth.dueAtMs;
-    });
-  }
-
-  /** A dead letter has had all its attempts, and a retry waits as long as the policy says. */
-  #checkFailure(offset: number, truth: Truth): void {
-    const retry = this.#retries.get(offset);
-    if (this.#dead.has(offset) && truth.fate === 'open') {
-      check(this.#dead.get(offset)?.attempts === POLICY.maxAttempts, `${offset} died too early`);
-    }
-    if (retry !== undefined && retry.attempts > truth.attempts) {
-      const wait = retry.dueAtMs - (this.#simulation.nowMs + 1_000_000);
-      check(wait > POLICY.initialMs - 2 * COMMIT_MS_MAX, `${offset} has a wait of ${wait} ms`);
-    }
-  }
-
-  #isSettled(offset: number): boolean {
-    const { floor, settled } = this.#cursor;
-    const isBelow = offset < floor || settled.some(({ from, to }) => offset >= from && offset < to);
-    return isBelow && !this.#retries.has(offset);
-  }
-}
-
-function check(holds: boolean, what: string): asserts holds {
-  if (!holds) {
-    throw new Error(what);
   }
 }

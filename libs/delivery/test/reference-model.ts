@@ -4,31 +4,12 @@ import {
   type GroupChange,
   type LaneCounts,
   type LaneCursor,
-  type OffsetRange,
   SETTLE,
   type SettleOutcome,
   type SettleRequest,
 } from '../src/index.js';
-
-/** One message of the model. */
-interface Message {
-  readonly offset: number;
-  readonly keyHash: number;
-  readonly bytes: number;
-  state: 'ready' | 'inFlight' | 'settling' | 'waiting' | 'gone';
-  fate: 'done' | 'retry' | 'dead' | undefined;
-  ticket: number;
-  attempts: number;
-  /** A retry row holds it. */
-  stored: boolean;
-  dueAtMs: number;
-  deliveryNo: number;
-  /** The delivery that failed last, unless it was delivered since. */
-  failedNo: number;
-  deadlineMs: number;
-  /** Who has it, or whose credit it holds until its fate is committed. */
-  subscriptionId: number | undefined;
-}
+import { ModelCursor } from './model-cursor.js';
+import { answerOf, isCurrent, type ModelMessage, newMessage } from './model-message.js';
 
 export interface ModelSubscription {
   readonly id: number;
@@ -48,12 +29,11 @@ const RETURN_MS = 100;
  */
 export class ReferenceModel {
   readonly #mode: DeliveryMode;
-  readonly #messages: Message[] = [];
+  readonly #messages: ModelMessage[] = [];
   readonly #subscriptions = new Map<number, ModelSubscription>();
   #ticket = 1;
   #sealed = 0;
-  /** Settled in the cursor, offset by offset. */
-  #cursor = new Set<number>();
+  readonly #cursor = new ModelCursor();
   #stored = { consumerEpoch: 0, token: 0 };
   #claim: { consumerEpoch: number; token: number } | undefined;
   #sealedClaim: { consumerEpoch: number; token: number } | undefined;
@@ -69,21 +49,7 @@ export class ReferenceModel {
   }
 
   publish(keyHash: number, bytes: number): void {
-    this.#messages.push({
-      offset: this.#messages.length,
-      keyHash,
-      bytes,
-      state: 'ready',
-      fate: undefined,
-      ticket: 0,
-      attempts: 0,
-      stored: false,
-      dueAtMs: 0,
-      deliveryNo: 0,
-      failedNo: 0,
-      deadlineMs: 0,
-      subscriptionId: undefined,
-    });
+    this.#messages.push(newMessage(this.#messages.length, keyHash, bytes));
   }
 
   /** Gives those that it fences; undefined if it is refused itself. */
@@ -155,7 +121,7 @@ export class ReferenceModel {
     if (this.#mode === 'exclusive' && request.consumerEpoch < newest.consumerEpoch) {
       return { kind: 'fenced', consumerEpoch: newest.consumerEpoch };
     }
-    const message = this.#messages[request.offset] as Message;
+    const message = this.#messages[request.offset] as ModelMessage;
     return isCurrent(message, request) ? this.#apply(message, request, nowMs) : answerOf(message, request);
   }
 
@@ -189,7 +155,9 @@ export class ReferenceModel {
       ...(fate === 'dead' ? [{ kind: 'deadLetter' } as const] : []),
       ...(fate === 'retry' ? [{ kind: 'retry' } as const] : []),
     ]);
-    decided.forEach(({ offset }) => this.#cursor.add(offset));
+    decided.forEach(({ offset }) => {
+      this.#cursor.add(offset);
+    });
     changes.push(...(decided.some(({ stored }) => !stored) ? [{ kind: 'cursor' } as const] : []));
     changes.push(...(this.#claim === undefined ? [] : [{ kind: 'holder' } as const]));
     this.#sealed = ticket;
@@ -215,26 +183,11 @@ export class ReferenceModel {
   }
 
   cursor(): LaneCursor {
-    let floor = 0;
-    while (this.#cursor.has(floor)) {
-      floor += 1;
-    }
-    const settled: OffsetRange[] = [];
-    for (let offset = floor; offset < this.end; offset += 1) {
-      const last = settled.at(-1);
-      if (this.#cursor.has(offset)) {
-        if (last?.to === offset) {
-          settled[settled.length - 1] = { from: last.from, to: offset + 1 };
-        } else {
-          settled.push({ from: offset, to: offset + 1 });
-        }
-      }
-    }
-    return { lane: 0, floor, settled };
+    return this.#cursor.read(this.end);
   }
 
   counts(): LaneCounts {
-    const count = (holds: (message: Message) => boolean): number => this.#messages.filter(holds).length;
+    const count = (holds: (message: ModelMessage) => boolean): number => this.#messages.filter(holds).length;
     return {
       lane: 0,
       floor: this.cursor().floor,
@@ -263,7 +216,7 @@ export class ReferenceModel {
     return !this.paused && writable && isAdmitted && this.held(id).messages < messagesMax;
   }
 
-  #mayCome(message: Message): boolean {
+  #mayCome(message: ModelMessage): boolean {
     if (message.state !== 'ready') {
       return false;
     }
@@ -281,7 +234,7 @@ export class ReferenceModel {
     }
   }
 
-  #apply(message: Message, request: SettleRequest, nowMs: number): SettleOutcome {
+  #apply(message: ModelMessage, request: SettleRequest, nowMs: number): SettleOutcome {
     switch (request.kind) {
       case SETTLE.ack:
         return this.#decide(message, 'done');
@@ -298,7 +251,7 @@ export class ReferenceModel {
     }
   }
 
-  #fail(message: Message, nowMs: number, delayMs: number | undefined): SettleOutcome {
+  #fail(message: ModelMessage, nowMs: number, delayMs: number | undefined): SettleOutcome {
     message.attempts += 1;
     message.failedNo = message.deliveryNo;
     this.#void(message);
@@ -311,7 +264,7 @@ export class ReferenceModel {
     return this.#decide(message, 'retry');
   }
 
-  #decide(message: Message, fate: 'done' | 'retry' | 'dead'): SettleOutcome {
+  #decide(message: ModelMessage, fate: 'done' | 'retry' | 'dead'): SettleOutcome {
     message.state = 'settling';
     message.fate = fate;
     message.ticket = this.#ticket;
@@ -319,7 +272,7 @@ export class ReferenceModel {
   }
 
   /** EXCLUSIVE: what is in flight above comes again. */
-  #void({ offset }: Message): void {
+  #void({ offset }: ModelMessage): void {
     if (this.#mode === 'exclusive') {
       for (const above of this.#messages.slice(offset + 1)) {
         if (above.state === 'inFlight') {
@@ -329,25 +282,8 @@ export class ReferenceModel {
     }
   }
 
-  #free(message: Message, state: Message['state']): void {
+  #free(message: ModelMessage, state: ModelMessage['state']): void {
     message.state = state;
     message.subscriptionId = undefined;
   }
-}
-
-const isCurrent = (message: Message, { deliveryNo }: SettleRequest): boolean =>
-  message.state === 'inFlight' && message.deliveryNo === deliveryNo;
-
-/** The answer to a receipt that is not the one in flight. */
-function answerOf(message: Message, { kind, deliveryNo }: SettleRequest): SettleOutcome {
-  const { state, fate, ticket } = message;
-  const repeatsNack = kind === SETTLE.nack && message.failedNo === deliveryNo;
-  if (state === 'gone') {
-    return { kind: kind === SETTLE.ack ? 'settledBefore' : 'stale' };
-  }
-  if (state === 'settling') {
-    const repeats = repeatsNack || (kind === SETTLE.ack && fate === 'done');
-    return repeats ? { kind: 'pending', ticket } : { kind: 'stale' };
-  }
-  return { kind: repeatsNack ? 'done' : 'stale' };
 }

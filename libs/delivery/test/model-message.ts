@@ -1,0 +1,48 @@
+import { SETTLE, type SettleOutcome, type SettleRequest } from '../src/index.js';
+
+/** One message of the model. */
+export interface ModelMessage {
+  readonly offset: number;
+  readonly keyHash: number;
+  readonly bytes: number;
+  state: 'ready' | 'inFlight' | 'settling' | 'waiting' | 'gone';
+  fate: 'done' | 'retry' | 'dead' | undefined;
+  ticket: number;
+  attempts: number;
+  /** A retry row holds it. */
+  stored: boolean;
+  dueAtMs: number;
+  deliveryNo: number;
+  /** The delivery that failed last, unless it was delivered since. */
+  failedNo: number;
+  deadlineMs: number;
+  /** Who has it, or whose credit it holds until its fate is committed. */
+  subscriptionId: number | undefined;
+}
+
+/** A message that was just published. */
+export function newMessage(offset: number, keyHash: number, bytes: number): ModelMessage {
+  return {
+    ...{ offset, keyHash, bytes, state: 'ready', fate: undefined, ticket: 0, attempts: 0, stored: false },
+    ...{ dueAtMs: 0, deliveryNo: 0, failedNo: 0, deadlineMs: 0, subscriptionId: undefined },
+  };
+}
+
+/** Whether the receipt is the one in flight. */
+export function isCurrent(message: ModelMessage, { deliveryNo }: SettleRequest): boolean {
+  return message.state === 'inFlight' && message.deliveryNo === deliveryNo;
+}
+
+/** The answer to a receipt that is not the one in flight. */
+export function answerOf(message: ModelMessage, { kind, deliveryNo }: SettleRequest): SettleOutcome {
+  const { state, fate, ticket } = message;
+  const repeatsNack = kind === SETTLE.nack && message.failedNo === deliveryNo;
+  if (state === 'gone') {
+    return { kind: kind === SETTLE.ack ? 'settledBefore' : 'stale' };
+  }
+  if (state === 'settling') {
+    const repeats = repeatsNack || (kind === SETTLE.ack && fate === 'done');
+    return repeats ? { kind: 'pending', ticket } : { kind: 'stale' };
+  }
+  return { kind: repeatsNack ? 'done' : 'stale' };
+}
