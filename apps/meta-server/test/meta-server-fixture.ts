@@ -1,12 +1,20 @@
 import { join } from 'node:path';
 
 import { type ChannelCredentials, Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
-import { AdminServiceService, CoordinationServiceClient, fromServiceError, type HermesError } from '@hermes/contracts';
+import {
+  AdminServiceService,
+  CoordinationServiceClient,
+  fromServiceError,
+  type GroupMode,
+  type HermesError,
+  Topic,
+} from '@hermes/contracts';
 import { silentLogger } from '@hermes/kit';
 import { temporaryDirectory } from '@hermes/testing';
 
 import { metaServerConfig, type RunningMetaServer, startMetaServer } from '../src/index.js';
 import { FakeBroker, type FakeBrokerOptions } from './fake-broker.js';
+import { FakeConsumer } from './fake-consumer.js';
 
 /** Short, so that tests see leases end. */
 export const TTL_MS = 600;
@@ -67,6 +75,20 @@ export class MetaServerFixture {
     });
     this.#brokers.push(broker);
     return broker;
+  }
+
+  /** A stream of consumers on its own connection. */
+  consumer(): FakeConsumer {
+    return new FakeConsumer(this.newCoordination());
+  }
+
+  async createTopic(name: string, partitions: number): Promise<void> {
+    await this.admin.createTopic({ topic: Topic.fromPartial({ name, partitions }) });
+  }
+
+  async createGroup(topic: string, name: string, mode: GroupMode): Promise<void> {
+    const blank = { filter: '', deadLetterExpired: false, paused: false, uid: 0, etag: '', state: 0 };
+    await this.admin.createGroup({ group: { topic, name, mode, ...blank } });
   }
 
   async stopServer(): Promise<void> {
