@@ -1,57 +1,19 @@
 import {
-  type BrokerLeaseEffect,
-  type BrokerRegistration,
-  type LeasedTopic,
-  type PersistedAssignment,
-} from './broker-lease-effect.js';
+  broker,
+  closes,
+  come,
+  embedded,
+  grants,
+  held,
+  kinds,
+  LEASE_MS,
+  owners,
+  row,
+  shared,
+  start,
+} from '../test/broker-events.js';
 import { BrokerLeases } from './broker-leases.js';
-import { COALESCE_MS, type HeldPartition, LEASE_MARGIN_MS, LEASE_TTL_DEFAULT_MS, SETTLE_MS } from './lease.js';
-
-const LEASE_MS = LEASE_TTL_DEFAULT_MS + LEASE_MARGIN_MS;
-const shared: LeasedTopic = { name: 't', partitions: 2, revision: 1, brokerGroup: '', embedded: false };
-const embedded: LeasedTopic = { ...shared, embedded: true };
-
-const broker = (name: string, incarnation: number, more: Partial<BrokerRegistration> = {}): BrokerRegistration => ({
-  broker: name,
-  incarnation,
-  endpoint: `${name}:4376`,
-  host: name,
-  zone: '',
-  brokerGroup: '',
-  capacity: 0,
-  dataDirectory: `dir-${name}`,
-  held: [],
-  ...more,
-});
-const held = (partition: number, epoch: number): HeldPartition => ({ topic: 't', partition, epoch });
-const row = (partition: number, name: string, more: Partial<PersistedAssignment> = {}): PersistedAssignment => ({
-  ...held(partition, 5),
-  broker: name,
-  incarnation: 1,
-  created: true,
-  dataDirectory: '',
-  ...more,
-});
-
-const kinds = (effects: readonly BrokerLeaseEffect[]): string[] => effects.map((effect) => effect.kind);
-const grants = (effects: readonly BrokerLeaseEffect[], session: number): string[] =>
-  effects.flatMap((effect) =>
-    effect.kind === 'grant' && effect.session === session && effect.changed
-      ? [effect.assignments.map(({ partition, epoch }) => `${partition}@${epoch}`).join(' ')]
-      : [],
-  );
-const closes = (effects: readonly BrokerLeaseEffect[]): unknown[] =>
-  effects.flatMap((effect) => (effect.kind === 'close' ? [[effect.session, effect.reason]] : []));
-
-function start(topic = shared, assignments: PersistedAssignment[] = [], nowMs = 0): BrokerLeases {
-  return new BrokerLeases({ topics: [topic], assignments, nowMs });
-}
-/** Registers and lets the coalesced push happen. */
-function come(leases: BrokerLeases, session: number, from: BrokerRegistration, nowMs: number): BrokerLeaseEffect[] {
-  return [...leases.register(session, from, nowMs), ...leases.tick(nowMs + COALESCE_MS)];
-}
-const owners = (leases: BrokerLeases): string[] =>
-  leases.partitions().map(({ broker: name, epoch }) => `${name}@${epoch}`);
+import { SETTLE_MS } from './lease.js';
 
 describe('BrokerLeases: acquire', () => {
   it('without assignment: a broker that nothing can go to gets an empty grant', () => {
@@ -275,62 +237,5 @@ describe('BrokerLeases: a new leader', () => {
     const leases = new BrokerLeases({ topics: [shared], assignments: rows, nowMs: 0, formerTtlMs: 60_000 });
     leases.tick(60_000);
     expect(owners(leases)).toEqual(['a@5', 'a@5']);
-  });
-});
-
-describe('BrokerLeases: readiness, epochs and topics', () => {
-  it('a topic is ready when all its owners serve its revision, and created is durable before anyone hears', () => {
-    const leases = start();
-    come(leases, 1, broker('a', 1), 0);
-    leases.ready(1, [{ ...held(0, 1), revision: 1 }], 100);
-    expect(leases.isReady('t', 1)).toBe(false);
-    const effects = leases.ready(1, [{ ...held(1, 1), revision: 1 }], 110);
-    expect(kinds(effects)).toEqual(['persist', 'ready']);
-    expect(leases.isReady('t', 1)).toBe(true);
-    leases.topicUpserted({ ...shared, revision: 2 }, 120);
-    expect([leases.isReady('t', 1), leases.isReady('t', 2)]).toEqual([true, false]);
-    expect(leases.partitions()[0]?.state).toBe('OWNED');
-  });
-
-  it('a broker that is ready has nothing decided anew: what has changed waits for its moment', () => {
-    const leases = start();
-    come(leases, 1, broker('a', 1), 0);
-    leases.register(2, broker('b', 2), 100);
-    const effects = leases.ready(1, [{ ...held(0, 1), revision: 1 }], 101);
-    expect(kinds(effects)).toEqual(['persist', 'ready']);
-    expect(kinds(leases.tick(120))).toEqual(['grant', 'revoke']);
-  });
-
-  it('raises an epoch that is too low above the observed one and grants it again', () => {
-    const leases = start();
-    come(leases, 1, broker('a', 1), 0);
-    leases.epochTooLow(1, held(0, 1), 40, 100);
-    expect(grants(leases.tick(120), 1)).toEqual(['0@41 1@1']);
-  });
-
-  it('starts a topic made anew above the epochs of the deleted one', () => {
-    const leases = start();
-    come(leases, 1, broker('a', 1), 0);
-    const gone = leases.topicDeleted('t', 100);
-    expect([...gone, ...leases.tick(120)]).toContainEqual({
-      kind: 'routes',
-      changed: [{ topic: 't', partitionCount: 0, routes: [] }],
-    });
-    leases.topicUpserted(shared, 200);
-    expect(grants(leases.tick(220), 1)).toEqual(['0@2 1@2']);
-  });
-
-  it('places new embedded partitions evenly, once the brokers of before had time to come back', () => {
-    const topics = [embedded, { ...embedded, name: 'u' }];
-    const assignments = [
-      row(0, 'a', { dataDirectory: 'dir-a' }),
-      row(1, 'b', { incarnation: 2, dataDirectory: 'dir-b' }),
-    ];
-    const leases = new BrokerLeases({ topics, assignments, nowMs: 0 });
-    come(leases, 1, broker('a', 1, { held: [held(0, 5)] }), 10);
-    expect(leases.partitions('u').map(({ dataSource }) => dataSource)).toEqual(['', '']);
-    come(leases, 2, broker('b', 2, { held: [held(1, 5)] }), 500);
-    leases.tick(SETTLE_MS);
-    expect(leases.partitions('u').map(({ dataSource }) => dataSource)).toEqual(['dir-a', 'dir-b']);
   });
 });
