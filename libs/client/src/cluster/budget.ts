@@ -28,6 +28,11 @@ export class Budget {
     return this.#used;
   }
 
+  /** True if nothing is taken and nobody waits. */
+  get isIdle(): boolean {
+    return this.#used === 0 && this.#waiters.length === 0;
+  }
+
   /** Takes at once, or not at all. */
   tryTake(bytes: number): boolean {
     return this.#waiters.length === 0 && this.#takeNow(bytes);

@@ -1,25 +1,20 @@
 import { HermesError } from '@hermes/contracts';
-import { Backoff, type CancelTimer } from '@hermes/runtime';
+import { Backlog } from './backlog.js';
 import { Budget } from './budget.js';
 import { type Channels } from './channels.js';
+import { DeadlineWatch } from './deadline-watch.js';
 import { type Environment } from './environment.js';
-import { deadlineUnknown, failureOf, outcomeUnknown, partitionMoving, wasNeverSent } from './failure.js';
+import { deadlineUnknown, failureOf } from './failure.js';
 import { type PendingMessage, type PublishOutcome } from './pending-message.js';
-import { frameFits, PublishStream } from './publish-stream.js';
+import { PublishRetry } from './publish-retry.js';
+import { PublishStream } from './publish-stream.js';
 import { type Router } from './router.js';
+import { outcomeOfUnanswered } from './unanswered.js';
 
 /** Bytes that may wait for one partition; the whole process has a bound of its own. */
 const QUEUE_BYTES_MAX = 8 * 1024 * 1024;
-/**
- * Servers close connections by age and give open streams 60 s: a stream of half that age is replaced in good order,
- * so that none is cut with frames unanswered.
- */
-const STREAM_AGE_MAX_MS = 30_000;
 /** How long an owner that lost its partition may still answer what it got. */
 const MOVED_GRACE_MS = 2_000;
-const RETRY_BACKOFF = { initialMs: 20, maxMs: 1_000 };
-/** Deadlines are looked after in steps, so that no message needs a timer. */
-const EXPIRY_STEP_MS = 10;
 
 /** What a queue needs to send. */
 export interface PublishQueueOptions {
@@ -44,27 +39,24 @@ export class PublishQueue {
   /** Room for bytes that wait here; taken by whoever pushes, given back when a message is settled. */
   readonly budget: Budget;
   readonly #options: PublishQueueOptions;
-  readonly #backoff: Backoff;
+  readonly #retry: PublishRetry;
   readonly #stopListening: () => void;
-  #waiting: PendingMessage[] = [];
-  #head = 0;
-  /** Refused in a stream that still runs; they lead the queue once it has ended. */
-  #refused: PendingMessage[] = [];
-  #sent = new Set<readonly PendingMessage[]>();
+  readonly #deadlines: DeadlineWatch;
+  readonly #backlog = new Backlog();
+  readonly #sent = new Set<readonly PendingMessage[]>();
   #stream: PublishStream | undefined;
-  #lastRefusal: HermesError | undefined;
   #flushScheduled = false;
-  #cancelRetry: CancelTimer | undefined;
-  #cancelMoved: CancelTimer | undefined;
-  #cancelExpiry: CancelTimer | undefined;
-  #expiryAtMs = Infinity;
-  #usedAtMs = 0;
+  #usedAtMs: number;
   #closed = false;
 
   constructor(options: PublishQueueOptions) {
     this.#options = options;
     this.budget = new Budget(QUEUE_BYTES_MAX, options.budget);
-    this.#backoff = new Backoff(RETRY_BACKOFF, options.environment.random);
+    this.#retry = new PublishRetry(options.environment, () => {
+      this.#flush();
+    });
+    this.#deadlines = new DeadlineWatch(options.environment, (nowMs) => this.#expire(nowMs));
+    this.#usedAtMs = options.environment.clock.monotonicMs();
     this.#stopListening = options.router.onChange((topics) => {
       if (topics.has(options.topic)) {
         this.#onRouteChange();
@@ -72,9 +64,9 @@ export class PublishQueue {
     });
   }
 
-  /** True if nothing waits and nothing is unanswered. */
+  /** True if nothing waits, for room either, and nothing is unanswered. */
   get idle(): boolean {
-    return this.#head >= this.#waiting.length && this.#refused.length === 0 && this.#sent.size === 0;
+    return this.#backlog.isEmpty && this.#sent.size === 0 && this.budget.isIdle;
   }
 
   /** When something was pushed last. */
@@ -89,8 +81,8 @@ export class PublishQueue {
       return;
     }
     this.#usedAtMs = this.#options.environment.clock.monotonicMs();
-    this.#waiting.push(message);
-    this.#watchDeadline(message.deadlineAtMs);
+    this.#backlog.push(message);
+    this.#deadlines.add(message.deadlineAtMs);
     this.#scheduleFlush();
   }
 
@@ -105,13 +97,9 @@ export class PublishQueue {
   close(): void {
     this.#closed = true;
     this.#stopListening();
-    this.#cancelRetry?.();
-    this.#cancelMoved?.();
-    this.#cancelExpiry?.();
-    const error = new HermesError('DRAINING', 'the publisher was closed before the message was sent');
-    [...this.#refused, ...this.#waiting.slice(this.#head)].forEach((message) => message.settle(error));
-    this.#waiting = [];
-    this.#head = 0;
+    this.#retry.cancel();
+    this.#deadlines.stop();
+    this.#settleBacklog();
     this.#stream?.cancel();
   }
 
@@ -126,49 +114,27 @@ export class PublishQueue {
   }
 
   #flush(): void {
-    if (this.#closed || this.#cancelRetry !== undefined || this.#head >= this.#waiting.length) {
+    if (this.#closed || this.#retry.isPending || !this.#backlog.isWaiting) {
       return;
     }
     const stream = this.#stream ?? this.#open();
     if (stream === undefined) {
-      this.#retryLater();
+      this.#retry.later();
       return;
     }
     const nowMs = this.#options.environment.clock.monotonicMs();
-    if (nowMs - stream.openedAtMs > STREAM_AGE_MAX_MS) {
+    if (stream.isOld) {
       stream.finish();
     }
+    const isAlive = (message: PendingMessage): boolean => this.#isAlive(message, nowMs);
     while (!stream.full) {
-      const frame = this.#nextFrame(nowMs);
+      const frame = this.#backlog.takeFrame(isAlive);
       if (frame.length === 0) {
         return;
       }
       this.#sent.add(frame);
       stream.send(frame);
     }
-  }
-
-  #nextFrame(nowMs: number): PendingMessage[] {
-    const frame: PendingMessage[] = [];
-    let bytes = 0;
-    for (let next = this.#waiting[this.#head]; next !== undefined; next = this.#waiting[this.#head]) {
-      if (this.#isAlive(next, nowMs)) {
-        if (!frameFits(frame.length, bytes, next.bytes.length)) {
-          break;
-        }
-        frame.push(next);
-        bytes += next.bytes.length;
-      }
-      this.#head += 1;
-    }
-    if (this.#head === this.#waiting.length) {
-      this.#waiting = [];
-      this.#head = 0;
-    } else if (this.#head > 1024 && this.#head * 2 > this.#waiting.length) {
-      this.#waiting = this.#waiting.slice(this.#head);
-      this.#head = 0;
-    }
-    return frame;
   }
 
   /** False, and settled, if the message must not be sent any more. */
@@ -183,12 +149,7 @@ export class PublishQueue {
 
   #missedDeadline(): HermesError {
     const { topic, partition } = this.#options;
-    if (this.#lastRefusal === undefined && this.#stream !== undefined) {
-      return new HermesError('BACKPRESSURE', `${topic}: the message was not sent before its deadline`);
-    }
-    const last = this.#lastRefusal;
-    const moving = last === undefined || last.code === 'NOT_OWNER' || last.code === 'OUTCOME_UNKNOWN';
-    return moving ? partitionMoving(topic, partition, last) : last;
+    return this.#retry.missedDeadline(topic, partition, this.#stream !== undefined);
   }
 
   #open(): PublishStream | undefined {
@@ -197,7 +158,7 @@ export class PublishQueue {
     if (endpoint === undefined) {
       return undefined;
     }
-    const stream = new PublishStream(channels, { endpoint, topic, partition }, environment.clock.monotonicMs(), {
+    const stream = new PublishStream({ channels, environment }, { endpoint, topic, partition }, {
       answered: (frame, outcomes) => {
         this.#onAnswer(stream, frame, outcomes);
       },
@@ -214,19 +175,18 @@ export class PublishQueue {
 
   #onAnswer(stream: PublishStream, frame: readonly PendingMessage[], outcomes: readonly PublishOutcome[]): void {
     this.#sent.delete(frame);
-    const refusedBefore = this.#refused.length;
+    const refusedBefore = this.#backlog.refused;
     outcomes.forEach((outcome, index) => {
       const message = frame[index];
       if (message !== undefined && !this.#refuse(message, outcome)) {
         message.settle(outcome);
       }
     });
-    if (this.#refused.length > refusedBefore) {
+    if (this.#backlog.refused > refusedBefore) {
       stream.finish();
       return;
     }
-    this.#lastRefusal = undefined;
-    this.#backoff.reset();
+    this.#retry.succeeded();
     this.#flush();
   }
 
@@ -240,114 +200,70 @@ export class PublishQueue {
       return false;
     }
     this.#noteRefusal(outcome);
-    message.state = 'waiting';
-    this.#refused.push(message);
+    this.#backlog.refuse(message);
     return true;
   }
 
   #noteRefusal(error: HermesError): void {
-    this.#lastRefusal = error;
+    this.#retry.refused(error);
     this.#options.router.learn(this.#options.topic, this.#options.partition, error);
   }
 
   #onEnd(unanswered: readonly (readonly PendingMessage[])[], error: HermesError | undefined): void {
+    const { router, topic, partition } = this.#options;
     const endpoint = this.#stream?.endpoint;
     this.#stream = undefined;
     this.#sent.clear();
-    this.#cancelMoved?.();
-    this.#cancelMoved = undefined;
     unanswered.forEach((frame, index) => {
       this.#settleUnanswered(frame, index === 0, error);
     });
-    const refused = this.#refused.length > 0;
-    this.#waiting = [...this.#refused, ...this.#waiting.slice(this.#head)];
-    this.#head = 0;
-    this.#refused = [];
-    if (this.#closed || this.#waiting.length === 0) {
+    const hasRefused = this.#backlog.refused > 0;
+    this.#backlog.rejoin();
+    if (this.#closed || !this.#backlog.isWaiting) {
       return;
     }
-    const { router, topic, partition } = this.#options;
-    const moved = router.endpointOf(topic, partition) !== endpoint;
-    if ((refused || error !== undefined) && !moved) {
-      this.#retryLater();
+    const hasMoved = router.endpointOf(topic, partition) !== endpoint;
+    if ((hasRefused || error !== undefined) && !hasMoved) {
+      this.#retry.later();
     } else {
       this.#scheduleFlush();
     }
   }
 
   #settleUnanswered(frame: readonly PendingMessage[], isFirst: boolean, error: HermesError | undefined): void {
-    if (error !== undefined && this.#isAbsent(isFirst, error)) {
+    const outcome = outcomeOfUnanswered(error, { isFirst, isOneLane: this.#options.partition !== undefined });
+    if (outcome === undefined) {
       this.#sendAgain(frame, error);
-      return;
-    }
-    const outcome = error !== undefined && failureOf(error) === 'final' ? error : outcomeUnknown(error);
-    frame.forEach((message) => message.settle(outcome));
-  }
-
-  /** True if a frame without an answer certainly was not stored and may be sent again. */
-  #isAbsent(isFirst: boolean, error: HermesError): boolean {
-    switch (failureOf(error)) {
-      case 'final':
-        return !isFirst; // The refusal answers the first one.
-      case 'unknown':
-        return false;
-      case 'later':
-      case 'elsewhere':
-        // One partition has one lane here, and after a refusal nothing later of a lane was stored.
-        return this.#options.partition !== undefined || wasNeverSent(error);
+    } else {
+      frame.forEach((message) => message.settle(outcome));
     }
   }
 
-  #sendAgain(frame: readonly PendingMessage[], error: HermesError): void {
-    if (failureOf(error) !== 'final') {
+  #sendAgain(frame: readonly PendingMessage[], error: HermesError | undefined): void {
+    if (error !== undefined && failureOf(error) !== 'final') {
       this.#noteRefusal(error);
     }
     for (const message of frame) {
       if (message.state === 'sent') {
-        message.state = 'waiting';
-        this.#refused.push(message);
+        this.#backlog.refuse(message);
       }
     }
   }
 
-  #retryLater(): void {
-    this.#cancelRetry ??= this.#options.environment.timers.after(this.#backoff.nextDelayMs(), () => {
-      this.#cancelRetry = undefined;
-      this.#flush();
-    });
-  }
-
   #onRouteChange(): void {
-    const { router, topic, partition, environment } = this.#options;
+    const { router, topic, partition } = this.#options;
     const stream = this.#stream;
     const endpoint = router.endpointOf(topic, partition);
     if (stream === undefined) {
-      this.#cancelRetry?.();
-      this.#cancelRetry = undefined;
+      this.#retry.cancel();
       this.#flush();
     } else if (endpoint !== undefined && endpoint !== stream.endpoint) {
-      stream.finish();
-      this.#cancelMoved ??= environment.timers.after(MOVED_GRACE_MS, () => {
-        stream.cancel();
-      });
+      stream.finish(MOVED_GRACE_MS);
     }
   }
 
-  #watchDeadline(deadlineAtMs: number): void {
-    if (deadlineAtMs >= this.#expiryAtMs || this.#closed) {
-      return;
-    }
-    const { clock, timers } = this.#options.environment;
-    this.#cancelExpiry?.();
-    this.#expiryAtMs = deadlineAtMs;
-    this.#cancelExpiry = timers.after(Math.max(EXPIRY_STEP_MS, deadlineAtMs - clock.monotonicMs()), () => {
-      this.#expiryAtMs = Infinity;
-      this.#expire();
-    });
-  }
-
-  #expire(): void {
-    const nowMs = this.#options.environment.clock.monotonicMs();
+  /** Settles what is late; gives the earliest deadline of the rest. */
+  #expire(nowMs: number): number {
     let nextAtMs = Infinity;
     const look = (message: PendingMessage, late: () => HermesError): void => {
       if (message.deadlineAtMs <= nowMs) {
@@ -361,13 +277,16 @@ export class PublishQueue {
         look(message, deadlineUnknown);
       });
     }
-    [...this.#refused, ...this.#waiting.slice(this.#head)].forEach((message) => {
+    this.#backlog.sweep((message) => {
       look(message, () => this.#missedDeadline());
     });
-    this.#waiting = this.#waiting.slice(this.#head).filter(({ state }) => state !== 'settled');
-    this.#head = 0;
-    if (nextAtMs < Infinity) {
-      this.#watchDeadline(nextAtMs);
-    }
+    return nextAtMs;
+  }
+
+  #settleBacklog(): void {
+    const error = new HermesError('DRAINING', 'the publisher was closed before the message was sent');
+    this.#backlog.sweep((message) => {
+      message.settle(error);
+    });
   }
 }

@@ -6,12 +6,19 @@ import {
   type PublishStreamResponse,
   type RawPublishRequest,
 } from '@hermes/contracts';
+import { type CancelTimer } from '@hermes/runtime';
 import { type Channels } from './channels.js';
+import { type Environment } from './environment.js';
 import { PUBLISH_STREAM } from './methods.js';
 import { outcomeOf, type PendingMessage, type PublishOutcome } from './pending-message.js';
 
 /** Frames that wait for their answer; what comes meanwhile waits and shares frames. */
 const FRAMES_IN_FLIGHT_MAX = 8;
+/**
+ * Servers close connections by age and give open streams 60 s: a stream of half that age is replaced in good order,
+ * so that none is cut with frames unanswered.
+ */
+const AGE_MAX_MS = 30_000;
 
 /** Where a stream publishes to. */
 export interface PublishTarget {
@@ -33,18 +40,25 @@ export interface PublishStreamEvents {
 /** One open PublishStream: sends frames and matches the answers, which come in order. */
 export class PublishStream {
   readonly endpoint: string;
-  readonly openedAtMs: number;
   readonly #target: PublishTarget;
   readonly #stream: ClientDuplexStream<RawPublishRequest, PublishStreamResponse>;
   readonly #events: PublishStreamEvents;
+  readonly #environment: Environment;
+  readonly #openedAtMs: number;
   #unanswered: PendingMessage[][] = [];
   #error: HermesError | undefined;
   #socketFull = false;
   #finished = false;
+  #cancelGrace: CancelTimer | undefined;
 
-  constructor(channels: Channels, target: PublishTarget, openedAtMs: number, events: PublishStreamEvents) {
+  constructor(
+    { channels, environment }: { readonly channels: Channels; readonly environment: Environment },
+    target: PublishTarget,
+    events: PublishStreamEvents,
+  ) {
     this.endpoint = target.endpoint;
-    this.openedAtMs = openedAtMs;
+    this.#environment = environment;
+    this.#openedAtMs = environment.clock.monotonicMs();
     this.#target = target;
     this.#events = events;
     this.#stream = channels.bidi(target.endpoint, PUBLISH_STREAM);
@@ -60,23 +74,19 @@ export class PublishStream {
     });
     this.#stream.on('status', () => {
       this.#finished = true;
+      this.#cancelGrace?.();
       events.ended(this.#unanswered, this.#error);
     });
+  }
+
+  /** True if another should take its place. */
+  get isOld(): boolean {
+    return this.#environment.clock.monotonicMs() - this.#openedAtMs > AGE_MAX_MS;
   }
 
   /** True while nothing more should be sent. */
   get full(): boolean {
     return this.#finished || this.#socketFull || this.#unanswered.length >= FRAMES_IN_FLIGHT_MAX;
-  }
-
-  /** True if `finish` was called or the stream has ended. */
-  get finished(): boolean {
-    return this.#finished;
-  }
-
-  /** True if every frame was answered. */
-  get idle(): boolean {
-    return this.#unanswered.length === 0;
   }
 
   send(frame: PendingMessage[]): void {
@@ -89,8 +99,13 @@ export class PublishStream {
     this.#socketFull = !this.#stream.write({ topic, messages, ...(partition === undefined ? {} : { partition }) });
   }
 
-  /** Sends nothing more; what is unanswered is still answered, then the stream ends. */
-  finish(): void {
+  /** Sends nothing more; what is unanswered is still answered, within `graceMs`, then the stream ends. */
+  finish(graceMs = Infinity): void {
+    if (graceMs < Infinity) {
+      this.#cancelGrace ??= this.#environment.timers.after(graceMs, () => {
+        this.cancel();
+      });
+    }
     if (!this.#finished) {
       this.#finished = true;
       this.#stream.end();
@@ -115,7 +130,7 @@ export class PublishStream {
   }
 }
 
-/** Takes messages from the front of `waiting` for one frame: as many as the contract lets a frame hold. */
+/** True if the contract lets a frame of so many messages and bytes hold one more. */
 export function frameFits(messages: number, bytes: number, nextBytes: number): boolean {
   return messages === 0 || (messages < LIMITS.publishMessages && bytes + nextBytes <= LIMITS.frameBytes);
 }
