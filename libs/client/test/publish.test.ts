@@ -1,7 +1,8 @@
 import { HermesError } from '@hermes/contracts';
 import { eventually } from '@hermes/testing';
 import { connect, type Hermes, type Producer, stringCodec } from '../src/index.js';
-import { FakeBroker, FakeMeta } from './fake-servers.js';
+import { FakeBroker } from './fake-broker.js';
+import { FakeMeta } from './fake-meta.js';
 
 const TIMEOUT_MS = 1_500;
 

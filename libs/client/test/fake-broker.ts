@@ -1,25 +1,15 @@
 import {
   type sendUnaryData,
-  Server,
-  ServerCredentials,
   type ServerDuplexStream,
   type ServerUnaryCall,
   type ServerWritableStream,
-  type ServiceError,
 } from '@grpc/grpc-js';
 import {
-  AdminServiceService,
-  type Assignment,
-  CoordinationServiceService,
   Durability,
   durationFromMs,
   encodeReceipt,
-  type GetTopicRequest,
-  type GetTopicResponse,
   GroupMode,
   HermesError,
-  type HoldConsumerLeaseRequest,
-  type HoldConsumerLeaseResponse,
   Message,
   type PublishResponse,
   type PublishStreamResponse,
@@ -30,40 +20,9 @@ import {
   type RawSubscribeResponse,
   type Reason,
   type SubscribeRequest,
-  toServiceError,
   toStatus,
-  Topic,
-  type WatchRoutesResponse,
 } from '@hermes/contracts';
-
-/** A gRPC server on a free port, killed without mercy. */
-class FakeServer {
-  port = 0;
-  readonly server = new Server();
-
-  get endpoint(): string {
-    return `127.0.0.1:${this.port}`;
-  }
-
-  async listen(port = 0): Promise<void> {
-    this.port = await new Promise((resolve, reject) => {
-      this.server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
-        if (error === null) {
-          resolve(bound);
-        } else {
-          reject(error);
-        }
-      });
-    });
-  }
-
-  kill(): void {
-    this.server.forceShutdown();
-  }
-}
-
-const fail = (code: Reason, details: Record<string, string> = {}): ServiceError =>
-  toServiceError(new HermesError(code, `fake ${code}`, { details }));
+import { fail, FakeServer } from './fake-server.js';
 
 /** What a fake broker does with a frame: results by default. */
 export type FrameAnswer =
@@ -214,99 +173,4 @@ function delivery(partition: number, offset: number, attempt: number): RawDelive
     fencingToken: 0,
     publishedAtMs: 1_000,
   };
-}
-
-/** A meta-server with a table of routes, which grants every partition to everybody. */
-export class FakeMeta extends FakeServer {
-  readonly topics = new Map<string, { endpoint: string; epoch: number }[]>();
-  readonly leases = new Map<string, ServerDuplexStream<HoldConsumerLeaseRequest, HoldConsumerLeaseResponse>>();
-  readonly released: Assignment[] = [];
-  readonly #watchers = new Set<ServerWritableStream<unknown, WatchRoutesResponse>>();
-  epoch = 1;
-
-  constructor() {
-    super();
-    this.server.addService(CoordinationServiceService, {
-      watchRoutes: (stream: ServerWritableStream<unknown, WatchRoutesResponse>) => {
-        stream.on('error', () => undefined);
-        stream.on('close', () => this.#watchers.delete(stream));
-        this.#watchers.add(stream);
-        stream.write({
-          version: 1,
-          snapshot: true,
-          topics: [...this.topics.keys()].map((topic) => this.#routes(topic)),
-        });
-      },
-      holdConsumerLease: (stream: ServerDuplexStream<HoldConsumerLeaseRequest, HoldConsumerLeaseResponse>) => {
-        stream.on('error', () => undefined);
-        stream.on('data', ({ kind }: HoldConsumerLeaseRequest) => {
-          if (kind?.$case === 'join') {
-            const { member, topic, consumer } = kind.value;
-            this.leases.set(consumer, stream);
-            this.grant(consumer, member, topic);
-          } else if (kind?.$case === 'heartbeat') {
-            stream.write({
-              kind: {
-                $case: 'grant',
-                value: {
-                  ttl: durationFromMs(10_000),
-                  sequence: kind.value.sequence,
-                  changed: false,
-                  assignments: [],
-                  member: 0,
-                },
-              },
-            });
-          } else if (kind?.$case === 'released' && kind.value.assignment !== undefined) {
-            this.released.push(kind.value.assignment);
-          }
-        });
-        stream.on('end', () => {
-          stream.end();
-        });
-      },
-    });
-    this.server.addService(AdminServiceService, {
-      getTopic: (
-        call: ServerUnaryCall<GetTopicRequest, GetTopicResponse>,
-        callback: sendUnaryData<GetTopicResponse>,
-      ) => {
-        const { topic } = call.request;
-        if (this.topics.has(topic)) {
-          callback(null, { topic: { ...Topic.create(), name: topic } });
-        } else {
-          callback(fail('TOPIC_NOT_FOUND'));
-        }
-      },
-    });
-  }
-
-  /** Sets the owners of a topic's partitions and tells everybody. */
-  route(topic: string, endpoints: readonly string[]): void {
-    this.epoch += 1;
-    const { epoch } = this;
-    this.topics.set(
-      topic,
-      endpoints.map((endpoint) => ({ endpoint, epoch })),
-    );
-    for (const watcher of this.#watchers) {
-      watcher.write({ version: epoch, snapshot: false, topics: [this.#routes(topic)] });
-    }
-  }
-
-  grant(consumer: string, member: number, topic: string, partitions?: readonly number[]): void {
-    const all = (this.topics.get(topic) ?? []).map((_, partition) => partition);
-    const assignments = (partitions ?? all).map((partition) => this.assignment(topic, partition));
-    const grant = { ttl: durationFromMs(10_000), sequence: 0, changed: true, assignments, member };
-    this.leases.get(consumer)?.write({ kind: { $case: 'grant', value: grant } });
-  }
-
-  assignment(topic: string, partition: number): Assignment {
-    return { topic, partition, epoch: 7, endpoint: '', revision: 1, created: true, dataSource: '' };
-  }
-
-  #routes(topic: string): WatchRoutesResponse['topics'][number] {
-    const routes = (this.topics.get(topic) ?? []).map((route, partition) => ({ partition, ...route }));
-    return { topic, partitionCount: routes.length, routes };
-  }
 }

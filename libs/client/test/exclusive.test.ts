@@ -1,0 +1,79 @@
+import { GroupMode } from '@hermes/contracts';
+import { createDeferred, type Deferred } from '@hermes/runtime';
+import { eventually } from '@hermes/testing';
+import { FakeCluster, subscribed } from './fake-cluster.js';
+
+describe('a consumer of an EXCLUSIVE group', () => {
+  let cluster: FakeCluster;
+
+  beforeEach(async () => {
+    cluster = new FakeCluster();
+    await cluster.start();
+    cluster.brokers.forEach((broker) => {
+      broker.mode = GroupMode.EXCLUSIVE;
+    });
+  });
+
+  afterEach(() => cluster.stop());
+
+  it('handles one message of a lane at a time, in order', async () => {
+    const seen: number[] = [];
+    let running = 0;
+    void cluster.consumer({ concurrency: 8 }).run(async ({ offset }) => {
+      running += 1;
+      expect(running).toBe(1);
+      await new Promise(setImmediate);
+      seen.push(offset);
+      running -= 1;
+    });
+    (await subscribed(cluster.brokers[0])).send(0, [1, 2, 3, 4]);
+    await eventually(() => {
+      expect(cluster.brokers[0].acknowledged).toHaveLength(4);
+    });
+    expect(seen).toEqual([1, 2, 3, 4]);
+  });
+
+  it('handles nothing behind a failed message until it comes again', async () => {
+    const seen: string[] = [];
+    void cluster.consumer().run(({ offset, attempt }) => {
+      seen.push(`${offset}.${attempt}`);
+      if (attempt === 1 && offset === 1) {
+        throw new Error('not yet');
+      }
+    });
+    const subscription = await subscribed(cluster.brokers[0]);
+    subscription.send(0, [1, 2, 3]);
+    await eventually(() => {
+      expect(cluster.brokers[0].acknowledged).toHaveLength(1);
+    });
+    subscription.send(0, [1], 2);
+    subscription.send(0, [2, 3]);
+    await eventually(() => {
+      expect(cluster.brokers[0].acknowledged).toHaveLength(4);
+    });
+    expect(seen).toEqual(['1.1', '1.2', '2.1', '3.1']);
+  });
+
+  it('gives a revoked partition back once its message is settled', async () => {
+    const gate: Deferred<void> = createDeferred();
+    const started: Deferred<void> = createDeferred();
+    void cluster.consumer().run(({ partition }) => {
+      started.resolve();
+      return partition === 0 ? gate.promise : undefined;
+    });
+    (await subscribed(cluster.brokers[0])).send(0, [1]);
+    const other = await subscribed(cluster.brokers[1]);
+    await started.promise;
+    const revoke = { assignment: cluster.meta.assignment('orders', 0), grace: { seconds: 5, nanos: 0 }, member: 1 };
+    cluster.meta.leases.get('c1')?.write({ kind: { $case: 'revoke', value: revoke } });
+    other.send(1, [9]);
+    await eventually(() => {
+      expect(cluster.brokers[1].acknowledged).toHaveLength(1);
+    });
+    expect(cluster.meta.released).toHaveLength(0);
+    gate.resolve();
+    await eventually(() => {
+      expect(cluster.meta.released.map(({ partition }) => partition)).toEqual([0]);
+    });
+  });
+});

@@ -1,0 +1,85 @@
+import { HermesError, Outcome } from '@hermes/contracts';
+import { createDeferred, type Deferred } from '@hermes/runtime';
+import { eventually } from '@hermes/testing';
+import { FakeCluster, outcomesOf, subscribed } from './fake-cluster.js';
+
+describe('a subscription to a cluster', () => {
+  let cluster: FakeCluster;
+
+  beforeEach(async () => {
+    cluster = new FakeCluster();
+    await cluster.start();
+  });
+
+  afterEach(() => cluster.stop());
+
+  it('subscribes at every owner with its claims and shares the credit out', async () => {
+    void cluster.consumer({ maxInFlight: 101 }).run(() => undefined);
+    const { request: first } = await subscribed(cluster.brokers[0]);
+    const { request: second } = await subscribed(cluster.brokers[1]);
+    expect(first.claims).toEqual([{ partition: 0, consumerEpoch: 7 }]);
+    expect(second.claims).toEqual([{ partition: 1, consumerEpoch: 7 }]);
+    expect([first.maxInFlightMessages, second.maxInFlightMessages]).toEqual([50, 50]);
+    expect(first.consumer).toBe('c1');
+  });
+
+  it('subscribes at the new owner when a partition moves, and drops what the old one still sends', async () => {
+    const seen: number[] = [];
+    void cluster.consumer({ maxInFlight: 100 }).run((delivery) => seen.push(delivery.offset));
+    const old = await subscribed(cluster.brokers[0]);
+    await subscribed(cluster.brokers[1]);
+    cluster.meta.route('orders', [cluster.brokers[1].endpoint, cluster.brokers[1].endpoint]);
+    const moved = await subscribed(cluster.brokers[1], 1);
+    expect(moved.request.claims).toEqual([{ partition: 0, consumerEpoch: 7 }]);
+    expect(moved.request.maxInFlightMessages).toBe(50);
+    old.send(0, [1]);
+    moved.send(0, [2]);
+    await eventually(() => {
+      expect(cluster.brokers[1].acknowledged).toHaveLength(1);
+    });
+    expect(seen).toEqual([2]);
+  });
+
+  it('subscribes again when a broker ends the stream', async () => {
+    void cluster.consumer().run(() => undefined);
+    (await subscribed(cluster.brokers[0])).end('PARTITION_MOVING');
+    (await subscribed(cluster.brokers[0], 1)).send(0, [5]);
+    await eventually(() => {
+      expect(outcomesOf(cluster.brokers[0])).toEqual([[5, Outcome.ACK]]);
+    });
+  });
+
+  it('settles at the new owner what was delivered by the old one', async () => {
+    const gate: Deferred<void> = createDeferred();
+    void cluster.consumer().run(() => gate.promise);
+    (await subscribed(cluster.brokers[0])).send(0, [1]);
+    cluster.brokers[0].answerAck = () => 'NOT_OWNER';
+    cluster.meta.route('orders', [cluster.brokers[1].endpoint, cluster.brokers[1].endpoint]);
+    gate.resolve();
+    await eventually(() => {
+      expect(outcomesOf(cluster.brokers[1])).toEqual([[1, Outcome.ACK]]);
+    });
+  });
+
+  it('ends FENCED when another consumer took its name', async () => {
+    const run = cluster.consumer().run(() => undefined);
+    (await subscribed(cluster.brokers[0])).end('FENCED');
+    await expect(run).rejects.toMatchObject({ code: 'FENCED' });
+  });
+
+  it('ends with what a broker refuses for good', async () => {
+    const run = cluster.consumer().run(() => undefined);
+    (await subscribed(cluster.brokers[0])).end('GROUP_NOT_FOUND');
+    await expect(run).rejects.toBeInstanceOf(HermesError);
+  });
+
+  it('keeps open subscriptions while no meta-server is there', async () => {
+    void cluster.consumer().run(() => undefined);
+    const subscription = await subscribed(cluster.brokers[0]);
+    cluster.meta.kill();
+    subscription.send(0, [1]);
+    await eventually(() => {
+      expect(cluster.brokers[0].acknowledged).toHaveLength(1);
+    });
+  });
+});
