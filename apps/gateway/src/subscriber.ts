@@ -79,9 +79,9 @@ export class Subscriber {
     this.end(new HermesError('DRAINING', 'the gateway is stopping'));
   }
 
-  /** Receipts that are settled. */
-  settled(receipts: Iterable<Uint8Array>): void {
-    this.#subscription?.settled(receipts);
+  /** One of its deliveries is settled. */
+  settled(receipt: Uint8Array): void {
+    this.#subscription?.settled(receipt);
   }
 
   /** Called about once a second: heartbeats, and what takes too long. */

@@ -81,10 +81,11 @@ export class Subscribers {
   /** Takes note of what was settled, so that a partition which is to be given back is known to be free. */
   settled(request: RawAcknowledgeRequest, results: readonly AckResult[]): void {
     const subscriber = this.#open.get(nameOf(request));
-    if (subscriber !== undefined) {
-      const done = request.entries.filter(({ outcome }, at) => outcome !== Outcome.EXTEND && !results[at]?.error);
-      subscriber.settled(done.map(({ receipt }) => receipt));
-    }
+    request.entries.forEach(({ outcome, receipt }, at) => {
+      if (outcome !== Outcome.EXTEND && results[at]?.error === undefined) {
+        subscriber?.settled(receipt);
+      }
+    });
   }
 
   /** Ends all with DRAINING and takes no new ones. */

@@ -1,21 +1,15 @@
-import {
-  durationToMs,
-  HermesError,
-  LIMITS,
-  Outcome,
-  type RawAckEntry,
-  type RawDelivery,
-  type SubscribeAccepted,
-} from '@hermes/contracts';
-import { type CancelTimer, createDeferred, type Deferred, sleep, STOP_DEADLINE_DEFAULT_MS } from '@hermes/runtime';
+import { durationToMs, HermesError, LIMITS, Outcome, type RawAckEntry, type RawDelivery } from '@hermes/contracts';
+import { createDeferred, type Deferred, STOP_DEADLINE_DEFAULT_MS } from '@hermes/runtime';
 import { AckQueue } from './ack-queue.js';
 import { type Environment } from './cluster/environment.js';
 import { type Link } from './cluster/link.js';
 import { type Subscription } from './cluster/subscription.js';
 import { type Codec } from './codec.js';
+import { DeadlineKeeper } from './deadline-keeper.js';
 import { DeliveryPool } from './delivery-pool.js';
 import { type Delivery, type DeliveryOwner, Held, HeldDelivery, type SettleFailureListener } from './delivery.js';
-import { RetryLater } from './retry-later.js';
+import { type Handler, HandlerLoop } from './handler-loop.js';
+import { within } from './within.js';
 
 /** How a consumer works. */
 export interface ConsumerOptions {
@@ -33,20 +27,23 @@ export interface ConsumerOptions {
 export interface ConsumerDeps {
   readonly link: Link;
   readonly environment: Environment;
+  /** The consumers that take messages. */
+  readonly active: Set<Drainable>;
 }
 
-/** What `run` calls for each message. */
-export type Handler<T> = (delivery: Delivery<T>) => unknown;
+/** Something that stops in good order. */
+export interface Drainable {
+  drain(options: { readonly deadlineMs: number }): Promise<void>;
+}
 
-/** Deadlines are prolonged when half of them has passed, looked at this often within one. */
-const LOOKS_PER_DEADLINE = 6;
-const REASON_BYTES_MAX = LIMITS.ackReasonBytes;
+/** After its deadline a drain waits so long for the answers to what it gave back. */
+const DRAIN_ANSWER_MS = 2_000;
 
 /**
  * One member of a group. `run` settles by what the handler does; iterating leaves that to the caller. Everything held
  * is extended until it is settled. A broken subscription is opened again; what was held then comes again.
  */
-export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner {
+export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner, Drainable {
   readonly topic: string;
   readonly group: string;
   readonly name: string;
@@ -54,15 +51,16 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner {
   readonly #codec: Codec<T>;
   readonly #link: Link;
   readonly #environment: Environment;
+  readonly #active: Set<Drainable>;
   readonly #acks: AckQueue;
   readonly #pool = new DeliveryPool();
+  readonly #deadlines: DeadlineKeeper;
   readonly #over: Deferred<void> = createDeferred();
   #subscription: Subscription | undefined;
-  #ackDeadlineMs: number = LIMITS.ackDeadlineMs.default;
+  #loop: HandlerLoop<T> | undefined;
+  /** Tells whoever hands deliveries out that something has changed. */
   #wake: (() => void) | undefined;
-  #running = 0;
   #onRest: (() => void) | undefined;
-  #cancelLook: CancelTimer | undefined;
   #state: 'new' | 'running' | 'draining' | 'over' = 'new';
   #draining: Promise<void> | undefined;
 
@@ -70,7 +68,7 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner {
     place: { readonly topic: string; readonly group: string },
     codec: Codec<T>,
     options: ConsumerOptions,
-    { link, environment }: ConsumerDeps,
+    { link, environment, active }: ConsumerDeps,
   ) {
     this.topic = place.topic;
     this.group = place.group;
@@ -79,53 +77,65 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner {
     this.#codec = codec;
     this.#link = link;
     this.#environment = environment;
+    this.#active = active;
     this.#acks = new AckQueue(link, environment, { ...place, consumer: options.name });
+    this.#deadlines = new DeadlineKeeper(environment, this.#pool, (held) =>
+      this.settle(held, { receipt: held.raw.receipt, outcome: Outcome.EXTEND, reason: '' }),
+    );
     // A failure reaches whoever runs or iterates; without either there is nobody to tell.
     this.#over.promise.catch(() => undefined);
   }
 
   /**
    * Calls `handler` for each message, at most `concurrency` at once. Its return is an ACK, its throw a NACK
-   * (RetryLater: with that delay). Resolves after `drain`; rejects when the subscription ends for good.
+   * (RetryLater: with that delay; DeadLetter: a dead letter). Resolves after `drain`; rejects when the subscription
+   * ends for good.
    */
   async run(handler: Handler<T>): Promise<void> {
+    const { concurrency, onSettleFailure } = this.#options;
     this.#subscribe();
+    const loop = new HandlerLoop<T>({
+      handler,
+      concurrency,
+      onSettleFailure,
+      next: () => this.#next(),
+      present: (held) => new HeldDelivery(held, this, this.#codec),
+      finished: (held) => {
+        this.#pool.finished(held);
+        this.#turn();
+      },
+    });
+    this.#loop = loop;
     this.#wake = (): void => {
-      for (let held = this.#nextToRun(); held !== undefined; held = this.#nextToRun()) {
-        void this.#handle(held, handler);
-      }
+      loop.wake();
     };
-    this.#wake();
     await this.#over.promise;
   }
 
-  /** Gives messages as they come; each must be settled by its own methods. Leaving the loop drains. */
+  /** Gives messages as they come; each must be settled by its own methods. Leaving the loop returns the rest. */
   async *[Symbol.asyncIterator](): AsyncIterator<Delivery<T>> {
     this.#subscribe();
-    const over = this.#over.promise.then(() => true);
     try {
-      for (;;) {
-        const held = this.#state === 'running' ? this.#pool.next() : undefined;
-        if (held !== undefined) {
+      while (!this.#isOver) {
+        const held = this.#next();
+        if (held === undefined) {
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          });
+        } else {
           yield new HeldDelivery(held, this, this.#codec);
-          continue;
-        }
-        const woken = new Promise<false>((resolve) => {
-          this.#wake = (): void => {
-            resolve(false);
-          };
-        });
-        if (await Promise.race([over, woken])) {
-          return;
         }
       }
+      await this.#over.promise;
     } finally {
-      this.#wake = undefined;
-      await this.drain();
+      await this.drain({ deadlineMs: 0 });
     }
   }
 
-  /** Stops taking messages, lets handlers finish until the deadline (30 s), and RETURNs the rest. Idempotent. */
+  /**
+   * Stops taking messages, lets what is handled be settled until the deadline (30 s), RETURNs the rest and waits for
+   * the answers, at most 2 s longer. Idempotent.
+   */
   drain({ deadlineMs = STOP_DEADLINE_DEFAULT_MS }: { readonly deadlineMs?: number } = {}): Promise<void> {
     this.#draining ??= this.#drain(deadlineMs);
     return this.#draining;
@@ -133,25 +143,37 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner {
 
   settle(held: Held, entry: RawAckEntry): Promise<void> {
     if (entry.outcome === Outcome.EXTEND) {
-      return this.#extend(held, entry);
+      const extensionMs = (entry.deadline && durationToMs(entry.deadline)) ?? this.#deadlines.ackDeadlineMs;
+      held.deadlineAtMs = this.#environment.clock.monotonicMs() + extensionMs;
+      return this.#send(entry);
     }
     // In an EXCLUSIVE group both void what was delivered behind it.
     const failed = entry.outcome === Outcome.NACK || entry.outcome === Outcome.RETURN;
     this.#pool.decided(held, failed);
+    return this.#send(entry, () => {
+      this.#subscription?.settled(entry.receipt);
+      if (failed) {
+        this.#pool.unblock(held);
+      }
+      this.#turn();
+    });
+  }
+
+  #send(entry: RawAckEntry, onAnswer?: () => void): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#acks.settle(entry, (error) => {
-        this.#subscription?.settled([entry.receipt]);
-        if (failed) {
-          this.#pool.unblock(held);
-        }
+        onAnswer?.();
         if (error === undefined) {
           resolve();
         } else {
           reject(error);
         }
-        this.#turn();
       });
     });
+  }
+
+  get #isOver(): boolean {
+    return this.#state === 'over';
   }
 
   #subscribe(): void {
@@ -159,6 +181,7 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner {
       throw new Error('a consumer runs, or is iterated, once');
     }
     this.#state = 'running';
+    this.#active.add(this);
     const { topic, group, name: consumer } = this;
     const request = {
       topic,
@@ -168,8 +191,9 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner {
       maxInFlightBytes: LIMITS.inFlightBytes.default,
     };
     this.#subscription = this.#link.subscribe(request, {
-      accepted: (terms) => {
-        this.#onAccepted(terms);
+      accepted: ({ mode, ackDeadline }) => {
+        this.#pool.mode = mode;
+        this.#deadlines.start((ackDeadline && durationToMs(ackDeadline)) ?? LIMITS.ackDeadlineMs.default);
       },
       deliveries: (deliveries) => {
         this.#onDeliveries(deliveries);
@@ -183,90 +207,28 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner {
     });
   }
 
-  #onAccepted({ ackDeadline, mode }: SubscribeAccepted): void {
-    this.#ackDeadlineMs = (ackDeadline && durationToMs(ackDeadline)) ?? this.#ackDeadlineMs;
-    this.#pool.mode = mode;
-    this.#lookLater();
-  }
-
   #onDeliveries(deliveries: readonly RawDelivery[]): void {
-    const deadlineAtMs = this.#environment.clock.monotonicMs() + this.#ackDeadlineMs;
+    const deadlineAtMs = this.#environment.clock.monotonicMs() + this.#deadlines.ackDeadlineMs;
     for (const delivery of deliveries) {
       this.#pool.add(new Held(delivery, deadlineAtMs));
     }
     this.#turn();
   }
 
+  #next(): Held | undefined {
+    return this.#state === 'running' ? this.#pool.next() : undefined;
+  }
+
+  /** Something came, was settled or is free again. */
   #turn(): void {
-    if (this.#state === 'running') {
-      this.#wake?.();
+    this.#wake?.();
+    if (this.#onRest !== undefined && this.#isAtRest) {
+      this.#onRest();
     }
   }
 
-  #nextToRun(): Held | undefined {
-    return this.#state === 'running' && this.#running < this.#options.concurrency ? this.#pool.next() : undefined;
-  }
-
-  async #handle(held: Held, handler: Handler<T>): Promise<void> {
-    this.#running += 1;
-    const delivery = new HeldDelivery(held, this, this.#codec);
-    let decision: Promise<void>;
-    try {
-      await handler(delivery);
-      decision = held.state === 'decided' ? Promise.resolve() : delivery.ack();
-    } catch (error) {
-      const delay = error instanceof RetryLater ? { delayMs: error.delayMs } : {};
-      decision = held.state === 'decided' ? Promise.resolve() : delivery.nack({ ...delay, reason: reasonOf(error) });
-    }
-    decision.catch((error: unknown) => {
-      this.#options.onSettleFailure?.(error as HermesError, delivery.id);
-    });
-    this.#running -= 1;
-    if (this.#running === 0) {
-      this.#onRest?.();
-    }
-    this.#turn();
-  }
-
-  #extend(held: Held, entry: RawAckEntry): Promise<void> {
-    const extensionMs = (entry.deadline && durationToMs(entry.deadline)) ?? this.#ackDeadlineMs;
-    held.deadlineAtMs = this.#environment.clock.monotonicMs() + extensionMs;
-    return new Promise((resolve, reject) => {
-      this.#acks.settle(entry, (error) => {
-        if (error === undefined) {
-          resolve();
-        } else {
-          reject(error);
-        }
-      });
-    });
-  }
-
-  /** One timer prolongs the deadlines of everything that is held. */
-  #lookLater(): void {
-    this.#cancelLook ??= this.#environment.timers.after(this.#ackDeadlineMs / LOOKS_PER_DEADLINE, () => {
-      this.#cancelLook = undefined;
-      const dueMs = this.#environment.clock.monotonicMs() + this.#ackDeadlineMs / 2;
-      for (const held of this.#pool) {
-        if (held.deadlineAtMs <= dueMs) {
-          this.#prolong(held);
-        }
-      }
-      if (this.#state !== 'over') {
-        this.#lookLater();
-      }
-    });
-  }
-
-  #prolong(held: Held): void {
-    this.#extend(held, { receipt: held.raw.receipt, outcome: Outcome.EXTEND, reason: '' }).catch((error: unknown) => {
-      // Refused for good: it belongs to somebody else by now. Unanswered: the next look tries again.
-      if (error instanceof HermesError && !error.retryable) {
-        this.#pool.forget(held, error);
-      } else {
-        held.deadlineAtMs = this.#environment.clock.monotonicMs();
-      }
-    });
+  get #isAtRest(): boolean {
+    return (this.#loop?.running ?? 0) === 0 && this.#pool.isAtRest;
   }
 
   async #drain(deadlineMs: number): Promise<void> {
@@ -274,28 +236,27 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner {
       this.#state = 'over';
       this.#over.resolve();
     }
-    if (this.#state === 'over') {
+    if (this.#isOver) {
       return;
     }
     this.#state = 'draining';
+    const { clock, timers } = this.#environment;
+    const deadlineAtMs = clock.monotonicMs() + deadlineMs;
+    this.#subscription?.pause();
     this.#returnAll(this.#pool.takeReady());
-    await this.#handlersAtRest(deadlineMs);
+    await within(timers, deadlineMs, this.#atRest());
     this.#returnAll([...this.#pool]);
-    await this.#acks.settled();
+    const answersMs = Math.max(DRAIN_ANSWER_MS, deadlineAtMs - clock.monotonicMs());
+    await within(timers, answersMs, this.#acks.settled());
     this.#end(undefined);
   }
 
-  /** Waits for running handlers, at most until the deadline. */
-  async #handlersAtRest(deadlineMs: number): Promise<void> {
-    if (this.#running === 0) {
-      return;
-    }
-    const done = new AbortController();
-    const rest = new Promise<void>((resolve) => {
-      this.#onRest = resolve;
-    });
-    await Promise.race([rest, sleep(this.#environment.timers, deadlineMs, done.signal)]);
-    done.abort();
+  #atRest(): Promise<void> {
+    return this.#isAtRest
+      ? Promise.resolve()
+      : new Promise((resolve) => {
+          this.#onRest = resolve;
+        });
   }
 
   #returnAll(helds: readonly Held[]): void {
@@ -308,11 +269,12 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner {
   }
 
   #end(error: HermesError | undefined): void {
-    if (this.#state === 'over') {
+    if (this.#isOver) {
       return;
     }
     this.#state = 'over';
-    this.#cancelLook?.();
+    this.#active.delete(this);
+    this.#deadlines.stop();
     this.#subscription?.close();
     this.#pool.lost();
     if (error === undefined) {
@@ -320,11 +282,6 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner {
     } else {
       this.#over.reject(error);
     }
+    this.#turn();
   }
-}
-
-function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  const bytes = Buffer.from(text);
-  return bytes.length <= REASON_BYTES_MAX ? text : bytes.subarray(0, REASON_BYTES_MAX - 4).toString('utf8');
 }

@@ -1,7 +1,10 @@
 import {
+  type Duration,
   durationFromMs,
   formatMessageId,
   type HermesError,
+  invalidField,
+  LIMITS,
   Message,
   Outcome,
   type RawAckEntry,
@@ -16,7 +19,7 @@ export interface DeliveryOwner {
   settle(delivery: Held, entry: RawAckEntry): Promise<void>;
 }
 
-/** One push of one message. Decide once: `ack`, `nack` or `return`; `extend` as often as needed. */
+/** One push of one message. Decide once: `ack`, `nack`, `return` or `deadLetter`; `extend` as often as needed. */
 export interface Delivery<T> {
   /** topic/partition/lane/offset */
   readonly id: string;
@@ -40,6 +43,8 @@ export interface Delivery<T> {
   ack(): Promise<void>;
   /** Failed: again after `delayMs`, or by the group's policy. */
   nack(options?: { delayMs?: number; reason?: string }): Promise<void>;
+  /** Failed for good: a dead letter of the group now. NOT_IMPLEMENTED in this release of the servers. */
+  deadLetter(reason?: string): Promise<void>;
   /** Untried: again soon, as the same attempt. */
   return(): Promise<void>;
   /** Needs longer: this much from now, or the subscription's deadline anew. */
@@ -52,7 +57,10 @@ export class Held {
   /** When the server will give it to another, if it is not extended. */
   deadlineAtMs: number;
   state: 'ready' | 'handed' | 'decided' | 'lost' = 'ready';
+  /** True once a handler has it, whose end will be told. */
+  isHandled = false;
   #abort: AbortController | undefined;
+  #lostTo: Error | undefined;
 
   constructor(raw: RawDelivery, deadlineAtMs: number) {
     this.raw = raw;
@@ -64,17 +72,25 @@ export class Held {
     return this.raw.partition * 16 + this.raw.lane;
   }
 
+  /** The message that it delivers. */
+  get position(): string {
+    return `${this.raw.partition}/${this.raw.lane}/${this.raw.offset}`;
+  }
+
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();
-    if (this.state === 'lost') {
-      this.#abort.abort(new Error('the delivery is no longer held'));
+    if (this.#lostTo !== undefined) {
+      this.#abort.abort(this.#lostTo);
     }
     return this.#abort.signal;
   }
 
   /** It is no longer ours. */
   lose(reason: Error): void {
-    this.state = 'lost';
+    if (this.state !== 'decided') {
+      this.state = 'lost';
+    }
+    this.#lostTo = reason;
     this.#abort?.abort(reason);
   }
 }
@@ -143,24 +159,37 @@ export class HeldDelivery<T> implements Delivery<T> {
     return this.#decide({ outcome: Outcome.ACK });
   }
 
-  nack({ delayMs, reason }: { delayMs?: number; reason?: string } = {}): Promise<void> {
-    const delay = delayMs === undefined ? undefined : durationFromMs(delayMs);
-    return this.#decide({ outcome: Outcome.NACK, delay, reason: reason ?? '' });
+  async nack({ delayMs, reason }: { delayMs?: number; reason?: string } = {}): Promise<void> {
+    await this.#decide({ outcome: Outcome.NACK, delay: durationOf('delayMs', delayMs), reason: reason ?? '' });
+  }
+
+  deadLetter(reason = ''): Promise<void> {
+    return this.#decide({ outcome: Outcome.DEAD_LETTER, reason });
   }
 
   return(): Promise<void> {
     return this.#decide({ outcome: Outcome.RETURN });
   }
 
-  extend(deadlineMs?: number): Promise<void> {
-    const deadline = deadlineMs === undefined ? undefined : durationFromMs(deadlineMs);
-    return this.#decide({ outcome: Outcome.EXTEND, deadline });
+  async extend(deadlineMs?: number): Promise<void> {
+    await this.#decide({ outcome: Outcome.EXTEND, deadline: durationOf('deadlineMs', deadlineMs) });
   }
 
   #decide(decision: Omit<RawAckEntry, 'receipt' | 'reason'> & { reason?: string }): Promise<void> {
     const { receipt } = this.#held.raw;
     return this.#owner.settle(this.#held, { reason: '', ...decision, receipt });
   }
+}
+
+/** Refused here: bytes that no server reads would fail every decision that travels with it. */
+function durationOf(field: string, ms: number | undefined): Duration | undefined {
+  if (ms === undefined) {
+    return undefined;
+  }
+  if (!(ms >= 0 && ms <= LIMITS.nackDelayMs)) {
+    throw invalidField(field, `0 to ${LIMITS.nackDelayMs} ms`);
+  }
+  return durationFromMs(ms);
 }
 
 /** Told of decisions that a server refused; the message is then delivered again, or is already settled. */

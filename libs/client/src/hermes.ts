@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { HermesError, invalidField, LIMITS } from '@hermes/contracts';
-import { sleep } from '@hermes/runtime';
 import { Admin } from './admin.js';
 import { Cluster } from './cluster/cluster.js';
 import { type Environment, systemEnvironment } from './cluster/environment.js';
 import { GatewayLink } from './cluster/gateway-link.js';
 import { type Link } from './cluster/link.js';
 import { type Codec, jsonCodec } from './codec.js';
-import { Consumer } from './consumer.js';
+import { Consumer, type Drainable } from './consumer.js';
 import { type SettleFailureListener } from './delivery.js';
-import { Producer } from './producer.js';
+import { type Flushable, Producer } from './producer.js';
+import { within } from './within.js';
 
 const VERSION = '0.1.0';
 const GATEWAY_DEFAULT = '127.0.0.1:4380';
@@ -64,8 +64,8 @@ export class Hermes implements AsyncDisposable {
   readonly #link: Link;
   readonly #environment: Environment;
   readonly #timeoutMs: number;
-  readonly #producers = new Set<{ flushed(): Promise<void> }>();
-  readonly #consumers = new Set<{ drain(options: { deadlineMs: number }): Promise<void> }>();
+  readonly #producers = new Set<Flushable>();
+  readonly #consumers = new Set<Drainable>();
   /** Waiting for a server that is away holds no socket: without this the process would end in the middle of it. */
   readonly #keepAlive = setInterval(() => undefined, FOREVER_MS);
   #closing: Promise<void> | undefined;
@@ -80,9 +80,7 @@ export class Hermes implements AsyncDisposable {
   /** Publishes to a topic. */
   producer<T = unknown>(topic: string, { codec = jsonCodec<T>() }: ProducerOptions<T> = {}): Producer<T> {
     const deps = { link: this.#link, environment: this.#environment, timeoutMs: this.#timeoutMs };
-    const producer = new Producer(topic, codec, deps);
-    this.#producers.add(producer);
-    return producer;
+    return new Producer(topic, codec, { ...deps, active: this.#producers });
   }
 
   /** Takes part in a group of a topic, once it runs or is iterated. */
@@ -97,10 +95,8 @@ export class Hermes implements AsyncDisposable {
       throw invalidField('maxInFlight', `${min} to ${max}`);
     }
     const settings = { name, concurrency, maxInFlight, ...(onSettleFailure === undefined ? {} : { onSettleFailure }) };
-    const deps = { link: this.#link, environment: this.#environment };
-    const consumer = new Consumer({ topic, group }, codec, settings, deps);
-    this.#consumers.add(consumer);
-    return consumer;
+    const deps = { link: this.#link, environment: this.#environment, active: this.#consumers };
+    return new Consumer({ topic, group }, codec, settings, deps);
   }
 
   /** Withdraws a scheduled message: comes with a later release. */
@@ -109,7 +105,10 @@ export class Hermes implements AsyncDisposable {
     return Promise.reject(error);
   }
 
-  /** Drains consumers, waits for publishes, both at most for `deadlineMs` (10 s), and closes the connections. */
+  /**
+   * Drains consumers, then waits for publishes, together at most for `deadlineMs` (10 s) and the 2 s in which what was
+   * given back is answered; then closes the connections.
+   */
   close({ deadlineMs = CLOSE_DEADLINE_MS }: { readonly deadlineMs?: number } = {}): Promise<void> {
     this.#closing ??= this.#close(deadlineMs);
     return this.#closing;
@@ -120,15 +119,12 @@ export class Hermes implements AsyncDisposable {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    const done = new AbortController();
-    const finished = Promise.all([
-      ...[...this.#consumers].map((consumer) => consumer.drain({ deadlineMs })),
-      ...[...this.#producers].map((producer) => producer.flushed()),
-    ]);
-    const timeout = sleep(this.#environment.timers, deadlineMs, done.signal);
-    timeout.catch(() => undefined); // Aborted when all is done in time.
-    await Promise.race([finished, timeout]);
-    done.abort();
+    const { clock, timers } = this.#environment;
+    const deadlineAtMs = clock.monotonicMs() + deadlineMs;
+    // Handlers publish too: their messages are waited for last.
+    await Promise.all([...this.#consumers].map((consumer) => consumer.drain({ deadlineMs })));
+    const flushed = Promise.all([...this.#producers].map((producer) => producer.flushed()));
+    await within(timers, Math.max(0, deadlineAtMs - clock.monotonicMs()), flushed);
     clearInterval(this.#keepAlive);
     this.#link.close();
   }
@@ -138,6 +134,9 @@ export class Hermes implements AsyncDisposable {
 export async function connect(options: ConnectOptions = {}): Promise<Hermes> {
   const { gateway, metaServers, clientId, environment = systemEnvironment } = options;
   const timeoutMs = options.timeoutMs ?? LIMITS.clientDeadlineMs;
+  if (!(timeoutMs > 0)) {
+    throw invalidField('timeoutMs', 'more than 0');
+  }
   if (options.token !== undefined || options.tls !== undefined) {
     throw new HermesError('NOT_IMPLEMENTED', 'token and tls are not implemented in this release');
   }
@@ -150,12 +149,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Hermes> {
   }
   const cluster = new Cluster({ metaServers, identity, environment });
   cluster.start();
-  const late = new AbortController();
-  const timeout = sleep(environment.timers, timeoutMs, late.signal).then(() => 'late' as const);
-  timeout.catch(() => undefined); // Aborted when the routes came in time.
-  const first = await Promise.race([cluster.ready.then(() => 'ready' as const), timeout]);
-  late.abort();
-  if (first === 'late') {
+  if ((await within(environment.timers, timeoutMs, cluster.ready)) === 'late') {
     cluster.close();
     throw new HermesError('NO_LEADER', `no meta-server of ${metaServers.join(', ')} has answered in ${timeoutMs} ms`);
   }

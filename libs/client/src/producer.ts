@@ -1,24 +1,14 @@
 import { status } from '@grpc/grpc-js';
-import { durationFromMs, HermesError, LIMITS, Message, partitionForKey, timestampFromMs } from '@hermes/contracts';
+import { HermesError, partitionForKey } from '@hermes/contracts';
 import { type CallLimits, type Environment } from './cluster/environment.js';
 import { type Link } from './cluster/link.js';
-import { PendingMessage, type Published, type PublishOutcome } from './cluster/pending-message.js';
+import { PendingMessage, type Published } from './cluster/pending-message.js';
+import { type PublishQueue } from './cluster/publish-queue.js';
 import { type Codec } from './codec.js';
+import { encodeMessage, type MessageOptions } from './encode-message.js';
 
-/** What may be said about a message. */
-export interface PublishOptions {
-  /** Ordering and partitioning key, at most 255 bytes. */
-  readonly key?: string;
-  /** Business key, at most 128 bytes. */
-  readonly refKey?: string;
-  /** At most 64 of together 16 KiB; no name may begin with `hermes-`. */
-  readonly attributes?: Readonly<Record<string, string>>;
-  readonly priority?: number;
-  /** The codec's if unset. */
-  readonly contentType?: string;
-  readonly delayMs?: number;
-  readonly deliverAt?: Date;
-  readonly ttlMs?: number;
+/** What may be said about a message, and when to give it up. */
+export interface PublishOptions extends MessageOptions {
   /** Gives the publish up. If it was not sent yet it rejects with the signal's reason, else with OUTCOME_UNKNOWN. */
   readonly signal?: AbortSignal;
 }
@@ -38,27 +28,37 @@ export interface ProducerDeps {
   readonly link: Link;
   readonly environment: Environment;
   readonly timeoutMs: number;
+  /** The producers that have something on its way. */
+  readonly active: Set<Flushable>;
+}
+
+/** Something that may be waited for. */
+export interface Flushable {
+  /** Resolves once nothing of it is on its way. */
+  flushed(): Promise<void>;
 }
 
 /**
  * Publishes to one topic. Calls that wait together share frames; each has exactly one outcome. Refusals that are
  * certain are retried until the deadline, unknown outcomes never. When too much is on its way, `publish` waits.
  */
-export class Producer<T> {
+export class Producer<T> implements Flushable {
   readonly topic: string;
   readonly #codec: Codec<T>;
   readonly #link: Link;
   readonly #environment: Environment;
   readonly #timeoutMs: number;
+  readonly #active: Set<Flushable>;
   #pending = 0;
   #onIdle: (() => void) | undefined;
 
-  constructor(topic: string, codec: Codec<T>, { link, environment, timeoutMs }: ProducerDeps) {
+  constructor(topic: string, codec: Codec<T>, { link, environment, timeoutMs, active }: ProducerDeps) {
     this.topic = topic;
     this.#codec = codec;
     this.#link = link;
     this.#environment = environment;
     this.#timeoutMs = timeoutMs;
+    this.#active = active;
   }
 
   /** Publishes that have no outcome yet. */
@@ -70,39 +70,25 @@ export class Producer<T> {
   async publish(body: T, options: PublishOptions = {}): Promise<PublishReceipt> {
     const { signal } = options;
     signal?.throwIfAborted();
-    const bytes = this.#encode(body, options);
+    const bytes = encodeMessage(this.#codec, body, options);
     const deadlineAtMs = this.#environment.clock.monotonicMs() + this.#timeoutMs;
     const limits: CallLimits = signal === undefined ? { deadlineAtMs } : { deadlineAtMs, signal };
-    this.#pending += 1;
+    this.#begin();
     try {
       const { router, publisher } = this.#link;
-      const count = router.partitionsOf(this.topic) ?? (await this.#link.partitionsOf(this.topic, limits));
+      const count =
+        router.partitionsOf(this.topic) ?? (await orReason(signal, this.#link.partitionsOf(this.topic, limits)));
       const queue = publisher.queue(this.topic, count === undefined ? undefined : this.#partition(options.key, count));
       if (!queue.budget.tryTake(bytes.length)) {
-        await queue.budget.take(bytes.length, limits, this.#environment);
+        await orReason(signal, queue.budget.take(bytes.length, limits, this.#environment));
       }
-      return await new Promise((resolve, reject) => {
-        const message = new PendingMessage(bytes, deadlineAtMs, (outcome) => {
-          queue.budget.give(bytes.length);
-          stopWatching?.();
-          if (outcome instanceof HermesError) {
-            reject(outcome.cause instanceof Cancelled ? outcome.cause.reason : outcome);
-          } else {
-            resolve(receiptOf(outcome));
-          }
-        });
-        const stopWatching = signal && cancelWith(signal, message);
-        queue.push(message);
-      });
+      return receiptOf(await send(queue, bytes, limits));
     } finally {
-      this.#pending -= 1;
-      if (this.#pending === 0) {
-        this.#onIdle?.();
-      }
+      this.#end();
     }
   }
 
-  /** Resolves once every publish that was called so far has its outcome. */
+  /** Resolves once no publish waits for its outcome. */
   flushed(): Promise<void> {
     return this.#pending === 0
       ? Promise.resolve()
@@ -116,41 +102,58 @@ export class Producer<T> {
         });
   }
 
+  #begin(): void {
+    this.#pending += 1;
+    if (this.#pending === 1) {
+      this.#active.add(this);
+    }
+  }
+
+  #end(): void {
+    this.#pending -= 1;
+    if (this.#pending === 0) {
+      this.#active.delete(this);
+      this.#onIdle?.();
+    }
+  }
+
   #partition(key: string | undefined, count: number): number {
     return key === undefined || key === ''
       ? this.#link.publisher.nextPartition(this.topic, count)
       : partitionForKey(key, count);
   }
+}
 
-  #encode(body: T, options: PublishOptions): Uint8Array {
-    const encoded = this.#codec.encode(body);
-    if (encoded.length > LIMITS.bodyBytes.max) {
-      throw new HermesError('MESSAGE_TOO_LARGE', `body: ${encoded.length} bytes, at most ${LIMITS.bodyBytes.max}`, {
-        details: { limit: String(LIMITS.bodyBytes.max), size: String(encoded.length) },
-      });
-    }
-    const { key, refKey, attributes, priority, contentType, ttlMs } = options;
-    return Message.encode({
-      body: Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength),
-      key: key ?? '',
-      refKey: refKey ?? '',
-      attributes: attributes === undefined ? NO_ATTRIBUTES : new Map(Object.entries(attributes)),
-      priority: priority ?? 0,
-      contentType: contentType ?? this.#codec.contentType,
-      schedule: scheduleOf(options),
-      ttl: ttlMs === undefined ? undefined : durationFromMs(ttlMs),
-      idempotencyKey: '',
-    }).finish();
+/** Waiting that the signal cut short fails with the signal's reason. */
+async function orReason<T>(signal: AbortSignal | undefined, waiting: Promise<T>): Promise<T> {
+  try {
+    return await waiting;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
   }
 }
 
-const NO_ATTRIBUTES = new Map<string, string>();
-
-function scheduleOf({ deliverAt, delayMs }: PublishOptions): Message['schedule'] {
-  if (deliverAt !== undefined) {
-    return { $case: 'deliverAt', value: timestampFromMs(deliverAt.getTime()) };
-  }
-  return delayMs === undefined ? undefined : { $case: 'delay', value: durationFromMs(delayMs) };
+/** Queues the message, for which room was taken, and waits for its outcome. */
+function send(queue: PublishQueue, bytes: Uint8Array, { deadlineAtMs, signal }: CallLimits): Promise<Published> {
+  return new Promise((resolve, reject) => {
+    const message = new PendingMessage(bytes, deadlineAtMs, (outcome) => {
+      queue.budget.give(bytes.length);
+      stopWatching?.();
+      if (outcome instanceof HermesError) {
+        reject(outcome.cause instanceof Cancelled ? outcome.cause.reason : outcome);
+      } else {
+        resolve(outcome);
+      }
+    });
+    // While its room was granted the signal may have been aborted.
+    const stopWatching = signal?.aborted === true ? undefined : signal && cancelWith(signal, message);
+    if (signal?.aborted === true) {
+      cancel(signal, message);
+    } else {
+      queue.push(message);
+    }
+  });
 }
 
 /** Marks what was given up before it was sent: the caller gets the reason of its own signal. */
@@ -166,11 +169,7 @@ class Cancelled extends Error {
 /** Settles the message when the signal is aborted; gives the function that stops watching. */
 function cancelWith(signal: AbortSignal, message: PendingMessage): () => void {
   const onAbort = (): void => {
-    const reason = signal.reason instanceof Error ? signal.reason : new Error('aborted', { cause: signal.reason });
-    const sent = message.state === 'sent';
-    const text = sent ? 'given up after the message was sent' : 'given up before the message was sent';
-    const cause = sent ? reason : new Cancelled(reason);
-    message.settle(new HermesError('OUTCOME_UNKNOWN', text, { status: status.CANCELLED, cause }));
+    cancel(signal, message);
   };
   signal.addEventListener('abort', onAbort, { once: true });
   return () => {
@@ -178,8 +177,15 @@ function cancelWith(signal: AbortSignal, message: PendingMessage): () => void {
   };
 }
 
-function receiptOf(outcome: Exclude<PublishOutcome, HermesError>): PublishReceipt {
-  const { messageId, scheduleId, durability, duplicate } = outcome;
+function cancel(signal: AbortSignal, message: PendingMessage): void {
+  const reason = signal.reason instanceof Error ? signal.reason : new Error('aborted', { cause: signal.reason });
+  const sent = message.state === 'sent';
+  const text = sent ? 'given up after the message was sent' : 'given up before the message was sent';
+  const cause = sent ? reason : new Cancelled(reason);
+  message.settle(new HermesError('OUTCOME_UNKNOWN', text, { status: status.CANCELLED, cause }));
+}
+
+function receiptOf({ messageId, scheduleId, durability, duplicate }: Published): PublishReceipt {
   return {
     ...(messageId === undefined ? {} : { id: messageId }),
     ...(scheduleId === undefined ? {} : { scheduleId }),

@@ -55,6 +55,9 @@ export class Budget {
     };
     const cancelTimer = timers.after(limits.deadlineAtMs - clock.monotonicMs(), giveUp);
     limits.signal?.addEventListener('abort', giveUp, { once: true });
+    if (limits.signal?.aborted === true) {
+      giveUp();
+    }
     const granted = await waiter.granted.promise;
     cancelTimer();
     limits.signal?.removeEventListener('abort', giveUp);

@@ -2,7 +2,7 @@ import { type HermesError } from '@hermes/contracts';
 import { Backoff, sleep } from '@hermes/runtime';
 import { type Channels, type Method } from './channels.js';
 import { type CallLimits, type Environment } from './environment.js';
-import { failureOf, partitionMoving } from './failure.js';
+import { failureOf, partitionMoving, retryDelayMs } from './failure.js';
 import { type Router } from './router.js';
 
 const RETRY_BACKOFF = { initialMs: 20, maxMs: 1_000 };
@@ -53,7 +53,7 @@ export async function atOwner<T>(
     if (leftMs <= 0) {
       throw partitionMoving(target.topic, target.partition, last);
     }
-    await sleep(timers, Math.min(leftMs, backoff.nextDelayMs()), limits.signal);
+    await sleep(timers, Math.min(leftMs, retryDelayMs(backoff, last)), limits.signal);
   }
 }
 

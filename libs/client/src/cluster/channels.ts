@@ -10,6 +10,7 @@ import {
 import { fromServiceError, LIMITS } from '@hermes/contracts';
 import { type CancelTimer } from '@hermes/runtime';
 import { type CallLimits, type Environment, systemEnvironment } from './environment.js';
+import { ClientClosed } from './failure.js';
 
 /** A method of a service: where it is and how its messages are written. Generated and raw definitions fit. */
 export interface Method<Request, Response> {
@@ -39,6 +40,11 @@ const TRANSPORT_OPTIONS: ChannelOptions = {
   'grpc.use_local_subchannel_pool': 1,
 };
 
+/** A call that runs. */
+interface Running {
+  cancel(): void;
+}
+
 interface Channel {
   readonly client: Client;
   calls: number;
@@ -57,6 +63,7 @@ export interface ClientIdentity {
  */
 export class Channels {
   readonly #channels = new Map<string, Channel[]>();
+  readonly #running = new Set<Running>();
   readonly #metadata = new Metadata();
   readonly #environment: Environment;
   #cancelSweep: CancelTimer | undefined;
@@ -75,6 +82,11 @@ export class Channels {
       size += channels.length;
     }
     return size;
+  }
+
+  /** True once `close` was called. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** One request, one response. Rejects with HermesError whose cause is the gRPC error. */
@@ -97,7 +109,7 @@ export class Channels {
         this.#metadata,
         this.#options(limits),
         (error, response) => {
-          channel.calls -= 1;
+          this.#end(channel, call);
           limits.signal?.removeEventListener('abort', onAbort);
           if (error !== null) {
             reject(fromServiceError(error));
@@ -106,6 +118,7 @@ export class Channels {
           }
         },
       );
+      this.#running.add(call);
       limits.signal?.addEventListener('abort', onAbort, { once: true });
       if (limits.signal?.aborted === true) {
         call.cancel();
@@ -132,9 +145,13 @@ export class Channels {
     const onAbort = (): void => {
       stream.cancel();
     };
+    this.#running.add(stream);
     limits?.signal?.addEventListener('abort', onAbort, { once: true });
+    if (limits?.signal?.aborted === true) {
+      stream.cancel();
+    }
     stream.once('status', () => {
-      channel.calls -= 1;
+      this.#end(channel, stream);
       limits?.signal?.removeEventListener('abort', onAbort);
     });
     return stream;
@@ -150,16 +167,20 @@ export class Channels {
       this.#metadata,
       {},
     );
+    this.#running.add(stream);
     stream.once('status', () => {
-      channel.calls -= 1;
+      this.#end(channel, stream);
     });
     return stream;
   }
 
-  /** Closes all channels; their streams end. Nothing can be called any more. */
+  /** Closes all channels; what runs ends cancelled. Nothing can be called any more. */
   close(): void {
     this.#closed = true;
     this.#cancelSweep?.();
+    for (const call of [...this.#running]) {
+      call.cancel();
+    }
     for (const channels of this.#channels.values()) {
       for (const { client } of channels) {
         client.close();
@@ -170,7 +191,7 @@ export class Channels {
 
   #take(endpoint: string): Channel {
     if (this.#closed) {
-      throw new Error('the client is closed');
+      throw new ClientClosed();
     }
     let channels = this.#channels.get(endpoint);
     if (channels === undefined) {
@@ -190,6 +211,11 @@ export class Channels {
     channel.calls += 1;
     channel.usedAtMs = this.#environment.clock.monotonicMs();
     return channel;
+  }
+
+  #end(channel: Channel, call: Running): void {
+    channel.calls -= 1;
+    this.#running.delete(call);
   }
 
   #options(limits: CallLimits): CallOptions {

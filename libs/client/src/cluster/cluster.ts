@@ -17,11 +17,11 @@ import { type CallLimits, type Environment, systemEnvironment } from './environm
 import { failureOf, partitionMoving } from './failure.js';
 import { type Link } from './link.js';
 import { MetaServers } from './meta-servers.js';
-import { SilenceWatch } from './owner-stream.js';
 import { Publisher } from './publisher.js';
 import { RouteTable } from './route-table.js';
 import { RouteWatch } from './route-watch.js';
 import { type Router, routerOf } from './router.js';
+import { SilenceWatch } from './silence-watch.js';
 import { type Subscription, type SubscriptionEvents, type SubscriptionRequest } from './subscription.js';
 
 /** How long a topic that is not in the table may still come with the first snapshot. */

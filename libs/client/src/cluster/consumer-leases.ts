@@ -13,7 +13,7 @@ import {
 } from '@hermes/contracts';
 import { Backoff, type CancelTimer } from '@hermes/runtime';
 import { type Environment } from './environment.js';
-import { failureOf } from './failure.js';
+import { failureOf, retryDelayMs } from './failure.js';
 import { type MetaServers } from './meta-servers.js';
 
 const RECONNECT_BACKOFF = { initialMs: 50, maxMs: 2_000 };
@@ -33,6 +33,8 @@ export interface MemberListener {
   granted(assignments: readonly Assignment[]): void;
   /** One partition is to be given back: call `released` within `graceMs`. */
   revoked(assignment: Assignment, graceMs: number): void;
+  /** Some member, perhaps this one, cannot take part: it should find out whether it is the one. */
+  doubted(): void;
   /** The member cannot take part, for good. */
   refused(error: HermesError): void;
 }
@@ -171,17 +173,27 @@ export class ConsumerLeases {
     this.#cancelTimer = undefined;
     if (error !== undefined) {
       this.#servers.refused(error);
-      const [only, ...others] = this.#members;
-      const forGood = failureOf(error) === 'final';
-      if (forGood && only !== undefined && others.length === 0) {
-        this.#members.clear();
-        only[1].listener.refused(error);
+      if (failureOf(error) === 'final') {
+        this.#refuse(error);
       }
     }
     if (!this.#closed && this.#members.size > 0) {
-      this.#cancelTimer = this.#environment.timers.after(this.#backoff.nextDelayMs(), () => {
+      this.#cancelTimer = this.#environment.timers.after(retryDelayMs(this.#backoff, error), () => {
         this.#cancelTimer = undefined;
         this.#open();
+      });
+    }
+  }
+
+  /** The stream has only one end for all members: whose fault it was is certain only if there is one. */
+  #refuse(error: HermesError): void {
+    const members = [...this.#members.values()];
+    if (members.length === 1) {
+      this.#members.clear();
+      members[0]?.listener.refused(error);
+    } else {
+      members.forEach(({ listener }) => {
+        listener.doubted();
       });
     }
   }
@@ -229,7 +241,7 @@ export class ConsumerLeases {
 
   #beat(): void {
     const stream = this.#stream;
-    if (stream === undefined) {
+    if (stream === undefined || this.#closed) {
       return;
     }
     const nowMs = this.#environment.clock.monotonicMs();

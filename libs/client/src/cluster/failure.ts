@@ -1,5 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { HermesError, type Reason } from '@hermes/contracts';
+import { type Backoff } from '@hermes/runtime';
 
 /**
  * What a failed attempt allows.
@@ -37,15 +38,31 @@ const FAILURES: Partial<Record<Reason, Failure>> = {
   QUOTA_EXCEEDED: 'later',
   STORAGE_FULL: 'later',
   STORAGE_UNAVAILABLE: 'later',
+  SLOW_CONSUMER: 'later',
   OUTCOME_UNKNOWN: 'unknown',
   // What a broken connection or a crashed handler leaves: nobody knows what was done before it.
   BUG: 'unknown',
   RECORD_CORRUPT: 'unknown',
 };
 
+/** This process has closed its client: whatever waits or is called now ends, though a server's DRAINING would pass. */
+export class ClientClosed extends HermesError {
+  constructor() {
+    super('DRAINING', 'the client is closed');
+  }
+}
+
 /** Sorts the failure of one attempt. */
 export function failureOf(error: HermesError): Failure {
+  if (error instanceof ClientClosed) {
+    return 'final';
+  }
   return wasNeverSent(error) ? 'later' : (FAILURES[error.code] ?? 'final');
+}
+
+/** How long to wait after `error`: what the server asked for, if it did, spread by a backoff of our own. */
+export function retryDelayMs(backoff: Backoff, error: HermesError | undefined): number {
+  return (error?.retryAfterMs ?? 0) + backoff.nextDelayMs();
 }
 
 /** The error of a call whose partition found no owner in time; `last` is what its last attempt met. */

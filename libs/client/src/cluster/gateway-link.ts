@@ -13,10 +13,10 @@ import { GatewaySubscription } from './gateway-subscription.js';
 import { type Link } from './link.js';
 import { MetaServers } from './meta-servers.js';
 import { READ_MESSAGES } from './methods.js';
-import { SilenceWatch } from './owner-stream.js';
 import { type PartitionCalls } from './partition-calls.js';
 import { Publisher } from './publisher.js';
 import { gatewayRouter, type Router } from './router.js';
+import { SilenceWatch } from './silence-watch.js';
 import { type Subscription, type SubscriptionEvents, type SubscriptionRequest } from './subscription.js';
 
 /** A cluster behind a gateway: one address for everything. */

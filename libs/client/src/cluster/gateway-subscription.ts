@@ -2,8 +2,9 @@ import { durationFromMs, type HermesError, type SubscribeAccepted } from '@herme
 import { Backoff, type CancelTimer } from '@hermes/runtime';
 import { type Channels } from './channels.js';
 import { type Environment } from './environment.js';
-import { failureOf } from './failure.js';
-import { OwnerStream, type SilenceWatch } from './owner-stream.js';
+import { ClientClosed, failureOf, retryDelayMs } from './failure.js';
+import { OwnerStream } from './owner-stream.js';
+import { type SilenceWatch } from './silence-watch.js';
 import { type Subscription, type SubscriptionEvents, type SubscriptionRequest } from './subscription.js';
 
 const RECONNECT_BACKOFF = { initialMs: 100, maxMs: 5_000 };
@@ -21,7 +22,6 @@ export class GatewaySubscription implements Subscription {
   #cancelRetry: CancelTimer | undefined;
   #accepted = false;
   #paused = false;
-  #over = false;
 
   constructor(
     deps: { channels: Channels; watch: SilenceWatch; environment: Environment; endpoint: string },
@@ -53,12 +53,15 @@ export class GatewaySubscription implements Subscription {
   }
 
   close(): void {
-    this.#over = true;
     this.#cancelRetry?.();
     this.#stream?.cancel();
   }
 
   #open(): void {
+    if (this.#channels.closed) {
+      this.#end(new ClientClosed());
+      return;
+    }
     const { ackDeadlineMs, ...request } = this.#request;
     const ackDeadline = ackDeadlineMs === undefined ? undefined : durationFromMs(ackDeadlineMs);
     const whole = { ...request, claims: [], ackDeadline, resume: undefined };
@@ -70,8 +73,9 @@ export class GatewaySubscription implements Subscription {
       deliveries: (deliveries) => {
         this.#events.deliveries(deliveries);
       },
+      draining: () => undefined, // The gateway says so only before it ends the stream.
       ended: (error) => {
-        this.#onEnd(error);
+        this.#onStreamEnd(error);
       },
     });
     if (this.#paused) {
@@ -87,19 +91,19 @@ export class GatewaySubscription implements Subscription {
     }
   }
 
-  #onEnd(error: HermesError): void {
+  #onStreamEnd(error: HermesError): void {
     this.#stream = undefined;
-    if (this.#over) {
-      return;
-    }
     this.#events.lost();
-    if (failureOf(error) === 'final' && error.code !== 'SLOW_CONSUMER') {
-      this.#over = true;
-      this.#events.ended(error);
+    if (failureOf(error) === 'final') {
+      this.#end(error);
       return;
     }
-    this.#cancelRetry = this.#environment.timers.after(this.#backoff.nextDelayMs(), () => {
+    this.#cancelRetry = this.#environment.timers.after(retryDelayMs(this.#backoff, error), () => {
       this.#open();
     });
+  }
+
+  #end(error: HermesError): void {
+    this.#events.ended(error);
   }
 }

@@ -16,16 +16,14 @@ export class InFlight {
     }
   }
 
-  settled(receipts: Iterable<Uint8Array>): void {
+  settled(receipt: Uint8Array): void {
     if (this.#receipts.size === 0) {
       return;
     }
-    for (const receipt of receipts) {
-      const partition = partitionOfReceipt(receipt) ?? -1;
-      const held = this.#receipts.get(partition);
-      if (held?.delete(keyOf(receipt)) === true && held.size === 0) {
-        this.#none(partition);
-      }
+    const partition = partitionOfReceipt(receipt) ?? -1;
+    const held = this.#receipts.get(partition);
+    if (held?.delete(keyOf(receipt)) === true && held.size === 0) {
+      this.#none(partition);
     }
   }
 

@@ -8,24 +8,22 @@ import {
   type SubscribeAccepted,
   type SubscribeRequest,
 } from '@hermes/contracts';
-import { type CancelTimer } from '@hermes/runtime';
 import { type Channels } from './channels.js';
-import { type Environment } from './environment.js';
 import { SUBSCRIBE } from './methods.js';
-
-/** How often streams are looked at for silence: all of a process together. */
-const LOOK_MS = 1_000;
+import { type SilenceWatch, type Watched } from './silence-watch.js';
 
 /** What a stream tells. */
 export interface OwnerStreamEvents {
   accepted(terms: SubscribeAccepted): void;
   deliveries(deliveries: RawDelivery[]): void;
+  /** Nothing more comes of these partitions; none named: of all, and `ended` follows. */
+  draining(partitions: readonly number[]): void;
   /** Nothing more comes. Not called after `cancel`. */
   ended(error: HermesError): void;
 }
 
 /** One Subscribe stream at one server. It counts as broken after 15 s without a frame. */
-export class OwnerStream {
+export class OwnerStream implements Watched {
   readonly endpoint: string;
   readonly #stream: ClientReadableStream<RawSubscribeResponse>;
   readonly #watch: SilenceWatch;
@@ -92,8 +90,9 @@ export class OwnerStream {
       this.#events.deliveries(frame.value.deliveries);
     } else if (frame?.$case === 'accepted') {
       this.#events.accepted(frame.value);
+    } else if (frame?.$case === 'draining') {
+      this.#events.draining(frame.value.partitions);
     }
-    // Draining needs nothing: the new owner's route and the end of this stream say what to do.
   }
 
   #end(error: HermesError): void {
@@ -101,45 +100,6 @@ export class OwnerStream {
       this.#over = true;
       this.#watch.delete(this);
       this.#events.ended(error);
-    }
-  }
-}
-
-/** Finds silent streams with one timer for all of them. */
-export class SilenceWatch {
-  readonly #environment: Environment;
-  readonly #streams = new Set<OwnerStream>();
-  #cancelTimer: CancelTimer | undefined;
-
-  constructor(environment: Environment) {
-    this.#environment = environment;
-  }
-
-  get nowMs(): number {
-    return this.#environment.clock.monotonicMs();
-  }
-
-  add(stream: OwnerStream): void {
-    this.#streams.add(stream);
-    this.#cancelTimer ??= this.#environment.timers.after(LOOK_MS, () => {
-      this.#look();
-    });
-  }
-
-  delete(stream: OwnerStream): void {
-    this.#streams.delete(stream);
-  }
-
-  #look(): void {
-    this.#cancelTimer = undefined;
-    const { nowMs } = this;
-    for (const stream of [...this.#streams]) {
-      stream.look(nowMs);
-    }
-    if (this.#streams.size > 0) {
-      this.#cancelTimer = this.#environment.timers.after(LOOK_MS, () => {
-        this.#look();
-      });
     }
   }
 }

@@ -4,7 +4,7 @@ import { Budget } from './budget.js';
 import { type Channels } from './channels.js';
 import { DeadlineWatch } from './deadline-watch.js';
 import { type Environment } from './environment.js';
-import { deadlineUnknown, failureOf } from './failure.js';
+import { ClientClosed, deadlineUnknown, failureOf } from './failure.js';
 import { type PendingMessage, type PublishOutcome } from './pending-message.js';
 import { PublishRetry } from './publish-retry.js';
 import { PublishStream } from './publish-stream.js';
@@ -77,7 +77,7 @@ export class PublishQueue {
   /** Adds a message at the end. All that are pushed in one turn of the event loop share frames. */
   push(message: PendingMessage): void {
     if (this.#closed) {
-      message.settle(new HermesError('DRAINING', 'the publisher is closed'));
+      message.settle(new ClientClosed());
       return;
     }
     this.#usedAtMs = this.#options.environment.clock.monotonicMs();
@@ -158,17 +158,21 @@ export class PublishQueue {
     if (endpoint === undefined) {
       return undefined;
     }
-    const stream = new PublishStream({ channels, environment }, { endpoint, topic, partition }, {
-      answered: (frame, outcomes) => {
-        this.#onAnswer(stream, frame, outcomes);
+    const stream = new PublishStream(
+      { channels, environment },
+      { endpoint, topic, partition },
+      {
+        answered: (frame, outcomes) => {
+          this.#onAnswer(stream, frame, outcomes);
+        },
+        writable: () => {
+          this.#flush();
+        },
+        ended: (unanswered, error) => {
+          this.#onEnd(unanswered, error);
+        },
       },
-      writable: () => {
-        this.#flush();
-      },
-      ended: (unanswered, error) => {
-        this.#onEnd(unanswered, error);
-      },
-    });
+    );
     this.#stream = stream;
     return stream;
   }
@@ -219,7 +223,11 @@ export class PublishQueue {
     });
     const hasRefused = this.#backlog.refused > 0;
     this.#backlog.rejoin();
-    if (this.#closed || !this.#backlog.isWaiting) {
+    if (this.#closed) {
+      this.#settleBacklog();
+      return;
+    }
+    if (!this.#backlog.isWaiting) {
       return;
     }
     const hasMoved = router.endpointOf(topic, partition) !== endpoint;
@@ -284,7 +292,7 @@ export class PublishQueue {
   }
 
   #settleBacklog(): void {
-    const error = new HermesError('DRAINING', 'the publisher was closed before the message was sent');
+    const error = new ClientClosed();
     this.#backlog.sweep((message) => {
       message.settle(error);
     });

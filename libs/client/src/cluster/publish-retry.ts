@@ -1,7 +1,7 @@
 import { HermesError } from '@hermes/contracts';
 import { Backoff, type CancelTimer } from '@hermes/runtime';
 import { type Environment } from './environment.js';
-import { partitionMoving } from './failure.js';
+import { partitionMoving, retryDelayMs } from './failure.js';
 
 const RETRY_BACKOFF = { initialMs: 20, maxMs: 1_000 };
 
@@ -37,7 +37,7 @@ export class PublishRetry {
 
   /** Tries again in a while; harmless if that is planned already. */
   later(): void {
-    this.#cancelTimer ??= this.#environment.timers.after(this.#backoff.nextDelayMs(), () => {
+    this.#cancelTimer ??= this.#environment.timers.after(retryDelayMs(this.#backoff, this.#lastRefusal), () => {
       this.#cancelTimer = undefined;
       this.#attempt();
     });

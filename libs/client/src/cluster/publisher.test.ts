@@ -27,7 +27,8 @@ describe('Publisher', () => {
     channels.close();
   });
 
-  const codeOf = (outcome: PublishOutcome | undefined): string | undefined => (outcome as HermesError | undefined)?.code;
+  const codeOf = (outcome: PublishOutcome | undefined): string | undefined =>
+    (outcome as HermesError | undefined)?.code;
 
   it('keeps a queue as long as somebody waits for room in it', async () => {
     publisher.queue('orders', 0).budget.tryTake(10);

@@ -34,13 +34,14 @@ export class Publisher {
   readonly #turns = new Map<string, Turn>();
   #turnRuns = false;
   #cancelSweep: CancelTimer | undefined;
+  #closed = false;
 
   constructor(deps: PublisherDeps, bytesMax: number = PUBLISH_BYTES_MAX) {
     this.#deps = deps;
     this.budget = new Budget(bytesMax);
   }
 
-  /** The queue of a partition; without one, of the whole topic. */
+  /** The queue of a partition; without one, of the whole topic. Once closed it refuses what is pushed. */
   queue(topic: string, partition: number | undefined): PublishQueue {
     let queues = this.#queues.get(topic);
     if (queues === undefined) {
@@ -51,6 +52,10 @@ export class Publisher {
     let queue = queues.get(index);
     if (queue === undefined) {
       queue = new PublishQueue({ ...this.#deps, topic, partition, budget: this.budget });
+      if (this.#closed) {
+        queue.close();
+        return queue;
+      }
       queues.set(index, queue);
       this.#scheduleSweep();
     }
@@ -73,6 +78,7 @@ export class Publisher {
   }
 
   close(): void {
+    this.#closed = true;
     this.#cancelSweep?.();
     for (const queues of this.#queues.values()) {
       for (const queue of queues.values()) {

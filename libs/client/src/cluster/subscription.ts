@@ -25,8 +25,8 @@ export interface Subscription {
   /** Takes nothing more from the owners until `resume`. */
   pause(): void;
   resume(): void;
-  /** Receipts of deliveries that are settled. */
-  settled(receipts: Iterable<Uint8Array>): void;
+  /** The delivery of this receipt is settled. */
+  settled(receipt: Uint8Array): void;
   /** Ends it; no event follows. */
   close(): void;
 }

@@ -1,0 +1,43 @@
+import { type Assignment } from '@hermes/contracts';
+
+/** The partitions that a consumer's lease grants, by the latest word of the meta-server. */
+export class Claims {
+  #granted = new Map<number, Assignment>();
+  /** Consumer epochs at which brokers know of a newer holder: claims up to them are of no use. */
+  readonly #fencedEpochs = new Map<number, number>();
+
+  get size(): number {
+    return this.#granted.size;
+  }
+
+  /** In order. */
+  get partitions(): number[] {
+    return [...this.#granted.keys()].sort((a, b) => a - b);
+  }
+
+  /** Takes over a grant, which is complete; gives the partitions that it no longer holds. */
+  replace(assignments: readonly Assignment[]): Set<number> {
+    const before = this.#granted;
+    this.#granted = new Map(assignments.map((assignment) => [assignment.partition, assignment]));
+    return new Set([...before.keys()].filter((partition) => !this.#granted.has(partition)));
+  }
+
+  /** Gives up exactly this claim; false if it is not the current one. */
+  revoke({ partition, epoch }: Assignment): boolean {
+    return this.#granted.get(partition)?.epoch === epoch && this.#granted.delete(partition);
+  }
+
+  /** A broker knows a newer holder than this epoch. */
+  fence(partition: number, epoch: number): void {
+    this.#fencedEpochs.set(partition, Math.max(epoch, this.#fencedEpochs.get(partition) ?? 0));
+  }
+
+  /** The claims with which one may subscribe. */
+  *usable(): Iterable<Assignment> {
+    for (const claim of this.#granted.values()) {
+      if (claim.epoch > (this.#fencedEpochs.get(claim.partition) ?? -1)) {
+        yield claim;
+      }
+    }
+  }
+}

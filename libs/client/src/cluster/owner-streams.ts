@@ -1,0 +1,244 @@
+import {
+  type Assignment,
+  durationFromMs,
+  type HermesError,
+  LIMITS,
+  type RawDelivery,
+  type SubscribeAccepted,
+  type SubscribeRequest,
+} from '@hermes/contracts';
+import { type Channels } from './channels.js';
+import { type Claims } from './claims.js';
+import { Coverage, type Source } from './coverage.js';
+import { EndpointBackoff } from './endpoint-backoff.js';
+import { type Environment } from './environment.js';
+import { ClientClosed } from './failure.js';
+import { OwnerStream } from './owner-stream.js';
+import { type Router } from './router.js';
+import { type SilenceWatch } from './silence-watch.js';
+import { type SubscriptionRequest } from './subscription.js';
+import { TimerSet } from './timer-set.js';
+
+export const RETRY_BACKOFF = { initialMs: 50, maxMs: 2_000 };
+
+/** What streams to the owners need. */
+export interface OwnerStreamsDeps {
+  readonly router: Router;
+  readonly channels: Channels;
+  readonly watch: SilenceWatch;
+  readonly environment: Environment;
+}
+
+/** What they tell. */
+export interface OwnerStreamsEvents {
+  accepted(terms: SubscribeAccepted): void;
+  deliveries(deliveries: RawDelivery[]): void;
+  /** These partitions have no stream any more; what came from them is delivered again. */
+  lost(partitions: ReadonlySet<number>): void;
+  /** A stream ended; `epochs` are the partitions that it still had, with their consumer epochs. True: open again. */
+  ended(error: HermesError, epochs: ReadonlyMap<number, number>): boolean;
+  /** No stream will be opened any more. */
+  closed(error: HermesError): void;
+}
+
+/**
+ * Keeps every claimed partition subscribed at its owner, wherever that is.
+ *
+ * The credit is shared out by partitions, at least one message each; a stream that is opened for moved partitions
+ * gets exactly their share, so that open streams are left alone.
+ */
+export class OwnerStreams {
+  readonly #deps: OwnerStreamsDeps;
+  readonly #request: SubscriptionRequest;
+  readonly #claims: Claims;
+  readonly #events: OwnerStreamsEvents;
+  readonly #coverage = new Coverage();
+  readonly #timers: TimerSet;
+  readonly #backoff: EndpointBackoff;
+  readonly #stopListening: () => void;
+  #reconcileScheduled = false;
+  #cancelled = false;
+
+  constructor(deps: OwnerStreamsDeps, request: SubscriptionRequest, claims: Claims, events: OwnerStreamsEvents) {
+    this.#deps = deps;
+    this.#request = request;
+    this.#claims = claims;
+    this.#events = events;
+    const { timers, random } = deps.environment;
+    this.#timers = new TimerSet(timers);
+    this.#backoff = new EndpointBackoff(RETRY_BACKOFF, { random, timers: this.#timers }, () => {
+      this.#reconcile();
+    });
+    this.#stopListening = deps.router.onChange((topics) => {
+      if (topics.has(request.topic)) {
+        this.#backoff.clear();
+        this.reconcile();
+      }
+    });
+  }
+
+  /** True if none of these partitions is subscribed. */
+  hasNone(partitions: Iterable<number>): boolean {
+    return this.#coverage.hasNone(partitions);
+  }
+
+  pause(): void {
+    this.#coverage.pause();
+  }
+
+  resume(): void {
+    this.#coverage.resume();
+  }
+
+  /** Ends all; no event follows. */
+  cancel(): void {
+    this.#cancelled = true;
+    this.#stopListening();
+    this.#timers.cancelAll();
+    this.#coverage.cancel();
+  }
+
+  /** Opens what the claims and routes ask for, soon. */
+  reconcile(): void {
+    if (!this.#reconcileScheduled) {
+      this.#reconcileScheduled = true;
+      setImmediate(() => {
+        this.#reconcileScheduled = false;
+        this.#reconcile();
+      });
+    }
+  }
+
+  /** Drops what comes of these partitions from now on. Their streams stay until a newer holder fences them. */
+  retire(partitions: Iterable<number>): void {
+    this.#coverage.remove(partitions);
+  }
+
+  /** Ends the streams of these partitions, where nobody would fence them; their other partitions are opened again. */
+  cut(partitions: Iterable<number>): void {
+    for (const partition of partitions) {
+      const source = this.#coverage.sourceOf(partition);
+      if (source !== undefined) {
+        source.stream.cancel();
+        const lost = new Set(source.epochs.keys());
+        this.#coverage.forget(source);
+        this.#events.lost(lost);
+      }
+    }
+    this.reconcile();
+  }
+
+  /** Opens what is missing: claimed partitions without a stream at their present owner. */
+  #reconcile(): void {
+    if (this.#cancelled) {
+      return;
+    }
+    if (this.#deps.channels.closed) {
+      this.#events.closed(new ClientClosed());
+      return;
+    }
+    const missing = new Map<string, Assignment[]>();
+    for (const claim of this.#claims.usable()) {
+      const endpoint = this.#missingAt(claim);
+      if (endpoint !== undefined && this.#backoff.mayTry(endpoint)) {
+        missing.set(endpoint, [...(missing.get(endpoint) ?? []), claim]);
+      }
+    }
+    for (const [endpoint, claims] of missing) {
+      this.#open(endpoint, claims);
+    }
+  }
+
+  /** The owner at which a claimed partition must be subscribed; undefined if it is, or none is known. */
+  #missingAt({ partition, endpoint: granted }: Assignment): string | undefined {
+    const endpoint = this.#deps.router.endpointOf(this.#request.topic, partition) ?? (granted || undefined);
+    return this.#coverage.endpointOf(partition) === endpoint ? undefined : endpoint;
+  }
+
+  #open(endpoint: string, claims: readonly Assignment[]): void {
+    const { channels, watch } = this.#deps;
+    const source: Source = {
+      epochs: new Map(claims.map(({ partition, epoch }) => [partition, epoch])),
+      stream: new OwnerStream({ channels, watch, endpoint }, this.#subscribeRequest(claims), {
+        accepted: (terms) => {
+          this.#onAccepted(source, terms);
+        },
+        deliveries: (deliveries) => {
+          this.#onDeliveries(source, deliveries);
+        },
+        draining: (partitions) => {
+          this.#onNotServed(source, partitions);
+        },
+        ended: (error) => {
+          this.#onEnd(source, error);
+        },
+      }),
+    };
+    this.#tellLost(this.#coverage.add(source));
+  }
+
+  #subscribeRequest(claims: readonly Assignment[]): SubscribeRequest {
+    const { topic, group, consumer, maxInFlightMessages, maxInFlightBytes, ackDeadlineMs } = this.#request;
+    const share = claims.length / Math.max(1, this.#claims.size);
+    return {
+      topic,
+      group,
+      consumer,
+      claims: claims.map(({ partition, epoch }) => ({ partition, consumerEpoch: epoch })),
+      maxInFlightMessages: Math.max(1, Math.floor(maxInFlightMessages * share)),
+      maxInFlightBytes: Math.max(LIMITS.inFlightBytes.min, Math.floor(maxInFlightBytes * share)),
+      ackDeadline: ackDeadlineMs === undefined ? undefined : durationFromMs(ackDeadlineMs),
+      resume: undefined,
+    };
+  }
+
+  /** An owner takes what it serves of the claims, be it less than it was asked for. */
+  #onAccepted(source: Source, terms: SubscribeAccepted): void {
+    this.#backoff.succeeded(source.stream.endpoint);
+    this.#events.accepted(terms);
+    const served = new Set(terms.partitions);
+    this.#onNotServed(
+      source,
+      [...source.epochs.keys()].filter((partition) => !served.has(partition)),
+    );
+  }
+
+  #onDeliveries(source: Source, deliveries: RawDelivery[]): void {
+    const current = deliveries.filter(({ partition }) => source.epochs.has(partition));
+    if (current.length > 0) {
+      this.#events.deliveries(current);
+    }
+  }
+
+  /** The stream goes on without these partitions: they are subscribed anew, here or where they are now. */
+  #onNotServed(source: Source, partitions: readonly number[]): void {
+    const dropped = this.#coverage.remove(partitions.filter((partition) => source.epochs.has(partition)));
+    if (dropped.size > 0) {
+      this.#backoff.failed(source.stream.endpoint, undefined);
+      this.#tellLost(dropped);
+      this.reconcile();
+    }
+  }
+
+  #onEnd(source: Source, error: HermesError): void {
+    const epochs = new Map(source.epochs);
+    this.#coverage.forget(source);
+    if (epochs.size === 0) {
+      return;
+    }
+    for (const partition of epochs.keys()) {
+      this.#deps.router.learn(this.#request.topic, partition, error);
+    }
+    this.#tellLost(new Set(epochs.keys()));
+    if (this.#events.ended(error, epochs)) {
+      this.#backoff.failed(source.stream.endpoint, error);
+      this.reconcile();
+    }
+  }
+
+  #tellLost(partitions: ReadonlySet<number>): void {
+    if (partitions.size > 0) {
+      this.#events.lost(partitions);
+    }
+  }
+}
