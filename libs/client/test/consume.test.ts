@@ -1,7 +1,7 @@
 import { Outcome } from '@hermes/contracts';
 import { createDeferred, type Deferred } from '@hermes/runtime';
 import { eventually } from '@hermes/testing';
-import { RetryLater } from '../src/index.js';
+import { DeadLetter, RetryLater } from '../src/index.js';
 import { type Body, FakeCluster, outcomesOf, subscribed } from './fake-cluster.js';
 
 describe('a consumer', () => {
@@ -165,6 +165,52 @@ describe('a consumer', () => {
     (await subscribed(cluster.brokers[0])).send(0, [8]);
     await eventually(() => {
       expect(refused).toEqual([['STALE_DELIVERY', 'orders/0/0/8']]);
+    });
+  });
+
+  it('waits at a drain for the decision of whoever iterates', async () => {
+    const consumer = cluster.consumer();
+    const opened = subscribed(cluster.brokers[0]).then((subscription) => {
+      subscription.send(0, [1, 2]);
+    });
+    let drained: Promise<void> | undefined;
+    for await (const delivery of consumer) {
+      drained = consumer.drain({ deadlineMs: 5_000 });
+      await new Promise(setImmediate);
+      await delivery.ack();
+    }
+    await opened;
+    await drained;
+    expect(outcomesOf(cluster.brokers[0]).sort()).toEqual([
+      [1, Outcome.ACK],
+      [2, Outcome.RETURN],
+    ]);
+  });
+
+  it('asks for a dead letter where a handler throws DeadLetter', async () => {
+    void cluster.consumer().run(() => {
+      throw new DeadLetter('no such customer');
+    });
+    (await subscribed(cluster.brokers[0])).send(0, [1]);
+    await eventually(() => {
+      const [first] = cluster.brokers[0].acknowledged;
+      expect(first?.entry).toMatchObject({ outcome: Outcome.DEAD_LETTER, reason: 'no such customer' });
+    });
+  });
+
+  it('gives back what a handler throws for, whatever it throws', async () => {
+    void cluster.consumer().run(({ offset }) => {
+      if (offset === 1) {
+        throw Object.create(null) as Error;
+      }
+      throw new RetryLater(Number.NaN);
+    });
+    (await subscribed(cluster.brokers[0])).send(0, [1, 2]);
+    await eventually(() => {
+      expect(outcomesOf(cluster.brokers[0])).toEqual([
+        [1, Outcome.NACK],
+        [2, Outcome.NACK],
+      ]);
     });
   });
 });

@@ -76,4 +76,96 @@ describe('a consumer of an EXCLUSIVE group', () => {
       expect(cluster.meta.released.map(({ partition }) => partition)).toEqual([0]);
     });
   });
+
+  it('handles what a new subscription brings, whatever became of a message of the old one', async () => {
+    const gate: Deferred<void> = createDeferred();
+    const seen: string[] = [];
+    void cluster.consumer().run(async ({ offset, redelivered }) => {
+      seen.push(`${offset}${redelivered ? ' again' : ''}`);
+      if (!redelivered) {
+        await gate.promise;
+        throw new Error('too late');
+      }
+    });
+    const first = await subscribed(cluster.brokers[0]);
+    first.send(0, [1]);
+    await eventually(() => {
+      expect(seen).toEqual(['1']);
+    });
+    first.end('PARTITION_MOVING');
+    const second = await subscribed(cluster.brokers[0], 1);
+    second.send(0, [1, 2], 2);
+    (await subscribed(cluster.brokers[1])).send(1, [9], 2);
+    await eventually(() => {
+      expect(seen).toEqual(['1', '9 again']);
+    });
+    gate.resolve();
+    await eventually(() => {
+      expect(seen).toEqual(['1', '9 again', '1 again', '2 again']);
+    });
+  });
+
+  it('takes a redelivery that comes before the answer to what failed', async () => {
+    const seen: string[] = [];
+    void cluster.consumer().run(({ offset, attempt }) => {
+      seen.push(`${offset}.${attempt}`);
+      if (attempt === 1 && offset === 1) {
+        throw new Error('not yet');
+      }
+    });
+    const subscription = await subscribed(cluster.brokers[0]);
+    const answer: Deferred<void> = createDeferred();
+    cluster.brokers[0].beforeAnswer = () => answer.promise;
+    subscription.send(0, [1, 2]);
+    await eventually(() => {
+      expect(cluster.brokers[0].acknowledged).toHaveLength(1);
+    });
+    subscription.send(0, [1], 2);
+    subscription.send(0, [2], 2);
+    await eventually(() => {
+      expect(seen).toEqual(['1.1', '1.2', '2.2']);
+    });
+    answer.resolve();
+  });
+
+  it('subscribes with a newer lease although the older one was fenced after it came', async () => {
+    void cluster.consumer().run(() => undefined);
+    const first = await subscribed(cluster.brokers[0]);
+    cluster.meta.consumerEpoch = 8;
+    cluster.meta.grant('c1', 1, 'orders');
+    (await subscribed(cluster.brokers[1])).send(1, [1]);
+    await eventually(() => {
+      expect(cluster.brokers[1].acknowledged).toHaveLength(1);
+    });
+    first.end('FENCED');
+    const second = await subscribed(cluster.brokers[0], 1);
+    expect(second.request.claims).toEqual([{ partition: 0, consumerEpoch: 8 }]);
+  });
+
+  it('gives a revoked partition up at the end of its grace, and tells the handler', async () => {
+    const handled: number[] = [];
+    let signal: AbortSignal | undefined;
+    void cluster.consumer().run(async (delivery) => {
+      handled.push(delivery.offset);
+      ({ signal } = delivery);
+      await new Promise((resolve) => {
+        delivery.signal.addEventListener('abort', resolve);
+      });
+    });
+    (await subscribed(cluster.brokers[0])).send(0, [1, 2]);
+    await eventually(() => {
+      expect(handled).toEqual([1]);
+    });
+    const grace = { seconds: 0, nanos: 50_000_000 };
+    const revoke = { assignment: cluster.meta.assignment('orders', 0), grace, member: 1 };
+    cluster.meta.leases.get('c1')?.write({ kind: { $case: 'revoke', value: revoke } });
+    await eventually(() => {
+      expect(cluster.meta.released.map(({ partition }) => partition)).toEqual([0]);
+      expect(signal?.aborted).toBe(true);
+    });
+    await eventually(() => {
+      expect(cluster.brokers[0].acknowledged).toHaveLength(1);
+    });
+    expect(handled).toEqual([1]);
+  });
 });

@@ -16,6 +16,7 @@ import {
   type RawAcknowledgeRequest,
   type RawDelivery,
   RawMessagingService,
+  RawPartitionService,
   type RawPublishRequest,
   type RawSubscribeResponse,
   type Reason,
@@ -28,7 +29,12 @@ import { fail, FakeServer } from './fake-server.js';
 export type FrameAnswer =
   | { readonly kind: 'store' }
   | { readonly kind: 'silence' }
-  | { readonly kind: 'refuse'; readonly code: Reason; readonly details?: Record<string, string> }
+  | {
+      readonly kind: 'refuse';
+      readonly code: Reason;
+      readonly details?: Record<string, string>;
+      readonly retryAfterMs?: number;
+    }
   | { readonly kind: 'drop' }
   | { readonly kind: 'fail'; readonly at: number; readonly code: Reason };
 
@@ -37,6 +43,8 @@ export interface FakeSubscription {
   readonly request: SubscribeRequest;
   readonly stream: ServerWritableStream<SubscribeRequest, RawSubscribeResponse>;
   send(partition: number, offsets: readonly number[], attempt?: number): void;
+  /** Nothing more comes of these partitions. */
+  drain(partitions: number[]): void;
   end(code: Reason): void;
 }
 
@@ -53,9 +61,15 @@ export class FakeBroker extends FakeServer {
   }[] = [];
   answer: (request: RawPublishRequest) => FrameAnswer = () => ({ kind: 'store' });
   answerAck: (offset: number) => Reason | undefined = () => undefined;
+  /** Answers to acknowledgements wait for it. */
+  beforeAnswer: () => Promise<void> = () => Promise.resolve();
   mode: GroupMode = GroupMode.KEY_ORDERED;
   ackDeadlineMs = 30_000;
   frames = 0;
+  /** Open ReadMessages calls, which never get a message. */
+  reads = 0;
+  /** Partitions that it does not serve (yet), though routes lead here. */
+  readonly unserved = new Set<number>();
 
   constructor() {
     super();
@@ -84,7 +98,15 @@ export class FakeBroker extends FakeServer {
           this.acknowledged.push({ consumer, entry: { ...entry, receipt }, partition, offset });
           return { error: undefined };
         });
-        callback(null, { results });
+        void this.beforeAnswer().then(() => {
+          callback(null, { results });
+        });
+      },
+    });
+    this.server.addService(RawPartitionService, {
+      readMessages: (stream: ServerWritableStream<unknown, unknown>) => {
+        stream.on('error', () => undefined);
+        this.reads += 1;
       },
     });
   }
@@ -99,7 +121,7 @@ export class FakeBroker extends FakeServer {
         this.kill();
         return;
       case 'refuse':
-        stream.emit('error', fail(answer.code, answer.details));
+        stream.emit('error', fail(answer.code, answer));
         return;
       case 'store':
         stream.write(this.#store(request));
@@ -130,7 +152,7 @@ export class FakeBroker extends FakeServer {
     const accepted = {
       subscriptionId: Buffer.from('x'),
       resumed: false,
-      partitions: request.claims.map(({ partition }) => partition),
+      partitions: request.claims.map(({ partition }) => partition).filter((one) => !this.unserved.has(one)),
       mode: this.mode,
       ackDeadline: durationFromMs(this.ackDeadlineMs),
       maxAttempts: 16,
@@ -143,6 +165,9 @@ export class FakeBroker extends FakeServer {
         sequence += 1;
         const deliveries = offsets.map((offset) => delivery(partition, offset, attempt));
         stream.write({ frame: { $case: 'batch', value: { sequence, deliveries } } });
+      },
+      drain: (partitions) => {
+        stream.write({ frame: { $case: 'draining', value: { partitions, grace: durationFromMs(5_000) } } });
       },
       end: (code) => {
         stream.emit('error', fail(code));

@@ -9,8 +9,11 @@ import {
   type Assignment,
   CoordinationServiceService,
   durationFromMs,
+  type GetGroupRequest,
+  type GetGroupResponse,
   type GetTopicRequest,
   type GetTopicResponse,
+  Group,
   type HoldConsumerLeaseRequest,
   type HoldConsumerLeaseResponse,
   Topic,
@@ -25,6 +28,9 @@ export class FakeMeta extends FakeServer {
   readonly released: Assignment[] = [];
   readonly #watchers = new Set<ServerWritableStream<unknown, WatchRoutesResponse>>();
   epoch = 1;
+  consumerEpoch = 7;
+  /** The groups that exist; all if unset. */
+  groups: Set<string> | undefined;
 
   constructor() {
     super();
@@ -43,7 +49,11 @@ export class FakeMeta extends FakeServer {
         stream.on('error', () => undefined);
         stream.on('data', ({ kind }: HoldConsumerLeaseRequest) => {
           if (kind?.$case === 'join') {
-            const { member, topic, consumer } = kind.value;
+            const { member, topic, group, consumer } = kind.value;
+            if (this.groups?.has(group) === false) {
+              stream.emit('error', fail('GROUP_NOT_FOUND'));
+              return;
+            }
             this.leases.set(consumer, stream);
             this.grant(consumer, member, topic);
           } else if (kind?.$case === 'heartbeat') {
@@ -80,6 +90,17 @@ export class FakeMeta extends FakeServer {
           callback(fail('TOPIC_NOT_FOUND'));
         }
       },
+      getGroup: (
+        call: ServerUnaryCall<GetGroupRequest, GetGroupResponse>,
+        callback: sendUnaryData<GetGroupResponse>,
+      ) => {
+        const { topic, group } = call.request;
+        if (this.groups?.has(group) === false) {
+          callback(fail('GROUP_NOT_FOUND'));
+        } else {
+          callback(null, { group: { ...Group.create(), topic, name: group } });
+        }
+      },
     });
   }
 
@@ -104,7 +125,7 @@ export class FakeMeta extends FakeServer {
   }
 
   assignment(topic: string, partition: number): Assignment {
-    return { topic, partition, epoch: 7, endpoint: '', revision: 1, created: true, dataSource: '' };
+    return { topic, partition, epoch: this.consumerEpoch, endpoint: '', revision: 1, created: true, dataSource: '' };
   }
 
   #routes(topic: string): WatchRoutesResponse['topics'][number] {

@@ -1,5 +1,5 @@
 import { Server, ServerCredentials, type ServiceError } from '@grpc/grpc-js';
-import { HermesError, type Reason, toServiceError } from '@hermes/contracts';
+import { HermesError, type HermesErrorOptions, type Reason, toServiceError } from '@hermes/contracts';
 
 /** A gRPC server on a free port, killed without mercy. */
 export class FakeServer {
@@ -28,5 +28,5 @@ export class FakeServer {
 }
 
 /** What a call ends with that is refused. */
-export const fail = (code: Reason, details: Record<string, string> = {}): ServiceError =>
-  toServiceError(new HermesError(code, `fake ${code}`, { details }));
+export const fail = (code: Reason, options: Pick<HermesErrorOptions, 'details' | 'retryAfterMs'> = {}): ServiceError =>
+  toServiceError(new HermesError(code, `fake ${code}`, options));

@@ -237,4 +237,48 @@ describe('publishing to brokers', () => {
     await producer.publish('b');
     expect(bodies()).toEqual(['a', 'b']);
   });
+
+  it('gives up with the reason of the signal while it waits for a topic, or for room', async () => {
+    meta.topics.set('orders', []);
+    const producer = await producerOf('orders', 5_000);
+    const topic = new AbortController();
+    const first = producer.publish('x', { signal: topic.signal });
+    topic.abort(new Error('no time for topics'));
+    await expect(first).rejects.toThrow('no time for topics');
+
+    meta.route('orders', [brokers[0]!.endpoint]);
+    brokers[0]!.answer = () => ({ kind: 'silence' });
+    const big = Array.from({ length: 9 }, () => ends(producer.publish('x'.repeat(1024 * 1024))));
+    const room = new AbortController();
+    const last = producer.publish('x'.repeat(1024 * 1024), { signal: room.signal });
+    await new Promise(setImmediate);
+    room.abort(new Error('no time for room'));
+    await expect(last).rejects.toThrow('no time for room');
+    await hermes.close({ deadlineMs: 0 });
+    expect(new Set(await Promise.all(big))).not.toContain('stored');
+  });
+
+  it('refuses what no frame can hold, and sends the rest', async () => {
+    meta.route('orders', [brokers[0]!.endpoint]);
+    const producer = await producerOf('orders');
+    const attributes = { big: 'x'.repeat(11 * 1024 * 1024) };
+    const outcomes = await Promise.all([
+      ends(producer.publish('a')),
+      ends(producer.publish('b', { attributes })),
+      ends(producer.publish('c')),
+    ]);
+    expect(outcomes).toEqual(['stored', 'MESSAGE_TOO_LARGE', 'stored']);
+  });
+
+  it('waits as long as the server asks for', async () => {
+    meta.route('orders', [brokers[0]!.endpoint]);
+    const times: number[] = [];
+    brokers[0]!.answer = () => {
+      times.push(performance.now());
+      return times.length === 1 ? { kind: 'refuse', code: 'BACKPRESSURE', retryAfterMs: 400 } : { kind: 'store' };
+    };
+    const producer = await producerOf('orders', 5_000);
+    await producer.publish('x');
+    expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(390);
+  });
 });

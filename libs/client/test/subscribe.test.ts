@@ -82,4 +82,89 @@ describe('a subscription to a cluster', () => {
       expect(cluster.brokers[0].acknowledged).toHaveLength(1);
     });
   });
+
+  it('subscribes anew to a partition that its stream goes on without', async () => {
+    cluster.meta.route('orders', [cluster.brokers[0].endpoint, cluster.brokers[0].endpoint]);
+    void cluster.consumer().run(() => undefined);
+    const first = await subscribed(cluster.brokers[0]);
+    first.drain([1]);
+    const second = await subscribed(cluster.brokers[0], 1);
+    expect(second.request.claims).toEqual([{ partition: 1, consumerEpoch: 7 }]);
+    first.send(0, [1]);
+    second.send(1, [2]);
+    await eventually(() => {
+      expect(outcomesOf(cluster.brokers[0]).sort()).toEqual([
+        [1, Outcome.ACK],
+        [2, Outcome.ACK],
+      ]);
+    });
+  });
+
+  it('asks again for a partition that its owner does not serve yet', async () => {
+    cluster.meta.route('orders', [cluster.brokers[0].endpoint, cluster.brokers[0].endpoint]);
+    cluster.brokers[0].unserved.add(1);
+    void cluster.consumer().run(() => undefined);
+    await subscribed(cluster.brokers[0]);
+    const second = await subscribed(cluster.brokers[0], 1);
+    expect(second.request.claims).toEqual([{ partition: 1, consumerEpoch: 7 }]);
+  });
+
+  it('handles a message again only when its handler has ended', async () => {
+    const gate: Deferred<void> = createDeferred();
+    const attempts: string[] = [];
+    void cluster.consumer().run(async ({ offset, redelivered }) => {
+      attempts.push(`${offset}${redelivered ? ' again' : ''}`);
+      if (!redelivered) {
+        await gate.promise;
+      }
+    });
+    const first = await subscribed(cluster.brokers[0]);
+    first.send(0, [1]);
+    await eventually(() => {
+      expect(attempts).toEqual(['1']);
+    });
+    first.end('PARTITION_MOVING');
+    (await subscribed(cluster.brokers[0], 1)).send(0, [1, 2], 2);
+    await eventually(() => {
+      expect(outcomesOf(cluster.brokers[0])).toEqual([[2, Outcome.ACK]]);
+    });
+    expect(attempts).toEqual(['1', '2 again']);
+    gate.resolve();
+    await eventually(() => {
+      expect(attempts).toEqual(['1', '2 again', '1 again']);
+    });
+  });
+
+  it('cuts the stream of a partition that is dealt to others, and keeps the rest', async () => {
+    cluster.meta.route('orders', [cluster.brokers[0].endpoint, cluster.brokers[0].endpoint]);
+    void cluster.consumer().run(() => undefined);
+    const { stream } = await subscribed(cluster.brokers[0]);
+    cluster.meta.grant('c1', 1, 'orders', [1]);
+    const second = await subscribed(cluster.brokers[0], 1);
+    expect(second.request.claims).toEqual([{ partition: 1, consumerEpoch: 7 }]);
+    await eventually(() => {
+      expect(stream.cancelled).toBe(true);
+    });
+  });
+
+  it('ends FENCED when its lease gives everything to another of its name', async () => {
+    const run = cluster.consumer().run(() => undefined);
+    await subscribed(cluster.brokers[0]);
+    cluster.meta.grant('c1', 1, 'orders', []);
+    await expect(run).rejects.toMatchObject({ code: 'FENCED' });
+  });
+
+  it('is not kept from its lease by another consumer of the process whose group is gone', async () => {
+    cluster.meta.groups = new Set(['billing']);
+    const other = cluster.hermes.consumer('orders', 'nowhere', { name: 'c0' }).run(() => undefined);
+    void cluster.consumer().run(() => undefined);
+    await expect(other).rejects.toMatchObject({ code: 'GROUP_NOT_FOUND' });
+    await subscribed(cluster.brokers[0]);
+  });
+
+  it('goes on when a broker found it too slow', async () => {
+    void cluster.consumer().run(() => undefined);
+    (await subscribed(cluster.brokers[0])).end('SLOW_CONSUMER');
+    await subscribed(cluster.brokers[0], 1);
+  });
 });
