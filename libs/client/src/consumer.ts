@@ -1,4 +1,4 @@
-import { durationToMs, HermesError, LIMITS, Outcome, type RawAckEntry, type RawDelivery } from '@hermes/contracts';
+import { durationToMs, type HermesError, LIMITS, Outcome, type RawAckEntry, type RawDelivery } from '@hermes/contracts';
 import { createDeferred, type Deferred, STOP_DEADLINE_DEFAULT_MS } from '@hermes/runtime';
 import { AckQueue } from './ack-queue.js';
 import { type Environment } from './cluster/environment.js';

@@ -90,6 +90,5 @@ function textOf(error: unknown): string {
   if (error instanceof Error) {
     return `${error.name}: ${error.message}`;
   }
-  // Objects may not be made into text at all.
-  return typeof error === 'object' ? 'something that is no Error was thrown' : String(error);
+  return typeof error === 'string' ? error : 'something that is no Error was thrown';
 }

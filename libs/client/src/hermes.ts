@@ -1,20 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
-import { HermesError, invalidField, LIMITS } from '@hermes/contracts';
+import { checkGroupName, checkTopicName, HermesError, invalidField, LIMITS, notImplemented } from '@hermes/contracts';
 import { Admin } from './admin.js';
-import { Cluster } from './cluster/cluster.js';
+import { Cluster, type ClusterOptions } from './cluster/cluster.js';
 import { type Environment, systemEnvironment } from './cluster/environment.js';
 import { GatewayLink } from './cluster/gateway-link.js';
 import { type Link } from './cluster/link.js';
 import { type Codec, jsonCodec } from './codec.js';
+import { type ConsumeOptions, consumerOptions, refuse } from './consume-options.js';
 import { Consumer, type Drainable } from './consumer.js';
-import { type SettleFailureListener } from './delivery.js';
 import { type Flushable, Producer } from './producer.js';
 import { within } from './within.js';
 
 const VERSION = '0.1.0';
 const GATEWAY_DEFAULT = '127.0.0.1:4380';
-const CONCURRENCY_DEFAULT = 16;
 const CLOSE_DEADLINE_MS = 10_000;
 /** No timer fires later; this one never does anything. */
 const FOREVER_MS = 2 ** 31 - 1;
@@ -43,20 +41,6 @@ export interface ProducerOptions<T> {
   readonly codec?: Codec<T>;
 }
 
-/** How a consumer works. */
-export interface ConsumeOptions<T> {
-  /** Name within the group; random if unset. The later of two equal names wins. */
-  readonly name?: string;
-  /** Handlers that run at once; 16 if unset. */
-  readonly concurrency?: number;
-  /** Deliveries held at once, 1 to 10,000; 1,000 if unset. */
-  readonly maxInFlight?: number;
-  /** JSON if unset. */
-  readonly codec?: Codec<T>;
-  /** Told of decisions that a server refused; the message is then delivered again, or is already settled. */
-  readonly onSettleFailure?: SettleFailureListener;
-}
-
 /** A connection to Hermes; makes producers and consumers. The process lives until it is closed. */
 export class Hermes implements AsyncDisposable {
   /** Topics, groups and the cluster. */
@@ -79,30 +63,21 @@ export class Hermes implements AsyncDisposable {
 
   /** Publishes to a topic. */
   producer<T = unknown>(topic: string, { codec = jsonCodec<T>() }: ProducerOptions<T> = {}): Producer<T> {
+    refuse(checkTopicName(topic));
     const deps = { link: this.#link, environment: this.#environment, timeoutMs: this.#timeoutMs };
     return new Producer(topic, codec, { ...deps, active: this.#producers });
   }
 
   /** Takes part in a group of a topic, once it runs or is iterated. */
   consumer<T = unknown>(topic: string, group: string, options: ConsumeOptions<T> = {}): Consumer<T> {
-    const { name = `${hostname()}-${randomUUID()}`, concurrency = CONCURRENCY_DEFAULT } = options;
-    const { codec = jsonCodec<T>(), maxInFlight = LIMITS.inFlightMessages.default, onSettleFailure } = options;
-    if (!Number.isInteger(concurrency) || concurrency < 1) {
-      throw invalidField('concurrency', 'at least 1');
-    }
-    const { min, max } = LIMITS.inFlightMessages;
-    if (!Number.isInteger(maxInFlight) || maxInFlight < min || maxInFlight > max) {
-      throw invalidField('maxInFlight', `${min} to ${max}`);
-    }
-    const settings = { name, concurrency, maxInFlight, ...(onSettleFailure === undefined ? {} : { onSettleFailure }) };
+    refuse(checkTopicName(topic) ?? checkGroupName(group));
     const deps = { link: this.#link, environment: this.#environment, active: this.#consumers };
-    return new Consumer({ topic, group }, codec, settings, deps);
+    return new Consumer({ topic, group }, options.codec ?? jsonCodec<T>(), consumerOptions(options), deps);
   }
 
   /** Withdraws a scheduled message: comes with a later release. */
   cancelSchedule(scheduleId: string): Promise<boolean> {
-    const error = new HermesError('NOT_IMPLEMENTED', 'CancelSchedule is not implemented', { details: { scheduleId } });
-    return Promise.reject(error);
+    return Promise.reject(notImplemented(`CancelSchedule (of ${scheduleId})`));
   }
 
   /**
@@ -132,26 +107,37 @@ export class Hermes implements AsyncDisposable {
 
 /** Connects; resolves at once through a gateway, and once the routes are known when speaking to the brokers. */
 export async function connect(options: ConnectOptions = {}): Promise<Hermes> {
-  const { gateway, metaServers, clientId, environment = systemEnvironment } = options;
-  const timeoutMs = options.timeoutMs ?? LIMITS.clientDeadlineMs;
-  if (!(timeoutMs > 0)) {
-    throw invalidField('timeoutMs', 'more than 0');
-  }
-  if (options.token !== undefined || options.tls !== undefined) {
-    throw new HermesError('NOT_IMPLEMENTED', 'token and tls are not implemented in this release');
+  checkConnect(options);
+  const { gateway = GATEWAY_DEFAULT, metaServers, clientId, environment = systemEnvironment } = options;
+  const { timeoutMs = LIMITS.clientDeadlineMs } = options;
+  const identity = { id: clientId ?? `sdk-${randomUUID()}`, version: VERSION };
+  const link =
+    metaServers === undefined
+      ? new GatewayLink(gateway, identity, environment)
+      : await openCluster({ metaServers, identity, environment }, timeoutMs);
+  return new Hermes(link, environment, timeoutMs);
+}
+
+function checkConnect({ gateway, metaServers, token, tls, timeoutMs }: ConnectOptions): void {
+  if (token !== undefined || tls !== undefined) {
+    throw notImplemented('token and tls');
   }
   if (gateway !== undefined && metaServers !== undefined) {
     throw invalidField('gateway', 'either gateway or metaServers');
   }
-  const identity = { id: clientId ?? `sdk-${randomUUID()}`, version: VERSION };
-  if (metaServers === undefined) {
-    return new Hermes(new GatewayLink(gateway ?? GATEWAY_DEFAULT, identity, environment), environment, timeoutMs);
+  if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+    throw invalidField('timeoutMs', 'more than 0');
   }
-  const cluster = new Cluster({ metaServers, identity, environment });
+}
+
+/** Follows the routes; NO_LEADER if they do not come in time. */
+async function openCluster(options: Required<Omit<ClusterOptions, 'publishBytesMax'>>, limitMs: number): Promise<Link> {
+  const cluster = new Cluster(options);
   cluster.start();
-  if ((await within(environment.timers, timeoutMs, cluster.ready)) === 'late') {
+  if ((await within(options.environment.timers, limitMs, cluster.ready)) === 'late') {
     cluster.close();
-    throw new HermesError('NO_LEADER', `no meta-server of ${metaServers.join(', ')} has answered in ${timeoutMs} ms`);
+    const servers = options.metaServers.join(', ');
+    throw new HermesError('NO_LEADER', `no meta-server of ${servers} has answered in ${limitMs} ms`);
   }
-  return new Hermes(cluster, environment, timeoutMs);
+  return cluster;
 }

@@ -1,20 +1,14 @@
-import { type Timers } from '@hermes/runtime';
+import { createDeferred, type Deferred, type Timers } from '@hermes/runtime';
 
 /** What `work` gives, or `late` after `limitMs`; late work goes on, and nobody is told how it ends. */
-export function within<T>(timers: Timers, limitMs: number, work: Promise<T>): Promise<T | 'late'> {
-  return new Promise((resolve, reject) => {
-    const cancel = timers.after(limitMs, () => {
-      resolve('late');
-    });
-    work.then(
-      (value) => {
-        cancel();
-        resolve(value);
-      },
-      (error: unknown) => {
-        cancel();
-        reject(error as Error);
-      },
-    );
+export async function within<T>(timers: Timers, limitMs: number, work: Promise<T>): Promise<T | 'late'> {
+  const late: Deferred<'late'> = createDeferred();
+  const cancel = timers.after(limitMs, () => {
+    late.resolve('late');
   });
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    cancel();
+  }
 }

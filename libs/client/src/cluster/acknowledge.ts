@@ -1,6 +1,6 @@
 import {
   type AckResult,
-  type HermesError,
+  HermesError,
   invalidField,
   partitionOfReceipt,
   type RawAckEntry,
@@ -11,7 +11,7 @@ import {
 import { Backoff, sleep } from '@hermes/runtime';
 import { type Channels } from './channels.js';
 import { type CallLimits, type Environment } from './environment.js';
-import { failureOf, partitionMoving } from './failure.js';
+import { mayRepeat, partitionMoving, retryDelayMs } from './failure.js';
 import { ACKNOWLEDGE } from './methods.js';
 import { type Router } from './router.js';
 
@@ -33,6 +33,7 @@ interface Progress {
   readonly request: RawAcknowledgeRequest;
   readonly results: AckResult[];
   readonly lastErrors: (HermesError | undefined)[];
+  lastError: HermesError | undefined;
   /** Failures of whole calls; if nothing but these came, the caller's call fails too. */
   callError: HermesError | undefined;
   anySettled: boolean;
@@ -52,6 +53,7 @@ export async function acknowledge(
     request,
     results: new Array<AckResult>(request.entries.length),
     lastErrors: [],
+    lastError: undefined,
     callError: undefined,
     anySettled: false,
   };
@@ -64,7 +66,7 @@ export async function acknowledge(
     if (pending.length === 0 || leftMs <= 0) {
       break;
     }
-    await sleep(timers, Math.min(backoff.nextDelayMs(), leftMs), limits.signal);
+    await sleep(timers, Math.min(retryDelayMs(backoff, progress.lastError), leftMs), limits.signal);
   }
   for (const index of pending) {
     const error = progress.lastErrors[index] ?? partitionMoving(request.topic, undefined);
@@ -88,8 +90,9 @@ async function attempt(
   const byOwner = new Map<string, number[]>();
   for (const index of pending) {
     const partition = partitionOfEntry(progress.request.entries[index]);
-    if (partition === undefined) {
-      progress.results[index] = { error: toStatus(invalidField(`entries[${index}].receipt`, 'a receipt')) };
+    const refusal = refusalOf(deps, progress.request.topic, { index, partition });
+    if (refusal !== undefined) {
+      progress.results[index] = { error: toStatus(refusal) };
       progress.anySettled = true;
       continue;
     }
@@ -109,6 +112,23 @@ async function attempt(
   return [...again, ...(await Promise.all(calls)).flat()];
 }
 
+/** What needs no owner to be refused: there would be none to ask until the deadline. */
+function refusalOf(
+  { router }: AcknowledgeDeps,
+  topic: string,
+  { index, partition }: { readonly index: number; readonly partition: number | undefined },
+): HermesError | undefined {
+  const field = `entries[${index}].receipt`;
+  if (partition === undefined) {
+    return invalidField(field, 'a receipt');
+  }
+  const count = router.partitionsOf(topic);
+  return count !== undefined && partition >= count
+    ? new HermesError('NOT_ALLOWED', `${field}: no receipt of ${topic}, which has ${count} partitions`)
+    : undefined;
+}
+
+/** One call to one owner; gives the entries that need another. */
 async function settleAt(
   { channels, router, environment }: AcknowledgeDeps,
   progress: Progress,
@@ -118,32 +138,30 @@ async function settleAt(
   const { request } = progress;
   const entries = indices.flatMap((index) => request.entries[index] ?? []);
   const deadlineAtMs = Math.min(limits.deadlineAtMs, environment.clock.monotonicMs() + ATTEMPT_MS);
+  const repeat = (index: number, error: HermesError): void => {
+    progress.lastErrors[index] = error;
+    progress.lastError = error;
+    router.learn(request.topic, partitionOfEntry(request.entries[index]), error);
+  };
   try {
-    const { results } = await channels.unary(
-      endpoint,
-      ACKNOWLEDGE,
-      { ...request, entries },
-      { ...limits, deadlineAtMs },
-    );
+    const whole = { ...request, entries };
+    const { results } = await channels.unary(endpoint, ACKNOWLEDGE, whole, { ...limits, deadlineAtMs });
     return indices.filter((index, at) => {
-      const result = results[at] ?? { error: undefined };
-      const error = result.error === undefined ? undefined : statusToError(result.error);
+      const error = errorOf(results[at]);
       if (error !== undefined && mayRepeat(error)) {
-        progress.lastErrors[index] = error;
-        router.learn(request.topic, partitionOfEntry(entries[at]), error);
+        repeat(index, error);
         return true;
       }
-      progress.results[index] = result;
+      progress.results[index] = { error: results[at]?.error };
       progress.anySettled = true;
       return false;
     });
   } catch (thrown) {
     const error = thrown as HermesError;
     if (limits.signal?.aborted !== true && mayRepeat(error)) {
-      for (const index of indices) {
-        progress.lastErrors[index] = error;
-        router.learn(request.topic, partitionOfEntry(request.entries[index]), error);
-      }
+      indices.forEach((index) => {
+        repeat(index, error);
+      });
       return [...indices];
     }
     progress.callError ??= error;
@@ -154,8 +172,11 @@ async function settleAt(
   }
 }
 
-function mayRepeat(error: HermesError): boolean {
-  return error.code !== 'BUG' && failureOf(error) !== 'final';
+function errorOf(result: AckResult | undefined): HermesError | undefined {
+  if (result === undefined) {
+    return new HermesError('OUTCOME_UNKNOWN', 'the server told no outcome');
+  }
+  return result.error && statusToError(result.error);
 }
 
 function partitionOfEntry(entry: RawAckEntry | undefined): number | undefined {

@@ -2,7 +2,7 @@ import { type HermesError } from '@hermes/contracts';
 import { Backoff, sleep } from '@hermes/runtime';
 import { type Channels, type Method } from './channels.js';
 import { type CallLimits, type Environment } from './environment.js';
-import { failureOf, partitionMoving, retryDelayMs } from './failure.js';
+import { mayRepeat, partitionMoving, retryDelayMs } from './failure.js';
 import { type Router } from './router.js';
 
 const RETRY_BACKOFF = { initialMs: 20, maxMs: 1_000 };
@@ -16,11 +16,6 @@ export interface RoutingDeps {
   readonly router: Router;
   readonly channels: Channels;
   readonly environment: Environment;
-}
-
-/** Gives a failure back to the loop that routes: false if it is final. */
-function mayRepeat(error: HermesError): boolean {
-  return error.code !== 'BUG' && failureOf(error) !== 'final';
 }
 
 /**

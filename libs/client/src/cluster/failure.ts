@@ -60,6 +60,14 @@ export function failureOf(error: HermesError): Failure {
   return wasNeverSent(error) ? 'later' : (FAILURES[error.code] ?? 'final');
 }
 
+/** Codes that would come again, whatever they say about what was done. */
+const LASTING: ReadonlySet<Reason> = new Set<Reason>(['BUG', 'RECORD_CORRUPT']);
+
+/** True if a call that may be done twice may succeed when it is made again. */
+export function mayRepeat(error: HermesError): boolean {
+  return !LASTING.has(error.code) && failureOf(error) !== 'final';
+}
+
 /** How long to wait after `error`: what the server asked for, if it did, spread by a backoff of our own. */
 export function retryDelayMs(backoff: Backoff, error: HermesError | undefined): number {
   return (error?.retryAfterMs ?? 0) + backoff.nextDelayMs();

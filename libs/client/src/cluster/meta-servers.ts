@@ -3,7 +3,7 @@ import { HermesError } from '@hermes/contracts';
 import { Backoff, sleep } from '@hermes/runtime';
 import { type Channels, type Method } from './channels.js';
 import { type CallLimits, type Environment } from './environment.js';
-import { failureOf } from './failure.js';
+import { failureOf, retryDelayMs } from './failure.js';
 
 /** An election takes up to 6.5 s; callers with time left wait for it in short steps. */
 const ROUND_BACKOFF = { initialMs: 100, maxMs: 1_000 };
@@ -48,8 +48,7 @@ export class MetaServers {
     const { clock, timers, random } = this.#environment;
     const backoff = new Backoff(ROUND_BACKOFF, random);
     let last: HermesError;
-    const attempts = this.#endpoints.length + REDIRECTS_MAX;
-    for (let attempt = 1; ; attempt += 1) {
+    for (let hops = 1; ; hops += 1) {
       try {
         return await this.#channels.unary(this.#current, method, request, limits);
       } catch (error) {
@@ -62,8 +61,10 @@ export class MetaServers {
       if (leftMs <= 0) {
         break;
       }
-      if (attempt % attempts === 0) {
-        await sleep(timers, Math.min(backoff.nextDelayMs(), leftMs), limits.signal);
+      const others = this.#endpoints.length - 1;
+      if (hops > others + (last.code === 'NOT_LEADER' ? REDIRECTS_MAX : 0)) {
+        await sleep(timers, Math.min(retryDelayMs(backoff, last), leftMs), limits.signal);
+        hops = 0;
       }
     }
     throw new HermesError('NO_LEADER', 'no meta-server could be reached in time', { cause: last });

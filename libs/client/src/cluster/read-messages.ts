@@ -8,13 +8,15 @@ import {
 } from '@hermes/contracts';
 import { atOwner, type RoutingDeps } from './call-owner.js';
 import { type CallLimits } from './environment.js';
+import { mayRepeat } from './failure.js';
+import { merge } from './merge.js';
 import { READ_MESSAGES } from './methods.js';
 
 /** A read that an owner cut short finds the next one within this. */
 const RECONNECT_MS = 10_000;
 
 /**
- * Reads one partition at its owner. If the owner changes, it goes on behind the last message that came, which lanes
+ * Reads one partition at its owner. If that changes or breaks off, it goes on behind the last message that came, which lanes
  * make exact only where a partition has one; a lane of its own position is what the contract's `offset` is for.
  */
 export async function* readPartition(
@@ -44,7 +46,7 @@ export async function* readPartition(
       return;
     } catch (thrown) {
       const error = fromServiceError(thrown);
-      if (error.code !== 'NOT_OWNER' && error.code !== 'DRAINING' && error.code !== 'PARTITION_MOVING') {
+      if (limits.signal?.aborted === true || !mayRepeat(error)) {
         throw error;
       }
     } finally {
@@ -83,30 +85,17 @@ export async function* readTogether(
   const stop = new AbortController();
   const signal = limits.signal === undefined ? stop.signal : AbortSignal.any([limits.signal, stop.signal]);
   const readers = partitions.map((partition) => readPartition(deps, request, partition, { ...limits, signal }));
-  const next = new Map(readers.map((reader) => [reader, advance(reader)]));
   let left = request.limit > 0 ? request.limit : Infinity;
   try {
-    while (next.size > 0 && left > 0) {
-      const { reader, result } = await Promise.race(next.values());
-      if (result.done === true) {
-        next.delete(reader);
-        continue;
-      }
-      next.set(reader, advance(reader));
-      const messages = result.value.messages.slice(0, left);
+    for await (const response of merge(readers)) {
+      const messages = response.messages.slice(0, left);
       left -= messages.length;
       yield { messages };
+      if (left <= 0) {
+        return;
+      }
     }
   } finally {
     stop.abort();
-    for (const pending of next.values()) {
-      pending.catch(() => undefined);
-    }
   }
-}
-
-type Reader = AsyncGenerator<RawReadMessagesResponse>;
-
-async function advance(reader: Reader): Promise<{ reader: Reader; result: IteratorResult<RawReadMessagesResponse> }> {
-  return { reader, result: await reader.next() };
 }

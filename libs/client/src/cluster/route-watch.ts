@@ -1,7 +1,13 @@
 import { type ClientReadableStream } from '@grpc/grpc-js';
-import { CoordinationServiceService, fromServiceError, type WatchRoutesResponse } from '@hermes/contracts';
+import {
+  CoordinationServiceService,
+  fromServiceError,
+  type HermesError,
+  type WatchRoutesResponse,
+} from '@hermes/contracts';
 import { Backoff, type CancelTimer, createDeferred, type Deferred } from '@hermes/runtime';
 import { type Environment } from './environment.js';
+import { retryDelayMs } from './failure.js';
 import { type MetaServers } from './meta-servers.js';
 import { type RouteTable } from './route-table.js';
 
@@ -52,6 +58,7 @@ export class RouteWatch {
   #open(): void {
     const stream = this.#servers.serverStream(CoordinationServiceService.watchRoutes, { topics: [] });
     this.#stream = stream;
+    let refusal: HermesError | undefined;
     stream.on('data', (update: WatchRoutesResponse) => {
       this.#backoff.reset();
       this.#table.apply(update);
@@ -61,13 +68,14 @@ export class RouteWatch {
       }
     });
     stream.on('error', (error) => {
-      this.#servers.refused(fromServiceError(error));
+      refusal = fromServiceError(error);
+      this.#servers.refused(refusal);
     });
     stream.on('status', () => {
       this.#fresh = false;
       this.#stream = undefined;
       if (!this.#stopped) {
-        this.#cancelRetry = this.#environment.timers.after(this.#backoff.nextDelayMs(), () => {
+        this.#cancelRetry = this.#environment.timers.after(retryDelayMs(this.#backoff, refusal), () => {
           this.#open();
         });
       }
