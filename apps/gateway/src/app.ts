@@ -39,6 +39,7 @@ export class Gateway implements Service {
   readonly #subscribers: Subscribers;
   readonly #server: GrpcServer;
   readonly #lifecycle: Lifecycle;
+  readonly #drain = new AbortController();
   #ops: OpsServer | undefined;
   #eventLoop: { stop(): void } | undefined;
   #port = 0;
@@ -53,7 +54,8 @@ export class Gateway implements Service {
     this.#cluster = new Cluster({ metaServers: config.metaServers, identity, environment });
     this.#subscribers = new Subscribers(this.#cluster, environment);
     this.#server = createGrpcServer({ logger: this.#logger, metrics: this.#metrics, reflection: config.reflection });
-    this.#server.add(RawMessagingService, messagingService({ cluster: this.#cluster, environment }, this.#subscribers));
+    const messaging = messagingService({ cluster: this.#cluster, environment }, this.#subscribers, this.#drain.signal);
+    this.#server.add(RawMessagingService, messaging);
     this.#server.add(RawPartitionService, partitionService(this.#cluster, environment));
     this.#server.add(bytesAdminService, adminService(this.#cluster, environment));
     this.#registerMetrics();
@@ -83,7 +85,7 @@ export class Gateway implements Service {
     return this.#lifecycle.start();
   }
 
-  /** Ends subscriptions with DRAINING, lets running calls finish until the deadline, and closes. */
+  /** Ends streams with DRAINING, lets running calls finish until the deadline, and closes. */
   stop(options?: StopOptions): Promise<void> {
     return this.#lifecycle.stop(options);
   }
@@ -112,6 +114,7 @@ export class Gateway implements Service {
   async #stop({ deadlineMs }: StopOptions): Promise<void> {
     this.#setReady(false);
     this.#subscribers.drain();
+    this.#drain.abort();
     await this.#server.stop(deadlineMs);
     this.#cluster.close();
     this.#eventLoop?.stop();

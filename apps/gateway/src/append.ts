@@ -3,8 +3,8 @@ import {
   type Chain,
   type Cluster,
   type Environment,
-  PendingMessage,
   type PublishOutcome,
+  type PublishQueue,
 } from '@hermes/client/cluster';
 import {
   Durability,
@@ -18,6 +18,7 @@ import {
   scanMessage,
   toStatus,
 } from '@hermes/contracts';
+import { Outcomes } from './outcomes.js';
 import { validatePublish } from './validate.js';
 
 /** The gateway knows no topic's own limits: it checks the contract's, the owner the rest. */
@@ -45,73 +46,59 @@ export interface Append {
 
 /**
  * Queues the messages of one request for their partitions' owners; resolves once all are queued. Throws, with
- * nothing queued, what is wrong with the request as a whole.
+ * nothing queued, what is wrong with the request as a whole. When the caller leaves, what was not sent is given up.
  */
 export async function append(deps: AppendDeps, request: RawPublishRequest, options: AppendOptions): Promise<Append> {
   validatePublish(request);
   const { topic } = request;
-  const count = deps.cluster.router.partitionsOf(topic) ?? (await deps.cluster.partitionsOf(topic, options.limits));
+  const { publisher, router } = deps.cluster;
+  const count = router.partitionsOf(topic) ?? (await deps.cluster.partitionsOf(topic, options.limits));
   if (request.partition !== undefined && request.partition >= count) {
     throw invalidField('partition', `0 to ${count - 1}`);
   }
-  const collector = new Collector(request.messages.length);
+  const outcomes = new Outcomes(request.messages.length, options.limits.signal);
   for (const [index, message] of request.messages.entries()) {
     const scanned = scanMessage(message, MESSAGE_LIMITS);
     if (scanned.kind !== 'ok') {
-      collector.set(index, messageError(scanned, index));
+      outcomes.settle(index, messageError(scanned, index));
       continue;
     }
-    const { publisher } = deps.cluster;
     const partition = request.partition ?? scanned.partition(count) ?? publisher.nextPartition(topic, count);
-    await enqueue(
-      deps,
-      {
-        topic,
-        partition,
-        message,
-        settle: (outcome) => {
-          collector.set(index, outcome);
-        },
-      },
-      options,
-    );
-  }
-  return { outcomes: collector.all };
-}
-
-interface Item {
-  readonly topic: string;
-  readonly partition: number;
-  readonly message: Uint8Array;
-  readonly settle: (outcome: PublishOutcome) => void;
-}
-
-async function enqueue(
-  { cluster, environment }: AppendDeps,
-  item: Item,
-  { limits, wait, chain }: AppendOptions,
-): Promise<void> {
-  const queue = cluster.publisher.queue(item.topic, item.partition);
-  const bytes = item.message.length;
-  if (!queue.budget.tryTake(bytes)) {
-    try {
-      if (!wait) {
-        throw new HermesError('BACKPRESSURE', `${item.topic}/${item.partition}: too much waits for its owner`);
+    const queue = publisher.queue(topic, partition);
+    if (!queue.budget.tryTake(message.length)) {
+      const refusal = await roomFor(queue, message.length, deps, options);
+      if (refusal !== undefined) {
+        outcomes.settle(index, refusal);
+        continue;
       }
-      await queue.budget.take(bytes, limits, environment);
-    } catch (error) {
-      if (chain !== undefined) {
-        chain.failed ??= error as HermesError;
-      }
-      item.settle(error as HermesError);
-      return;
+    }
+    const pending = outcomes.expect(index, message, queue, options);
+    if (pending.state === 'waiting') {
+      queue.push(pending);
     }
   }
-  const settle = (outcome: PublishOutcome): void => {
-    queue.budget.give(bytes);
-    item.settle(outcome);
-  };
-  queue.push(new PendingMessage(item.message, limits.deadlineAtMs, settle, chain));
+  return { outcomes: outcomes.all };
+}
+
+/** Waits for room, if it may; gives why there is none. */
+async function roomFor(
+  queue: PublishQueue,
+  bytes: number,
+  { environment }: AppendDeps,
+  { limits, wait, chain }: AppendOptions,
+): Promise<HermesError | undefined> {
+  if (!wait) {
+    return new HermesError('BACKPRESSURE', 'too much waits for the owner of the partition');
+  }
+  try {
+    await queue.budget.take(bytes, limits, environment);
+    return undefined;
+  } catch (error) {
+    if (chain !== undefined) {
+      chain.failed ??= error as HermesError;
+    }
+    return error as HermesError;
+  }
 }
 
 /** The response that tells the outcomes. */
@@ -130,28 +117,4 @@ function resultOf(outcome: PublishOutcome): PublishResult {
       ? ({ $case: 'messageId', value: messageId ?? '' } as const)
       : ({ $case: 'scheduleId', value: scheduleId } as const);
   return { outcome: id, durability, duplicate };
-}
-
-/** Gathers outcomes by index. */
-class Collector {
-  readonly all: Promise<readonly PublishOutcome[]>;
-  readonly #outcomes: PublishOutcome[];
-  #missing: number;
-  #resolve!: (outcomes: readonly PublishOutcome[]) => void;
-
-  constructor(count: number) {
-    this.#outcomes = new Array<PublishOutcome>(count);
-    this.#missing = count;
-    this.all = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
-  }
-
-  set(index: number, outcome: PublishOutcome): void {
-    this.#outcomes[index] = outcome;
-    this.#missing -= 1;
-    if (this.#missing === 0) {
-      this.#resolve(this.#outcomes);
-    }
-  }
 }

@@ -7,11 +7,15 @@ import { PublishStream } from './publish-stream.js';
 import { type Subscribers } from './subscribers.js';
 import { validateAcknowledge } from './validate.js';
 
-/** MessagingService for the whole cluster: everything goes on to the partitions' owners. */
-export function messagingService(deps: AppendDeps, subscribers: Subscribers): Handlers<typeof RawMessagingService> {
+/** MessagingService for the whole cluster: everything goes on to the partitions' owners. `drain` ends its streams. */
+export function messagingService(
+  deps: AppendDeps,
+  subscribers: Subscribers,
+  drain: AbortSignal,
+): Handlers<typeof RawMessagingService> {
   return {
     publish: (request, call) => publish(deps, request, call),
-    publishStream: (stream) => new PublishStream(deps, stream).run(),
+    publishStream: (stream) => new PublishStream(deps, stream).run(drain),
     cancelSchedule: notImplementedHandler('CancelSchedule'),
     subscribe: (request, stream) => subscribers.serve(request, stream),
     pull: notImplementedHandler('Pull'),

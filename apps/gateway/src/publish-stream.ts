@@ -1,9 +1,9 @@
 import { type Chain } from '@hermes/client/cluster';
-import { HermesError, LIMITS, type PublishStreamResponse, type RawPublishRequest } from '@hermes/contracts';
+import { HermesError, type PublishStreamResponse, type RawPublishRequest } from '@hermes/contracts';
 import { type BidiStream } from '@hermes/kit';
 import { createDeferred, type Deferred } from '@hermes/runtime';
 import { append, type Append, type AppendDeps, responseOf } from './append.js';
-import { limitsOf } from './call-limits.js';
+import { stepLimitsOf } from './call-limits.js';
 
 /** Requests that are read and not answered; beyond, nothing is read: HTTP/2 holds the caller back. */
 const PIPELINE_REQUESTS_MAX = 64;
@@ -25,6 +25,7 @@ export class PublishStream {
   readonly #pending: Pending[] = [];
   #pendingBytes = 0;
   #readEnded = false;
+  #draining = false;
   #arrived: Deferred<void> | undefined;
   #answered: Deferred<void> | undefined;
 
@@ -33,23 +34,42 @@ export class PublishStream {
     this.#stream = stream;
   }
 
-  /** Ends when the caller has ended its half and every answer is written; throws what ends the stream. */
-  async run(): Promise<void> {
+  /**
+   * Ends when the caller has ended its half and every answer is written; throws what ends the stream. Once `drain` is
+   * aborted, what was read is answered and the stream ends DRAINING.
+   */
+  async run(drain: AbortSignal): Promise<void> {
     const reading = this.#read().finally(() => {
-      this.#readEnded = true;
-      this.#arrived?.resolve();
+      this.#endReading();
     });
     // The writer's failure is the stream's; what the reader says afterwards is a consequence of it.
     reading.catch(() => undefined);
-    await this.#write();
+    const onDrain = (): void => {
+      this.#draining = true;
+      this.#endReading();
+    };
+    drain.addEventListener('abort', onDrain, { once: true });
+    try {
+      await this.#write();
+    } finally {
+      drain.removeEventListener('abort', onDrain);
+    }
+    if (this.#draining) {
+      throw new HermesError('DRAINING', 'the gateway is stopping');
+    }
     await reading;
+  }
+
+  #endReading(): void {
+    this.#readEnded = true;
+    this.#arrived?.resolve();
   }
 
   async #read(): Promise<void> {
     for await (const request of this.#stream) {
       const bytes = request.messages.reduce((sum, message) => sum + message.length, 0);
       await this.#room(bytes);
-      if (this.#chain.failed !== undefined) {
+      if (this.#chain.failed !== undefined || this.#draining) {
         return;
       }
       const appended = await this.#append(request);
@@ -63,7 +83,7 @@ export class PublishStream {
   }
 
   async #append(request: RawPublishRequest): Promise<Append | HermesError> {
-    const limits = limitsOf(this.#stream, this.#deps.environment, LIMITS.serverDeadlineMs);
+    const limits = stepLimitsOf(this.#stream, this.#deps.environment);
     try {
       return await append(this.#deps, request, { limits, wait: true, chain: this.#chain });
     } catch (error) {

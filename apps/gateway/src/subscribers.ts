@@ -1,4 +1,4 @@
-import { type Cluster, type Environment } from '@hermes/client/cluster';
+import { type Cluster, type Environment, type Subscription } from '@hermes/client/cluster';
 import {
   HermesError,
   LIMITS,
@@ -10,7 +10,7 @@ import {
 } from '@hermes/contracts';
 import { type ResponseStream } from '@hermes/kit';
 import { type CancelTimer } from '@hermes/runtime';
-import { limitsOf } from './call-limits.js';
+import { stepLimitsOf } from './call-limits.js';
 import { Subscriber } from './subscriber.js';
 import { ackDeadlineMsOf, validateSubscribe } from './validate.js';
 
@@ -36,46 +36,56 @@ export class Subscribers {
   /** Serves one Subscribe call. */
   async serve(request: SubscribeRequest, stream: ResponseStream<RawSubscribeResponse>): Promise<void> {
     validateSubscribe(request);
-    if (this.#draining) {
-      throw new HermesError('DRAINING', 'the gateway is stopping');
+    this.#refuseWhileDraining();
+    const limits = stepLimitsOf(stream, this.#environment, LIMITS.clientDeadlineMs);
+    await this.#cluster.partitionsOf(request.topic, limits);
+    this.#refuseWhileDraining();
+    if (stream.signal.aborted) {
+      return; // Nobody is there any more, and whoever has the name keeps it.
     }
-    const { topic, group, consumer, maxInFlightMessages, maxInFlightBytes, ackDeadline } = request;
-    await this.#cluster.partitionsOf(topic, limitsOf(stream, this.#environment, LIMITS.clientDeadlineMs));
     const name = nameOf(request);
     const subscriber = new Subscriber(stream, this.#environment);
-    this.#open.get(name)?.end(new HermesError('FENCED', `another consumer took the name ${consumer}`));
+    this.#open.get(name)?.end(new HermesError('FENCED', `another consumer took the name ${request.consumer}`));
     this.#open.set(name, subscriber);
     this.#lookSoon();
-    const ackDeadlineMs = ackDeadlineMsOf(ackDeadline);
-    const subscription = this.#cluster.subscribe(
-      {
-        topic,
-        group,
-        consumer,
-        maxInFlightMessages: maxInFlightMessages ?? LIMITS.inFlightMessages.default,
-        maxInFlightBytes: maxInFlightBytes ?? LIMITS.inFlightBytes.default,
-        ...(ackDeadlineMs === undefined ? {} : { ackDeadlineMs }),
-      },
-      {
-        accepted: (terms) => {
-          subscriber.accepted(terms);
-        },
-        deliveries: (deliveries) => {
-          subscriber.deliveries(deliveries);
-        },
-        lost: () => undefined, // They come again, marked as redelivered.
-        ended: (error) => {
-          subscriber.end(error);
-        },
-      },
-    );
     try {
-      await subscriber.run(subscription);
+      await subscriber.run(this.#subscribe(request, subscriber));
     } finally {
       if (this.#open.get(name) === subscriber) {
         this.#open.delete(name);
       }
     }
+  }
+
+  #refuseWhileDraining(): void {
+    if (this.#draining) {
+      throw new HermesError('DRAINING', 'the gateway is stopping');
+    }
+  }
+
+  #subscribe(request: SubscribeRequest, subscriber: Subscriber): Subscription {
+    const { topic, group, consumer, maxInFlightMessages, maxInFlightBytes } = request;
+    const ackDeadlineMs = ackDeadlineMsOf(request.ackDeadline);
+    const terms = {
+      topic,
+      group,
+      consumer,
+      maxInFlightMessages: maxInFlightMessages ?? LIMITS.inFlightMessages.default,
+      maxInFlightBytes: maxInFlightBytes ?? LIMITS.inFlightBytes.default,
+      ...(ackDeadlineMs === undefined ? {} : { ackDeadlineMs }),
+    };
+    return this.#cluster.subscribe(terms, {
+      accepted: (accepted) => {
+        subscriber.accepted(accepted);
+      },
+      deliveries: (deliveries) => {
+        subscriber.deliveries(deliveries);
+      },
+      lost: () => undefined, // They come again, marked as redelivered.
+      ended: (error) => {
+        subscriber.end(error);
+      },
+    });
   }
 
   /** Takes note of what was settled, so that a partition which is to be given back is known to be free. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { status } from '@grpc/grpc-js';
 import { HermesError, partitionForKey } from '@hermes/contracts';
 import { type CallLimits, type Environment } from './cluster/environment.js';
@@ -171,6 +172,8 @@ function cancelWith(signal: AbortSignal, message: PendingMessage): () => void {
   const onAbort = (): void => {
     cancel(signal, message);
   };
+  // One signal may stand for any number of publishes.
+  setMaxListeners(0, signal);
   signal.addEventListener('abort', onAbort, { once: true });
   return () => {
     signal.removeEventListener('abort', onAbort);

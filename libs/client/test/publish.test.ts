@@ -281,4 +281,18 @@ describe('publishing to brokers', () => {
     await producer.publish('x');
     expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(390);
   });
+
+  it('takes one signal for any number of publishes', async () => {
+    meta.route('orders', [brokers[0]!.endpoint]);
+    const warnings: string[] = [];
+    const onWarning = ({ name }: Error): number => warnings.push(name);
+    process.on('warning', onWarning);
+    const producer = await producerOf('orders');
+    const { signal } = new AbortController();
+    await Promise.all(Array.from({ length: 50 }, () => producer.publish('x', { signal })));
+    await new Promise(setImmediate);
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
+    expect(brokers[0]!.stored).toHaveLength(50);
+  });
 });

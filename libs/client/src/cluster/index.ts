@@ -6,5 +6,6 @@ export { GatewayLink } from './gateway-link.js';
 export { type Link } from './link.js';
 export { type PartitionCalls } from './partition-calls.js';
 export { type Chain, PendingMessage, type Published, type PublishOutcome } from './pending-message.js';
+export { type PublishQueue } from './publish-queue.js';
 export { type Route, RouteTable } from './route-table.js';
 export { type Subscription, type SubscriptionEvents, type SubscriptionRequest } from './subscription.js';

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type ClientReadableStream } from '@grpc/grpc-js';
 import {
   fromServiceError,
@@ -84,6 +85,7 @@ export async function* readTogether(
 ): AsyncGenerator<RawReadMessagesResponse> {
   const stop = new AbortController();
   const signal = limits.signal === undefined ? stop.signal : AbortSignal.any([limits.signal, stop.signal]);
+  setMaxListeners(0, signal); // Each partition listens.
   const readers = partitions.map((partition) => readPartition(deps, request, partition, { ...limits, signal }));
   let left = request.limit > 0 ? request.limit : Infinity;
   try {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Metadata } from '@grpc/grpc-js';
 import { type Clock } from '@hermes/runtime';
 import { type Call } from './handlers.js';
@@ -56,6 +57,8 @@ export class EdgeCall implements Call {
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = new AbortController();
+      // A call makes as many calls of its own as it needs, and each listens.
+      setMaxListeners(0, this.#abort.signal);
       if (this.#ended !== undefined) {
         this.#abort.abort(this.#ended);
       }
