@@ -1,4 +1,4 @@
-import { type Client, credentials, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import {
   AdminServiceClient,
   AdminServiceService,
@@ -90,4 +90,24 @@ export async function failure(outcome: Promise<unknown>): Promise<ServiceError> 
     return error as ServiceError;
   }
   throw new Error('the call succeeded');
+}
+
+/** A handler's work that ends only with its call. */
+export function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => {
+      reject(signal.reason as Error);
+    });
+  });
+}
+
+/** A unary call of any bytes to any path. */
+export function rawUnary(port: number, path: string, bytes: Buffer): Promise<Buffer> {
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  const identity = (value: Buffer): Buffer => value;
+  return unary<Buffer>((done) => client.makeUnaryRequest(path, identity, identity, bytes, done as never)).finally(
+    () => {
+      client.close();
+    },
+  );
 }
