@@ -1,5 +1,7 @@
 // Makes a fresh clone runnable, then runs it: installs what the lockfile names when something is missing or
 // stale, builds what changed, and hands over. Uses nothing but Node, since it runs before anything is there.
+// `npm start` is `exec node …`: a shell in between would turn a Ctrl-C into an end by signal, and a SIGTERM into an
+// orphan that still holds its data directory.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

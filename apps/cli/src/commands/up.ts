@@ -128,7 +128,7 @@ async function introduce(
   const { opsPorts } = running;
   const metrics = `http://${running.gateway.replace(/:\d+$/, '')}`;
   const lines = [
-    'Hermes is up; Ctrl-C stops it.',
+    `Hermes is up after ${(performance.now() / 1_000).toFixed(1)} s; Ctrl-C stops it.`,
     '',
     ...facts([
       ['gateway', `${running.gateway}   clients connect here`],
