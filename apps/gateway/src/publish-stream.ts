@@ -1,9 +1,9 @@
 import { type Chain } from '@hermes/client/cluster';
-import { HermesError, type PublishStreamResponse, type RawPublishRequest } from '@hermes/contracts';
+import { HermesError, LIMITS, type PublishStreamResponse, type RawPublishRequest } from '@hermes/contracts';
 import { type BidiStream } from '@hermes/kit';
 import { createDeferred, type Deferred } from '@hermes/runtime';
 import { append, type Append, type AppendDeps, responseOf } from './append.js';
-import { stepLimitsOf } from './call-limits.js';
+import { limitsOf } from './call-limits.js';
 
 /** Requests that are read and not answered; beyond, nothing is read: HTTP/2 holds the caller back. */
 const PIPELINE_REQUESTS_MAX = 64;
@@ -24,6 +24,8 @@ export class PublishStream {
   readonly #chain: Chain = {};
   readonly #pending: Pending[] = [];
   #pendingBytes = 0;
+  /** A request is being queued: it may be stored, so it must be answered. */
+  #queueing = false;
   #readEnded = false;
   #draining = false;
   #arrived: Deferred<void> | undefined;
@@ -35,18 +37,20 @@ export class PublishStream {
   }
 
   /**
-   * Ends when the caller has ended its half and every answer is written; throws what ends the stream. Once `drain` is
-   * aborted, what was read is answered and the stream ends DRAINING.
+   * Ends when the caller has ended its half and every answer is written; throws what ends the stream. Once `drain`
+   * aborts nothing more is read, what was read is answered, and the stream ends DRAINING.
    */
   async run(drain: AbortSignal): Promise<void> {
     const reading = this.#read().finally(() => {
-      this.#endReading();
+      this.#readEnded = true;
+      this.#arrived?.resolve();
     });
     // The writer's failure is the stream's; what the reader says afterwards is a consequence of it.
     reading.catch(() => undefined);
     const onDrain = (): void => {
       this.#draining = true;
-      this.#endReading();
+      this.#arrived?.resolve();
+      this.#answered?.resolve();
     };
     drain.addEventListener('abort', onDrain, { once: true });
     try {
@@ -60,11 +64,6 @@ export class PublishStream {
     await reading;
   }
 
-  #endReading(): void {
-    this.#readEnded = true;
-    this.#arrived?.resolve();
-  }
-
   async #read(): Promise<void> {
     for await (const request of this.#stream) {
       const bytes = request.messages.reduce((sum, message) => sum + message.length, 0);
@@ -72,7 +71,10 @@ export class PublishStream {
       if (this.#chain.failed !== undefined || this.#draining) {
         return;
       }
-      const appended = await this.#append(request);
+      this.#queueing = true;
+      const appended = await this.#append(request).finally(() => {
+        this.#queueing = false;
+      });
       this.#pending.push({ appended, bytes });
       this.#pendingBytes += bytes;
       this.#arrived?.resolve();
@@ -83,7 +85,7 @@ export class PublishStream {
   }
 
   async #append(request: RawPublishRequest): Promise<Append | HermesError> {
-    const limits = stepLimitsOf(this.#stream, this.#deps.environment);
+    const limits = limitsOf(this.#stream, this.#deps.environment, LIMITS.serverDeadlineMs);
     try {
       return await append(this.#deps, request, { limits, wait: true, chain: this.#chain });
     } catch (error) {
@@ -120,12 +122,14 @@ export class PublishStream {
 
   /** True once everything that was read is answered and nothing more will be read. */
   #isDone(): boolean {
-    return this.#pending.length === 0 && (this.#readEnded || this.#chain.failed !== undefined);
+    const mayEnd = this.#readEnded || this.#draining || this.#chain.failed !== undefined;
+    return mayEnd && !this.#queueing && this.#pending.length === 0;
   }
 
   async #room(bytes: number): Promise<void> {
     while (
       this.#pending.length > 0 &&
+      !this.#draining &&
       (this.#pending.length >= PIPELINE_REQUESTS_MAX || this.#pendingBytes + bytes > PIPELINE_BYTES_MAX)
     ) {
       this.#answered = createDeferred();

@@ -27,6 +27,8 @@ export class PublishStream {
   readonly #chain: AppendChain = { broken: false };
   #pending: Pending[] = [];
   #pendingBytes = 0;
+  /** A request is being queued: it may be stored, so it must be answered. */
+  #queueing = false;
   #readEnded = false;
   #draining = false;
   #arrived: Deferred<void> | undefined;
@@ -45,8 +47,8 @@ export class PublishStream {
     const reading = this.#read();
     const onDrain = (): void => {
       this.#draining = true;
-      this.#readEnded = true;
       this.#arrived?.resolve();
+      this.#answered?.resolve();
     };
     drain.addEventListener('abort', onDrain, { once: true });
     // The writer's failure is the stream's; what the reader says afterwards is a consequence of it.
@@ -72,7 +74,10 @@ export class PublishStream {
         if (this.#chain.broken || this.#draining) {
           return;
         }
-        const { answer } = await this.#begin(request);
+        this.#queueing = true;
+        const { answer } = await this.#begin(request).finally(() => {
+          this.#queueing = false;
+        });
         // Awaited by the writer, in order; until then a failure is nobody's.
         answer.catch(() => undefined);
         this.#pending.push({ answer, bytes });
@@ -89,7 +94,7 @@ export class PublishStream {
     for (;;) {
       const next = this.#pending.shift();
       if (next === undefined) {
-        if (this.#readEnded) {
+        if ((this.#readEnded || this.#draining) && !this.#queueing) {
           return;
         }
         this.#arrived = createDeferred();
@@ -115,7 +120,7 @@ export class PublishStream {
   async #room(bytes: number): Promise<void> {
     while (
       this.#pending.length > 0 &&
-      !this.#chain.broken &&
+      !(this.#chain.broken || this.#draining) &&
       (this.#pending.length >= PIPELINE_REQUESTS_MAX || this.#pendingBytes + bytes > PIPELINE_BYTES_MAX)
     ) {
       this.#answered = createDeferred();

@@ -27,6 +27,7 @@ export function outcomeOfUnanswered(
       return outcomeUnknown(error);
     case 'later':
     case 'elsewhere':
-      return isOneLane || wasNeverSent(error) ? undefined : outcomeUnknown(error);
+      // A server that drains has answered all that it read.
+      return isOneLane || error.code === 'DRAINING' || wasNeverSent(error) ? undefined : outcomeUnknown(error);
   }
 }
