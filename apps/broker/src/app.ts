@@ -78,8 +78,8 @@ const APPEND_BYTES_MAX = 64 * 1024 * 1024;
 /** Part of a stop's deadline that partitions may take to flush; the rest is for closing. */
 const FLUSH_SHARE = 0.8;
 
-/** How long calls that were just answered may take to leave. */
-const LAST_ANSWERS_MS = 1_000;
+/** How long calls that were just answered may take to leave: a busy caller must not lose what it was told. */
+const LAST_ANSWERS_MS = 5_000;
 
 /** All parts of one broker, wired once. */
 interface Parts {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { env } from 'node:process';
 
 import { eventually, freePort, temporaryDirectory } from '@hermes/testing';
 
@@ -23,7 +24,7 @@ async function npmStart(dataDir: string): Promise<Started> {
     cwd: ROOT,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...Object.fromEntries(ports) },
+    env: { ...env, ...(Object.fromEntries(ports) as Record<string, string>) },
   });
   running.push(npm);
   let output = '';

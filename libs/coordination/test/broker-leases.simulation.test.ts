@@ -1,6 +1,10 @@
+import { join } from 'node:path';
+
 import { findFailure, runSeeds, type SeededRandom, type Simulation } from '@hermes/testing';
+import { loadWithBug, type PlantedBug } from '@hermes/testing/planted-bug';
 
 import { BrokerLeases, type HeldPartition, LeaseHolder, type LeaseChange, type ReceivedGrant } from '../src/index.js';
+import type * as library from '../src/index.js';
 import { TTL_MS } from './broker-meta.js';
 import { type BrokerBugs, BrokerWorld } from './broker-world.js';
 import { type SimulatedBroker } from './simulated-broker.js';
@@ -176,6 +180,45 @@ class IgnoresObserved extends BrokerLeases {
   }
 }
 
+const SOURCES = join(__dirname, '..', 'src', 'index.ts');
+
+/** Lines of the library itself, changed as a careless hand might. */
+const PLANTED_LINES: readonly (readonly [string, PlantedBug, RegExp])[] = [
+  [
+    'an epoch that does not grow at a new grant',
+    { file: 'partition-table.ts', code: 'partition.epoch += 1;', instead: '' },
+    /epoch|two owners/,
+  ],
+  [
+    'a lease given up before its holder does',
+    { file: 'broker-leases.ts', code: 'nowMs + this.#ttlMs + this.#marginMs', instead: 'nowMs + this.#ttlMs / 2' },
+    /two owners/,
+  ],
+  [
+    'a holder that believes in a longer lease',
+    { file: 'lease-term.ts', code: 'sentAtMs + ttlMs', instead: 'sentAtMs + 2 * ttlMs' },
+    /two owners/,
+  ],
+  [
+    'a grant that crossed a release brings the partition back',
+    {
+      file: 'held-assignments.ts',
+      code: 'one.epoch > (this.#released.get(keyOf(one)) ?? -1)',
+      instead: 'one.epoch > -1',
+    },
+    /two owners|passes at epoch|not served/,
+  ],
+  [
+    'a process that comes back keeps what it does not name',
+    {
+      file: 'broker-leases.ts',
+      code: 'if (!kept.has(partition)) {',
+      instead: 'if (kept.has(partition) && kept.size < 0) {',
+    },
+    /not served/,
+  ],
+];
+
 describe('broker leases under faults', () => {
   it('never have two owners, never reuse an epoch, and serve every partition once healed', () => {
     const report = runSeeds({ seeds: 600, scenario: scenario() });
@@ -257,6 +300,12 @@ describe('broker leases under faults', () => {
 
     it('an epoch not raised above the observed one', () => {
       expect(found({ createLeases: (options) => new IgnoresObserved(options) }, restoresBackup)).toMatch(/not served/);
+    });
+
+    it.each(PLANTED_LINES)('in a line of the library: %s', (_, bug, reason) => {
+      const code = loadWithBug(SOURCES, bug) as typeof library;
+      const createLeases: BrokerBugs['createLeases'] = (options) => new code.BrokerLeases(options);
+      expect(found({ createLeases, createHolder: () => new code.LeaseHolder() })).toMatch(reason);
     });
   });
 });

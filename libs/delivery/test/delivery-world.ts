@@ -11,12 +11,18 @@ import {
   SETTLE,
   type SettleRequest,
 } from '../src/index.js';
+import type * as library from '../src/index.js';
 import { check } from './check.js';
 import { COMMIT_MS_MAX, type Delivery, DeliveryJudge, POLICY, STORE_AHEAD_MS } from './delivery-judge.js';
 import { StoredGroup } from './stored-group.js';
 
-/** Wrong behaviour that a test plants between the dispatcher, its storage and its callers. */
+/** The library that a world plays: the real one, or one with a bug. */
+export type DeliveryCode = Pick<typeof library, 'Credit' | 'GroupDispatcher'>;
+
+/** Wrong behaviour that a test plants in the dispatcher, or between it, its storage and its callers. */
 export interface Bugs {
+  /** The library with a bug in its code. */
+  readonly code?: DeliveryCode;
   /** Changes what is written. */
   readonly changes?: (changes: readonly GroupChange[]) => readonly GroupChange[];
   /** Changes a receipt before it is judged. */
@@ -37,6 +43,8 @@ export interface Bugs {
 
 const LOG_RECORDS = 40;
 const ACK_DEADLINE_MS = 60;
+/** Far more than a pump has to do. */
+const PUMP_TURNS_MAX = 1_000;
 const LIMITS = { windowRecordsMax: 12, rangesMax: 4, retriesMax: 2_000 };
 
 /**
@@ -47,6 +55,7 @@ export class DeliveryWorld {
   readonly #simulation: Simulation;
   readonly #mode: DeliveryMode;
   readonly #bugs: Bugs;
+  readonly #code: DeliveryCode;
   readonly #random: SeededRandom;
   readonly #stored = new StoredGroup();
   readonly #judge: DeliveryJudge;
@@ -69,6 +78,7 @@ export class DeliveryWorld {
     this.#mode = mode;
     this.#judge = new DeliveryJudge(mode, this.#stored);
     this.#bugs = bugs;
+    this.#code = bugs.code ?? { Credit, GroupDispatcher };
     this.#random = simulation.random('world');
     this.#open();
   }
@@ -146,7 +156,7 @@ export class DeliveryWorld {
     this.#waiting = [];
     this.#judge.givenUp();
     const snapshot = this.#stored.snapshot();
-    this.#dispatcher = new GroupDispatcher({
+    this.#dispatcher = new this.#code.GroupDispatcher({
       mode: this.#bugs.mode ?? this.#mode,
       settings: { retry: POLICY, paused: false },
       snapshot: this.#bugs.load?.(snapshot) ?? snapshot,
@@ -162,7 +172,7 @@ export class DeliveryWorld {
     this.#subscriptionId += 1;
     this.#consumerEpoch += 1;
     const [id, consumerEpoch] = [this.#subscriptionId, this.#consumerEpoch];
-    const credit = new Credit(this.#random.integer(1, 8), 1_000);
+    const credit = new this.#code.Credit(this.#random.integer(1, 8), 1_000);
     const request = { id, consumer: `c${id}`, consumerEpoch, ackDeadlineMs: ACK_DEADLINE_MS, credit };
     const outcome = this.#dispatcher.subscribe(request);
     check(outcome.kind === 'accepted', 'the newest holder was refused');
@@ -224,7 +234,9 @@ export class DeliveryWorld {
   }
 
   #pump(): void {
+    let turns = 0;
     for (let moved = true; moved;) {
+      check(++turns < PUMP_TURNS_MAX, 'it never comes to rest');
       moved = this.#feed();
       for (const { subscriptionId, dispatches } of this.#dispatcher.dispatch(this.#now())) {
         moved = true;

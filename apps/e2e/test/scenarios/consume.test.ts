@@ -176,9 +176,9 @@ describe('consuming', () => {
 
   it('nothing that is published after CreateGroup has answered is skipped, under load', async () => {
     const topic = await topicWith({ partitions: 8 });
-    let loading = true;
+    const enough = new AbortController();
     const load = (async (): Promise<void> => {
-      for (let nth = 0; loading; nth += 1) {
+      for (let nth = 0; !enough.signal.aborted; nth += 1) {
         await publish(topic, texts(20, `load-${nth}`));
       }
     })();
@@ -193,7 +193,7 @@ describe('consuming', () => {
       }, DEADLINE);
       await worker.stop();
     }
-    loading = false;
+    enough.abort();
     await load;
   });
 });

@@ -1,4 +1,4 @@
-import { credentials } from '@grpc/grpc-js';
+import { credentials, type ServiceError } from '@grpc/grpc-js';
 import { connect, type Hermes, HermesError, Message, stringCodec } from '@hermes/client';
 import { fromServiceError, MessagingServiceClient, type PublishResponse, statusToError } from '@hermes/contracts';
 
@@ -53,7 +53,7 @@ function batch(topic: string, bodies: readonly string[]): Promise<string[][]> {
   const ends = bodies.map((): string[] => []);
   const request = { topic, messages: bodies.map((body) => Message.fromPartial({ body: Buffer.from(body) })) };
   return new Promise((resolve) => {
-    grpc.publish(request, (error: Parameters<typeof fromServiceError>[0] | null, response: PublishResponse) => {
+    grpc.publish(request, (error: ServiceError | null, response: PublishResponse) => {
       ends.forEach((ended, nth) => {
         const outcome = error === null ? response.results[nth]?.outcome : undefined;
         const refusal = outcome?.$case === 'error' ? statusToError(outcome.value).code : undefined;
