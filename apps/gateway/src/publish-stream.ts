@@ -1,9 +1,9 @@
 import { type Chain } from '@hermes/client/cluster';
-import { HermesError, LIMITS, type PublishStreamResponse, type RawPublishRequest } from '@hermes/contracts';
+import { HermesError, type PublishStreamResponse, type RawPublishRequest } from '@hermes/contracts';
 import { type BidiStream } from '@hermes/kit';
 import { createDeferred, type Deferred } from '@hermes/runtime';
 import { append, type Append, type AppendDeps, responseOf } from './append.js';
-import { limitsOf } from './call-limits.js';
+import { stepLimitsOf } from './call-limits.js';
 
 /** Requests that are read and not answered; beyond, nothing is read: HTTP/2 holds the caller back. */
 const PIPELINE_REQUESTS_MAX = 64;
@@ -85,7 +85,7 @@ export class PublishStream {
   }
 
   async #append(request: RawPublishRequest): Promise<Append | HermesError> {
-    const limits = limitsOf(this.#stream, this.#deps.environment, LIMITS.serverDeadlineMs);
+    const limits = stepLimitsOf(this.#stream, this.#deps.environment);
     try {
       return await append(this.#deps, request, { limits, wait: true, chain: this.#chain });
     } catch (error) {
