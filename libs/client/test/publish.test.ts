@@ -260,7 +260,7 @@ describe('publishing to brokers', () => {
 
   it('refuses what no frame can hold, and sends the rest', async () => {
     meta.route('orders', [brokers[0]!.endpoint]);
-    const producer = await producerOf('orders');
+    const producer = await producerOf('orders', 30_000);
     const attributes = { big: 'x'.repeat(11 * 1024 * 1024) };
     const outcomes = await Promise.all([
       ends(producer.publish('a')),

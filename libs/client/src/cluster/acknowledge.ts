@@ -69,9 +69,7 @@ export async function acknowledge(
     await sleep(timers, Math.min(retryDelayMs(backoff, progress.lastError), leftMs), limits.signal);
   }
   for (const index of pending) {
-    const error = progress.lastErrors[index] ?? partitionMoving(request.topic, undefined);
-    progress.callError ??= error;
-    progress.results[index] = { error: toStatus(error) };
+    fail(progress, [index], progress.lastErrors[index] ?? partitionMoving(request.topic, undefined));
   }
   if (!progress.anySettled && progress.callError !== undefined) {
     throw progress.callError;
@@ -164,11 +162,16 @@ async function settleAt(
       });
       return [...indices];
     }
-    progress.callError ??= error;
-    for (const index of indices) {
-      progress.results[index] = { error: toStatus(error) };
-    }
+    fail(progress, indices, error);
     return [];
+  }
+}
+
+/** The whole call failed for good, and every entry of it with the same error. */
+function fail(progress: Progress, indices: readonly number[], error: HermesError): void {
+  progress.callError ??= error;
+  for (const index of indices) {
+    progress.results[index] = { error: toStatus(error) };
   }
 }
 
