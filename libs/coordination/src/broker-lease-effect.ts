@@ -59,6 +59,8 @@ export interface CloseEffect {
   readonly kind: 'close';
   readonly session: SessionId;
   readonly reason: CloseReason;
+  /** The consumer of the stream whom the reason is about. */
+  readonly member?: number;
 }
 
 /** Tries a TCP connect to `endpoint` and reports through `probed` whether it was refused (any other outcome: not). */

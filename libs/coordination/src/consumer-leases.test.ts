@@ -183,6 +183,12 @@ describe('ConsumerLeases', () => {
     expect(closes(leases.join(2, join('a'), 200))).toEqual([[2, 'unknownGroup']]);
   });
 
+  it('a stream that ends because of one consumer names it: others may be on their way', () => {
+    const leases = start();
+    const [close] = leases.join(1, { ...join('a'), group: 'none', member: 7 }, 0);
+    expect(close).toEqual({ kind: 'close', session: 1, reason: 'unknownGroup', member: 7 });
+  });
+
   it('another mode deals everything anew at higher epochs', () => {
     const leases = start();
     come(leases, 1, join('a'), 0);

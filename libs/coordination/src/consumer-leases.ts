@@ -206,7 +206,7 @@ export class ConsumerLeases {
   #dismiss(stream: ConsumerStream, member: number, reason: CloseReason): void {
     stream.members.delete(member);
     if (stream.members.size === 0) {
-      this.#close(stream, reason);
+      this.#close(stream, reason, member);
     } else if (stream.open) {
       this.#grant(stream.session, { member, sequence: 0, changed: true, assignments: [] });
     }
@@ -219,11 +219,12 @@ export class ConsumerLeases {
     this.#changed(consumer.group, nowMs);
   }
 
-  #close(stream: ConsumerStream, reason: CloseReason): void {
+  #close(stream: ConsumerStream, reason: CloseReason, member?: number): void {
     this.#streams.forget(stream);
     if (stream.open) {
       stream.open = false;
-      this.#effects.push({ kind: 'close', session: stream.session, reason });
+      const { session } = stream;
+      this.#effects.push({ kind: 'close', session, reason, ...(member === undefined ? {} : { member }) });
     }
   }
 

@@ -129,7 +129,7 @@ export class BrokerLeaseHost {
         this.#sessions.send(effect.session, brokerFrame(effect));
         return;
       case 'close':
-        this.#sessions.close(effect.session, effect.reason);
+        this.#sessions.close(effect);
         return;
       case 'probe':
         this.#options.tasks.run('probe', async () => {

@@ -64,7 +64,7 @@ export class ConsumerLeaseHost {
     }
     for (const effect of event(this.#leases, this.#clock.monotonicMs())) {
       if (effect.kind === 'close') {
-        this.#sessions.close(effect.session, effect.reason);
+        this.#sessions.close(effect);
       } else {
         this.#sessions.send(effect.session, consumerFrame(effect));
       }

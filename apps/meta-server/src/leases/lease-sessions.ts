@@ -1,5 +1,5 @@
 import { type HermesError } from '@hermes/contracts';
-import { type CloseReason, type SessionId } from '@hermes/coordination';
+import { type CloseEffect, type SessionId } from '@hermes/coordination';
 
 import { closeError } from './close-error.js';
 
@@ -26,10 +26,10 @@ export class LeaseSessions<Frame> {
   }
 
   /** Ends a stream on the leases' behalf; its end is then no news to them. */
-  close(session: SessionId, reason: CloseReason): void {
+  close({ session, reason, member }: CloseEffect): void {
     const outlet = this.#outlets.get(session);
     this.#outlets.delete(session);
-    outlet?.close(closeError(reason));
+    outlet?.close(closeError(reason, member));
   }
 
   /** The stream has ended; true if the leases do not know it yet. */

@@ -5,7 +5,7 @@ import {
   durationToMs,
   fromServiceError,
   type Grant,
-  type HermesError,
+  HermesError,
   type HoldConsumerLeaseRequest,
   type HoldConsumerLeaseResponse,
   LIMITS,
@@ -171,31 +171,42 @@ export class ConsumerLeases {
   #onEnd(error: HermesError | undefined): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
+    let wasRefused = false;
     if (error !== undefined) {
       this.#servers.refused(error);
-      if (failureOf(error) === 'final') {
-        this.#refuse(error);
-      }
+      wasRefused = failureOf(error) === 'final' && this.#refuse(error);
     }
     if (!this.#closed && this.#members.size > 0) {
-      this.#cancelTimer = this.#environment.timers.after(retryDelayMs(this.#backoff, error), () => {
+      // The others have waited for nothing: they go on at once.
+      const delayMs = wasRefused ? 0 : retryDelayMs(this.#backoff, error);
+      this.#cancelTimer = this.#environment.timers.after(delayMs, () => {
         this.#cancelTimer = undefined;
         this.#open();
       });
     }
   }
 
-  /** The stream has only one end for all members: whose fault it was is certain only if there is one. */
-  #refuse(error: HermesError): void {
-    const members = [...this.#members.values()];
-    if (members.length === 1) {
-      this.#members.clear();
-      members[0]?.listener.refused(error);
-    } else {
-      members.forEach(({ listener }) => {
+  /**
+   * Ends the membership that a final error is about: of the member whom it names, else of the only one. Without a name
+   * several have to find out, each for itself, and FENCED is about the stream: all join again. False: nobody's ended.
+   */
+  #refuse(error: HermesError): boolean {
+    const named = error.details['member'];
+    const [only, ...others] = this.#members.keys();
+    if (named === undefined && (error.code === 'FENCED' || others.length > 0)) {
+      this.#members.forEach(({ listener }) => {
         listener.doubted();
       });
+      return false;
     }
+    const member = named === undefined ? only : Number(named);
+    const state = member === undefined ? undefined : this.#members.get(member);
+    if (member === undefined || state === undefined) {
+      return false;
+    }
+    this.#members.delete(member);
+    state.listener.refused(error.code === 'GROUP_NOT_FOUND' ? groupNotFound(state.name, error) : error);
+    return true;
   }
 
   #onGrant(grant: Grant): void {
@@ -259,6 +270,14 @@ export class ConsumerLeases {
       this.#beat();
     });
   }
+}
+
+/** The meta-server knows a member by its number; who asked knows the group by its name. */
+function groupNotFound({ topic, group }: ConsumerName, cause: HermesError): HermesError {
+  return new HermesError('GROUP_NOT_FOUND', `topic ${topic} has no group ${group}`, {
+    details: { topic, group },
+    cause,
+  });
 }
 
 function isSame(a: Assignment, b: Assignment): boolean {
