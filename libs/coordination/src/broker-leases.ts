@@ -150,7 +150,9 @@ export class BrokerLeases {
           partition.created = true;
           this.#table.touchRow(partition);
         }
-        partition.servedRevision = Math.max(partition.servedRevision, one.revision);
+        // No broker has applied what is not there yet: believing it would answer later changes too early.
+        const known = this.#table.settings(one.topic)?.revision ?? 0;
+        partition.servedRevision = Math.max(partition.servedRevision, Math.min(one.revision, known));
         topics.add(one.topic);
       }
       // Nothing is decided anew: who is ready changes nothing about who gets what.
