@@ -7,6 +7,7 @@ import {
   type PublishQueue,
 } from '@hermes/client/cluster';
 import {
+  atIndex,
   Durability,
   HermesError,
   invalidField,
@@ -53,7 +54,7 @@ export async function append(deps: AppendDeps, request: RawPublishRequest, optio
   const { topic } = request;
   const { publisher, router } = deps.cluster;
   const count = router.partitionsOf(topic) ?? (await deps.cluster.partitionsOf(topic, options.limits));
-  if (request.partition !== undefined && request.partition >= count) {
+  if (request.partition !== undefined && (request.partition < 0 || request.partition >= count)) {
     throw invalidField('partition', `0 to ${count - 1}`);
   }
   const outcomes = new Outcomes(request.messages.length, options.limits.signal);
@@ -106,9 +107,9 @@ export function responseOf(outcomes: readonly PublishOutcome[]): PublishResponse
   return { results: outcomes.map(resultOf) };
 }
 
-function resultOf(outcome: PublishOutcome): PublishResult {
+function resultOf(outcome: PublishOutcome, index: number): PublishResult {
   if (outcome instanceof HermesError) {
-    const error = { $case: 'error', value: toStatus(outcome) } as const;
+    const error = { $case: 'error', value: toStatus(atIndex(outcome, index)) } as const;
     return { outcome: error, durability: Durability.UNSPECIFIED, duplicate: false };
   }
   const { messageId, scheduleId, durability, duplicate } = outcome;

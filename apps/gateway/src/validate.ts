@@ -24,9 +24,6 @@ export function validatePublish(request: RawPublishRequest): void {
   if (count > 1 && bytes > LIMITS.requestBytes) {
     throw invalidField('messages', `together at most ${LIMITS.requestBytes} bytes, or one message`);
   }
-  if (request.partition !== undefined && request.partition < 0) {
-    throw invalidField('partition', 'a partition of the topic');
-  }
   if (request.producerId !== undefined) {
     throw notImplemented('producer_id');
   }

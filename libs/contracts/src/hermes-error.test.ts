@@ -1,4 +1,4 @@
-import { HermesError, notImplemented } from './hermes-error.js';
+import { atIndex, HermesError, invalidField, notImplemented } from './hermes-error.js';
 import { isReason, REASON_RULES } from './reason.js';
 
 describe('HermesError', () => {
@@ -30,5 +30,23 @@ describe('isReason', () => {
     expect(Object.keys(REASON_RULES)).toHaveLength(39);
     expect(isReason('DRAINING')).toBe(true);
     expect(isReason('toString')).toBe(false);
+  });
+});
+
+describe('atIndex', () => {
+  it('names an entry by its place in another request, wherever it is named', () => {
+    const error = atIndex(invalidField('messages[0].key', 'at most 255 bytes'), 7);
+    expect(error).toMatchObject({
+      message: 'messages[7].key: at most 255 bytes',
+      violations: [{ field: 'messages[7].key', description: 'at most 255 bytes' }],
+    });
+    expect(atIndex(notImplemented('entries[3].outcome DEAD_LETTER'), 0).details).toEqual({
+      name: 'entries[0].outcome DEAD_LETTER',
+    });
+  });
+
+  it('leaves every other error as it is', () => {
+    const error = new HermesError('NOT_OWNER', 'orders/3 is elsewhere', { details: { endpoint: 'b:1' } });
+    expect(atIndex(error, 7)).toBe(error);
   });
 });

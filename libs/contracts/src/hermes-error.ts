@@ -57,3 +57,22 @@ export function invalidField(field: string, description: string): HermesError {
 export function notImplemented(name: string): HermesError {
   return new HermesError('NOT_IMPLEMENTED', `${name} is not implemented in this release`, { details: { name } });
 }
+
+/** How an error names one entry of a request: `messages[3].key`, `entries[0].receipt`. */
+const ENTRY = /^(messages|entries)\[\d+\]/;
+
+/** The same error for an entry that has `index` in the request of whoever asked: batches are divided on their way. */
+export function atIndex(error: HermesError, index: number): HermesError {
+  if (!ENTRY.test(error.message)) {
+    return error;
+  }
+  const { code, message, status: grpcStatus, retryAfterMs, details, violations, cause } = error;
+  const named = (text: string): string => text.replace(ENTRY, `$1[${index}]`);
+  return new HermesError(code, named(message), {
+    details: Object.fromEntries(Object.entries(details).map(([name, value]) => [name, named(value)])),
+    violations: violations.map(({ field, description }) => ({ field: named(field), description })),
+    status: grpcStatus,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

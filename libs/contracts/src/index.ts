@@ -156,6 +156,7 @@ export {
 } from './google.js';
 export { type Reason, REASON, REASON_RULES, type ReasonRule, type RetryRule, isReason, ruleOf } from './reason.js';
 export {
+  atIndex,
   type FieldViolation,
   HermesError,
   type HermesErrorOptions,

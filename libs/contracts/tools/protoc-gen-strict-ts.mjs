@@ -1,7 +1,7 @@
 // A protoc plugin: ts-proto, with decoders that refuse damaged input.
 //
-// ts-proto stops quietly at a zero tag or a stray group end, and does not check that an embedded message ends where
-// its length says. Its output is edited here, and a change of its shape that would undo an edit fails the build.
+// ts-proto stops quietly at a zero tag or a stray group end, does not check that an embedded message ends where its
+// length says, and does not tell which integer is beyond 2^53. Its output is edited here, and a change of its shape that would undo an edit fails the build.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -17,6 +17,10 @@ const SKIP = /if \(\(tag & 7\) === 4 \|\| tag === 0\) \{\s*break;\s*\}\s*reader\
 const RETURN = /^( *)return message;\n( *)\} finally \{/gm;
 const PACKED = /^( *)(const (end\d+) = reader\.uint32\(\) \+ reader\.pos;[^}]*\})\n/gm;
 const PACKED_START = /= reader\.uint32\(\) \+ reader\.pos;/g;
+const LONG = /(?:message\.(\w+) = |\$case: "(\w+)", value: )longToNumber\(reader\.u?int64\(\)/g;
+const LONG_READ = /longToNumber\(reader\./g;
+const LONG_PARAMETER = 'function longToNumber(int64: { toString(): string }): number {';
+const LONG_THROW = /throw new globalThis\.Error\("Value is \w+ than Number\.M\w+_SAFE_INTEGER"\);/g;
 
 const count = (text, pattern) => [...text.matchAll(pattern)].length;
 
@@ -29,16 +33,38 @@ function strict(name, content) {
   if (found.some((n) => n !== decoders) || count(content, PACKED) !== count(content, PACKED_START)) {
     throw new Error(`${name}: ts-proto's output has changed; adapt ${import.meta.filename ?? 'this plugin'}`);
   }
-  const reader = relative(dirname(join(GEN, name)), 'strict-reader.js');
-  return content
+  return namedIntegers(name, content)
     .replace(
       WIRE_IMPORT,
-      `import { BinaryWriter } from "@bufbuild/protobuf/wire";\nimport { StrictReader as BinaryReader } from "${reader}";`,
+      `import { BinaryWriter } from "@bufbuild/protobuf/wire";\nimport { StrictReader as BinaryReader } from "${source(name, 'strict-reader.js')}";`,
     )
     .replace(SKIP, 'reader.skipField(tag);')
     .replace(RETURN, '$1reader.expectEnd(end);\n$1return message;\n$2} finally {')
     .replace(PACKED, '$1$2\n$1reader.expectEnd($3);\n');
 }
+
+/** Each 64-bit integer is read with its field's name, for the error. */
+function namedIntegers(name, content) {
+  const reads = count(content, LONG_READ);
+  const helpers = reads === 0 ? 0 : 1;
+  const found = [count(content, LONG), content.split(LONG_PARAMETER).length - 1, count(content, LONG_THROW)];
+  if (found.join() !== [reads, helpers, 2 * helpers].join()) {
+    throw new Error(`${name}: ts-proto's integers have changed; adapt ${import.meta.filename ?? 'this plugin'}`);
+  }
+  if (reads === 0) {
+    return content;
+  }
+  return content
+    .replace(WIRE_IMPORT, `$&\nimport { unsafeInteger } from "${source(name, 'unsafe-integer.js')}";`)
+    .replace(LONG, (read, field, member) => `${read}, "${snakeCase(field ?? member)}"`)
+    .replace(LONG_PARAMETER, 'function longToNumber(int64: { toString(): string }, field: string): number {')
+    .replace(LONG_THROW, 'throw unsafeInteger(field);');
+}
+
+/** The import path of one of our own sources from a generated file. */
+const source = (name, file) => relative(dirname(join(GEN, name)), file);
+
+const snakeCase = (key) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** Maps a CodeGeneratorResponse: `file` is field 15, with name 1 and content 15. */
 function rewrite(response) {

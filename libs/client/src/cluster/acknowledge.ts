@@ -1,5 +1,6 @@
 import {
   type AckResult,
+  atIndex,
   HermesError,
   invalidField,
   partitionOfReceipt,
@@ -118,7 +119,7 @@ function refusalOf(
 ): HermesError | undefined {
   const field = `entries[${index}].receipt`;
   if (partition === undefined) {
-    return invalidField(field, 'a receipt');
+    return invalidField(field, 'a receipt as it was delivered');
   }
   const count = router.partitionsOf(topic);
   return count !== undefined && partition >= count
@@ -150,7 +151,7 @@ async function settleAt(
         repeat(index, error);
         return true;
       }
-      progress.results[index] = { error: results[at]?.error };
+      progress.results[index] = { error: error && toStatus(atIndex(error, index)) };
       progress.anySettled = true;
       return false;
     });

@@ -1,12 +1,15 @@
 import fc from 'fast-check';
 import { ackEntries, ackResults, text } from '../../test/arbitraries.js';
-import { AcknowledgeRequest, AcknowledgeResponse } from '../messaging.js';
+import { AcknowledgeRequest, AcknowledgeResponse, type AckResult } from '../messaging.js';
 import {
   decodeAcknowledgeRequest,
   decodeAcknowledgeResponse,
   encodeAcknowledgeRequest,
   encodeAcknowledgeResponse,
 } from './acknowledge.js';
+import { invalidField, HermesError } from '../hermes-error.js';
+import { LIMITS } from '../limits.js';
+import { statusToError, toStatus } from '../status.js';
 import { WireError } from './wire-error.js';
 
 const requests: fc.Arbitrary<AcknowledgeRequest> = fc.record({
@@ -50,6 +53,20 @@ describe('raw AcknowledgeResponse', () => {
         expect(encodeAcknowledgeResponse(response).equals(bytes)).toBe(true);
         expect(decodeAcknowledgeResponse(bytes)).toEqual(response);
       }),
+    );
+  });
+
+  it.each([
+    invalidField('entries[9999].receipt', 'a receipt as it was delivered'),
+    new HermesError('STORAGE_UNAVAILABLE', 'the store does not answer', { retryAfterMs: 200 }),
+    new HermesError('NOT_OWNER', 'elsewhere', { details: { endpoint: 'b'.repeat(259), epoch: '9' } }),
+  ])('keeps code and reason of each of 10,000 errors within the limit: $code', (error) => {
+    const results = new Array<AckResult>(LIMITS.ackEntries).fill({ error: toStatus(error) });
+    const bytes = encodeAcknowledgeResponse({ results });
+    expect(bytes.length).toBeLessThanOrEqual(LIMITS.frameBytes);
+    const read = decodeAcknowledgeResponse(bytes).results.map((result) => statusToError(result.error!));
+    expect(new Set(read.map(({ code, status }) => `${code} ${status}`))).toEqual(
+      new Set([`${error.code} ${error.status}`]),
     );
   });
 });

@@ -1,5 +1,8 @@
 import { Duration, Status } from '../google.js';
+import { HermesError } from '../hermes-error.js';
+import { LIMITS } from '../limits.js';
 import { type AckResult, type AcknowledgeResponse, Outcome } from '../messaging.js';
+import { statusToError, toStatus } from '../status.js';
 import { WireReader } from './wire-reader.js';
 import { fieldBytes, int32Bytes, WireWriter } from './wire-writer.js';
 
@@ -90,13 +93,15 @@ export function encodeAcknowledgeRequest(request: RawAcknowledgeRequest): Buffer
   return writer.finish();
 }
 
-/** The bytes of a response. */
+/**
+ * The bytes of a response. Thousands of explained errors would pass the limit of a response: then each keeps its code
+ * and reason and nothing else, which is within it for as many entries as a request may have.
+ */
 export function encodeAcknowledgeResponse({ results }: AcknowledgeResponse): Buffer {
-  const errors = results.map(({ error }) => (error === undefined ? undefined : Status.encode(error).finish()));
-  let size = 0;
-  for (const error of errors) {
-    size += fieldBytes(error === undefined ? 0 : fieldBytes(error.length));
-  }
+  const explained = results.map(({ error }) => error && Status.encode(error).finish());
+  const isWithin = resultsBytes(explained) <= LIMITS.frameBytes;
+  const errors = isWithin ? explained : results.map(({ error }) => error && Status.encode(bare(error)).finish());
+  const size = resultsBytes(errors);
   const writer = new WireWriter(size);
   for (const error of errors) {
     writer.tag(RESULT).varint(error === undefined ? 0 : fieldBytes(error.length));
@@ -105,6 +110,21 @@ export function encodeAcknowledgeResponse({ results }: AcknowledgeResponse): Buf
     }
   }
   return writer.finish();
+}
+
+function resultsBytes(errors: readonly (Uint8Array | undefined)[]): number {
+  let size = 0;
+  for (const error of errors) {
+    size += fieldBytes(error === undefined ? 0 : fieldBytes(error.length));
+  }
+  return size;
+}
+
+/** Code and reason alone. */
+function bare(error: Status): Status {
+  const { code: reason, status } = statusToError(error);
+  const { code, details } = toStatus(new HermesError(reason, '', { status }));
+  return { code, message: '', details: details.slice(0, 1) };
 }
 
 /** Reads a response; results without an error are one shared, frozen object. */

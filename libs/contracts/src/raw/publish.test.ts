@@ -64,7 +64,6 @@ describe('raw PublishRequest', () => {
     ['a truncated message', [0x12, 5, 1]],
     ['a truncated varint', [0x18, 0x80]],
     ['a varint of eleven bytes', [0x20, ...Array<number>(10).fill(0x80), 1]],
-    ['a number beyond 2^53', [0x20, ...Array<number>(9).fill(0xff), 1]],
     ['field number 0', [0x00]],
     ['wire type 6', [0x0e, 0]],
     ['wire type 7', [0x0f, 0]],
@@ -76,5 +75,10 @@ describe('raw PublishRequest', () => {
     ['a length beyond 32 bits', [0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]],
   ])('refuses %s', (_, bytes) => {
     expect(() => decodePublishRequest(Uint8Array.from(bytes))).toThrow(WireError);
+  });
+
+  it('refuses a number beyond 2^53 by the name of its field', () => {
+    const bytes = [0x20, ...Array<number>(9).fill(0xff), 1];
+    expect(() => decodePublishRequest(Uint8Array.from(bytes))).toThrow('producer_id: an integer below 2^53');
   });
 });

@@ -19,7 +19,10 @@ const PARTITION = 24;
 const PRODUCER_ID = 32;
 const FIRST_SEQUENCE = 40;
 
-/** Throws WireError if the request itself is damaged; a damaged message is left to the scanner. */
+/**
+ * Throws WireError if the request itself is damaged, INVALID_FIELD for a number beyond 2^53; a damaged message is left
+ * to the scanner.
+ */
 export function decodePublishRequest(bytes: Uint8Array): RawPublishRequest {
   const reader = new WireReader(bytes);
   const request: RawPublishRequest = { topic: '', messages: [] };
@@ -36,10 +39,10 @@ export function decodePublishRequest(bytes: Uint8Array): RawPublishRequest {
         request.partition = reader.int32();
         break;
       case PRODUCER_ID:
-        request.producerId = reader.uint64();
+        request.producerId = reader.uint64('producer_id');
         break;
       case FIRST_SEQUENCE:
-        request.firstSequence = reader.uint64();
+        request.firstSequence = reader.uint64('first_sequence');
         break;
       default:
         reader.skip(tag);

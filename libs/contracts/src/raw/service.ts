@@ -1,3 +1,4 @@
+import { LIMITS } from '../limits.js';
 import { MessagingServiceService } from '../messaging.js';
 import { PartitionServiceService } from '../partition.js';
 import {
@@ -20,6 +21,8 @@ export const RawMessagingService = {
     ...MessagingServiceService.publish,
     requestSerialize: encodePublishRequest,
     requestDeserialize: decodePublishRequest,
+    // One message may pass the limit of requests; several are counted by the handler.
+    requestBytesMax: LIMITS.transportBytes,
   },
   publishStream: {
     ...MessagingServiceService.publishStream,

@@ -1,3 +1,4 @@
+import { unsafeInteger } from '../unsafe-integer.js';
 import { isUtf8Range, textOf, viewOf } from './utf8.js';
 import { WireError } from './wire-error.js';
 
@@ -40,10 +41,14 @@ export class WireReader {
     return tag;
   }
 
-  /** A uint64 below 2^53. */
-  uint64(): number {
+  /** A uint64 below 2^53; beyond, `field` is refused by its name (INVALID_FIELD) if it is given. */
+  uint64(field?: string): number {
     this.#varint();
-    return this.#safe(this.#high * TWO_32 + this.#low);
+    const value = this.#high * TWO_32 + this.#low;
+    if (field !== undefined && !Number.isSafeInteger(value)) {
+      throw unsafeInteger(field);
+    }
+    return this.#safe(value);
   }
 
   /** An int64 within ±2^53. */

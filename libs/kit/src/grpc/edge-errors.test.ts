@@ -87,4 +87,28 @@ describe('errors', () => {
   });
 });
 
+describe('the size of requests', () => {
+  it('ends at 4 MiB unless a method says otherwise, and is refused by name', async () => {
+    await using edge = await startEdge({ getTopic: () => Promise.resolve(topicResponse('a')) });
+    const path = '/hermes.admin.v1.AdminService/GetTopic';
+    const padded = (size: number): Buffer => {
+      // An unknown field, with a tag of one byte and a length of four.
+      const head = [
+        0x7a,
+        (size & 0x7f) | 0x80,
+        ((size >>> 7) & 0x7f) | 0x80,
+        ((size >>> 14) & 0x7f) | 0x80,
+        size >>> 21,
+      ];
+      return Buffer.concat([Buffer.from(head), Buffer.alloc(size)]);
+    };
+    await rawUnary(edge.port, path, padded(4 * 1_048_576 - 5));
+    const error = await failure(rawUnary(edge.port, path, padded(4 * 1_048_576 - 4)));
+    expect(fromServiceError(error)).toMatchObject({
+      code: 'INVALID_FIELD',
+      violations: [{ field: 'request', description: 'at most 4194304 bytes' }],
+    });
+  });
+});
+
 /** A request that no gRPC client would send; gives grpc-status. */

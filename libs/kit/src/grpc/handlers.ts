@@ -48,6 +48,8 @@ export interface Method<Request, Response> {
   readonly responseStream: boolean;
   readonly requestDeserialize: (bytes: Buffer) => Request;
   readonly responseSerialize: (value: Response) => Buffer;
+  /** The most that a single request may have; the contract's limit if unset. Methods that carry messages have more. */
+  readonly requestBytesMax?: number;
 }
 
 /** Any service definition: that of ts-proto's `XService` constants, and raw ones of the same shape. */
