@@ -1,6 +1,6 @@
 import { failureOf } from '@hermes/client/cluster';
 import { HermesError, type PublishResponse, type RawMessagingService, type RawPublishRequest } from '@hermes/contracts';
-import { type Call, type Handlers, notImplementedHandler } from '@hermes/kit';
+import { type Call, type Handlers, notImplementedHandler, refuseLaterMetadata } from '@hermes/kit';
 import { append, type AppendDeps, responseOf } from './append.js';
 import { limitsOf } from './call-limits.js';
 import { PublishStream } from './publish-stream.js';
@@ -15,7 +15,10 @@ export function messagingService(
 ): Handlers<typeof RawMessagingService> {
   return {
     publish: (request, call) => publish(deps, request, call),
-    publishStream: (stream) => new PublishStream(deps, stream).run(drain),
+    publishStream: async (stream) => {
+      refuseLaterMetadata(stream);
+      await new PublishStream(deps, stream).run(drain);
+    },
     cancelSchedule: notImplementedHandler('CancelSchedule'),
     subscribe: (request, stream) => subscribers.serve(request, stream),
     pull: notImplementedHandler('Pull'),
@@ -32,6 +35,7 @@ export function messagingService(
 
 /** The call fails only if nothing was tried: then it says why, as its first message would. */
 async function publish(deps: AppendDeps, request: RawPublishRequest, call: Call): Promise<PublishResponse> {
+  refuseLaterMetadata(call);
   const { outcomes } = await append(deps, request, { limits: limitsOf(call, deps.environment), wait: false });
   const known = await outcomes;
   const [first] = known;

@@ -1,5 +1,5 @@
 import { HermesError } from '@hermes/contracts';
-import { type Handlers, notImplementedHandler } from '@hermes/kit';
+import { type Handlers, notImplementedHandler, refuseLaterMetadata } from '@hermes/kit';
 import { type Clock } from '@hermes/runtime';
 import { type Acknowledger } from '../settle/acknowledger.js';
 import { PublishStream } from '../publish/publish-stream.js';
@@ -28,10 +28,12 @@ export function messagingHandlers(parts: MessagingParts): Handlers<typeof Broker
   return {
     publish: async (request, call) => {
       refuseWhenDraining();
+      refuseLaterMetadata(call);
       return publisher.publish(request, clock.monotonicMs() + call.deadlineMs);
     },
     publishStream: async (stream) => {
       refuseWhenDraining();
+      refuseLaterMetadata(stream);
       await new PublishStream(publisher, stream).run(drain);
     },
     subscribe: async (request, stream) => {
