@@ -75,7 +75,7 @@ export class PublishStream {
           return;
         }
         this.#queueing = true;
-        const { answer } = await this.#begin(request).finally(() => {
+        const { answer, isRefused } = await this.#begin(request).finally(() => {
           this.#queueing = false;
         });
         // Awaited by the writer, in order; until then a failure is nobody's.
@@ -83,6 +83,9 @@ export class PublishStream {
         this.#pending.push({ answer, bytes });
         this.#pendingBytes += bytes;
         this.#arrived?.resolve();
+        if (isRefused) {
+          return;
+        }
       }
     } finally {
       this.#readEnded = true;
@@ -128,18 +131,21 @@ export class PublishStream {
     }
   }
 
-  /** Resolves once the request is queued, with the promise of its answer: the next one must not overtake it. */
-  async #begin(request: RawPublishRequest): Promise<{ answer: Promise<PublishAnswer> }> {
+  /**
+   * Resolves once the request is queued, with the promise of its answer: the next one must not overtake it. One that is
+   * refused as a whole is the last of the stream; those before it are on their way and stay so.
+   */
+  async #begin(request: RawPublishRequest): Promise<{ answer: Promise<PublishAnswer>; isRefused: boolean }> {
     try {
       const plan = await this.#publisher.plan(request);
       const queued = new Map<LaneShare, Promise<AppendResult>>();
       for (const share of plan.shares) {
         queued.set(share, (await this.#enqueue(share)).result);
       }
-      return { answer: this.#publisher.execute(plan, (share) => queued.get(share) ?? NEVER_TRIED) };
+      const answer = this.#publisher.execute(plan, (share) => queued.get(share) ?? NEVER_TRIED);
+      return { answer, isRefused: false };
     } catch (error) {
-      this.#chain.broken = true;
-      return { answer: failed(error) };
+      return { answer: failed(error), isRefused: true };
     }
   }
 
