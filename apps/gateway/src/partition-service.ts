@@ -11,7 +11,7 @@ export function partitionService(cluster: Cluster, environment: Environment): Ha
     readMessages: async (request, stream) => {
       validateTopic(request.topic);
       if (request.limit < 0) {
-        throw invalidField('limit', 'at least 0');
+        throw invalidField('limit', 'not negative');
       }
       for await (const response of cluster.partitions.readMessages(request, streamLimits(stream))) {
         if (!stream.write(response)) {

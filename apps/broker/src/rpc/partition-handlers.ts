@@ -13,7 +13,7 @@ import { type OwnedTopic } from '../partition/owned-topic.js';
 import { type Ownership } from '../partition/ownership.js';
 import { type Partition } from '../partition/partition.js';
 import { describeGroupIn, type GroupDescription } from './describe-group.js';
-import { checkReadMessages, readMessages } from './read-messages.js';
+import { checkPlaces, checkReadMessages, readMessages } from './read-messages.js';
 import { type BrokerPartitionService } from './service-definitions.js';
 import { storeFailure } from './store-failure.js';
 
@@ -22,8 +22,8 @@ export function partitionHandlers(ownership: Ownership): Handlers<typeof BrokerP
   return {
     describeTopic: async ({ topic }) => describeTopic(servedPartitions(await find(ownership, topic))),
     describeGroup: async ({ topic, group }) => {
+      throwIf(checkTopicName(topic) ?? checkGroupName(group));
       const owned = await find(ownership, topic);
-      throwIf(checkGroupName(group));
       if (!owned.groups.has(group)) {
         throw new HermesError('GROUP_NOT_FOUND', `topic ${topic} has no group ${group}`);
       }
@@ -33,6 +33,7 @@ export function partitionHandlers(ownership: Ownership): Handlers<typeof BrokerP
       throwIf(checkTopicName(request.topic));
       checkReadMessages(request);
       const topic = await find(ownership, request.topic);
+      checkPlaces(request, topic.settings);
       await readMessages(request, await wanted(ownership, topic, request.partitions), stream);
     },
     getMessage: notImplementedHandler('GetMessage'),

@@ -38,6 +38,9 @@ export function checkReadMessages(request: ReadMessagesRequest): void {
   if (request.limit < 0) {
     throw invalidField('limit', 'not negative');
   }
+  if (request.partitions.length > LIMITS.partitions.max) {
+    throw invalidField('partitions', `at most ${LIMITS.partitions.max}`);
+  }
   checkPosition('start', request.start);
   checkPosition('end', request.end);
   const [start, end] = [request.start?.kind, request.end?.kind];
@@ -46,6 +49,25 @@ export function checkReadMessages(request: ReadMessagesRequest): void {
   }
   if (request.filter !== '') {
     throw notImplemented('filter');
+  }
+}
+
+/** Refuses offsets in places that the topic lacks, or that are not read: nothing would come, and nobody know why. */
+export function checkPlaces(
+  { start, end, partitions }: ReadMessagesRequest,
+  topic: { readonly partitions: number; readonly lanes: number },
+): void {
+  for (const [field, position] of Object.entries({ start, end })) {
+    if (position?.kind?.$case === 'offset') {
+      const { partition, lane } = position.kind.value;
+      if (partition >= topic.partitions || (partitions.length > 0 && !partitions.includes(partition))) {
+        const known = partitions.length > 0 ? 'one of partitions' : `0 to ${topic.partitions - 1}`;
+        throw invalidField(`${field}.offset.partition`, known);
+      }
+      if (lane >= topic.lanes) {
+        throw invalidField(`${field}.offset.lane`, `0 to ${topic.lanes - 1}`);
+      }
+    }
   }
 }
 

@@ -196,6 +196,9 @@ export function checkSubscribe(request: SubscribeRequest): Terms {
   if (deadline instanceof HermesError) {
     throw deadline;
   }
+  if (request.claims.length > LIMITS.partitions.max) {
+    throw invalidField('claims', `at most ${LIMITS.partitions.max}`);
+  }
   if (new Set(request.claims.map(({ partition }) => partition)).size < request.claims.length) {
     throw invalidField('claims', 'each partition at most once');
   }

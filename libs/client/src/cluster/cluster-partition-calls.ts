@@ -5,6 +5,7 @@ import {
   type DescribeTopicRequest,
   type DescribeTopicResponse,
   invalidField,
+  LIMITS,
   PartitionServiceService,
   type RawReadMessagesResponse,
   type ReadMessagesRequest,
@@ -95,21 +96,28 @@ export class ClusterPartitionCalls implements PartitionCalls {
   }
 }
 
-/** The partitions to read, in order: those asked for, that of the start's offset, or all. */
-function selected({ partitions, start }: ReadMessagesRequest, count: number): number[] {
-  const outside = (partition: number): boolean => partition < 0 || partition >= count;
-  if (partitions.some(outside)) {
+/** The partitions to read, in order: that of an offset, those asked for, or all. */
+function selected({ partitions, start, end }: ReadMessagesRequest, count: number): number[] {
+  if (partitions.length > LIMITS.partitions.max) {
+    throw invalidField('partitions', `at most ${LIMITS.partitions.max}`);
+  }
+  const all = Array.from({ length: count }, (_, partition) => partition);
+  const chosen = partitions.length > 0 ? [...new Set(partitions)].sort((a, b) => a - b) : all;
+  if (!chosen.every((partition) => all.includes(partition))) {
     throw invalidField('partitions', `0 to ${count - 1}`);
   }
-  if (start?.kind?.$case === 'offset' && outside(start.kind.value.partition)) {
-    throw invalidField('start.offset.partition', `0 to ${count - 1}`);
+  let named: number | undefined;
+  for (const [field, position] of Object.entries({ start, end })) {
+    if (position?.kind?.$case === 'offset') {
+      const { partition } = position.kind.value;
+      if (!chosen.includes(partition)) {
+        const known = partitions.length > 0 ? 'one of partitions' : `0 to ${count - 1}`;
+        throw invalidField(`${field}.offset.partition`, known);
+      }
+      named ??= partition;
+    }
   }
-  if (partitions.length > 0) {
-    return [...new Set(partitions)].sort((a, b) => a - b);
-  }
-  return start?.kind?.$case === 'offset'
-    ? [start.kind.value.partition]
-    : Array.from({ length: count }, (_, partition) => partition);
+  return named === undefined ? chosen : [named];
 }
 
 /** True if every partition was told of exactly once. */
