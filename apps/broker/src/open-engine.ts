@@ -6,7 +6,7 @@ import { type Clock } from '@hermes/runtime';
 /** How a process ends whose data directory cannot be had. */
 const EXIT_CODES: Partial<Record<StoreErrorKind, ExitCode>> = {
   directoryHeld: EXIT_CODE.UNAVAILABLE,
-  directoryUnusable: EXIT_CODE.RIGHTS,
+  directoryUnusable: EXIT_CODE.CONFIG,
   schemaNewer: EXIT_CODE.CONFIG,
 };
 

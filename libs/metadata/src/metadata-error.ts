@@ -6,8 +6,8 @@ const EXIT_CODES = {
   /** Another process has the database. */
   LOCKED: EXIT_CODE.UNAVAILABLE,
   SCHEMA_TOO_NEW: EXIT_CODE.CONFIG,
-  /** The file is no database, or the disk fails. */
-  UNREADABLE: EXIT_CODE.UNAVAILABLE,
+  /** The path names no file, or one that is no database. */
+  UNREADABLE: EXIT_CODE.CONFIG,
 } as const satisfies Record<string, ExitCode>;
 
 /** Why the metadata database cannot be opened. */

@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { EXIT_CODE, ExitError } from '@hermes/kit';
 
@@ -51,6 +52,7 @@ export async function* readLines(
 }
 
 async function* chunksOf(input: Readable, signal: AbortSignal): AsyncGenerator<Buffer> {
+  refuseDirectory(input);
   try {
     for await (const chunk of addAbortSignal(signal, input)) {
       yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk as string);
@@ -59,6 +61,13 @@ async function* chunksOf(input: Readable, signal: AbortSignal): AsyncGenerator<B
     throw signal.aborted
       ? (signal.reason as Error)
       : new ExitError(EXIT_CODE.INPUT, 'standard input cannot be read', { cause: error });
+  }
+}
+
+/** Node reads a directory as if it were empty. */
+function refuseDirectory(input: Readable & { readonly fd?: unknown }): void {
+  if (typeof input.fd === 'number' && fstatSync(input.fd).isDirectory()) {
+    throw new ExitError(EXIT_CODE.INPUT, 'standard input is a directory');
   }
 }
 
