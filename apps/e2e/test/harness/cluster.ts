@@ -79,6 +79,11 @@ export class Cluster implements AsyncDisposable {
     return all.filter((process) => process !== undefined);
   }
 
+  /** Where a process keeps its data: `meta`, or a broker's name. */
+  directoryOf(name: string): string {
+    return join(this.#directory.path, name);
+  }
+
   /** Starts one more broker and waits until it is ready. */
   async addBroker(): Promise<BrokerProcess> {
     const broker = await this.#createBroker();

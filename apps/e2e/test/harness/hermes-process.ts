@@ -4,7 +4,8 @@ import { join } from 'node:path';
 
 import { eventually } from '@hermes/testing';
 
-const PROGRAM = join(__dirname, '..', '..', '..', 'cli', 'dist', 'main.js');
+/** The built executable. */
+export const PROGRAM = join(__dirname, '..', '..', '..', 'cli', 'dist', 'main.js');
 /** Last part of the output that is kept for error messages. */
 const OUTPUT_CHARS_MAX = 20_000;
 /** How long a process may take to become ready on a busy machine. */

@@ -1,0 +1,334 @@
+import {
+  AdminServiceService,
+  CreateGroupRequest,
+  CreateTopicRequest,
+  DeleteGroupRequest,
+  DeleteTopicRequest,
+  Durability,
+  durationFromMs,
+  HoldBrokerLeaseRequest,
+  HoldConsumerLeaseRequest,
+  CoordinationServiceService,
+  ListTopicsRequest,
+  PartitionServiceService,
+  MessagingServiceService,
+  PositionEdge,
+  StorageClass,
+  UpdateGroupRequest,
+  UpdateTopicRequest,
+  WatchRoutesRequest,
+} from '@hermes/contracts';
+
+import { type Answer, answerOf, invalid, later, type Method, OK } from '../harness/caller.js';
+import { ClusterUnderAbuse } from '../harness/cluster-under-abuse.js';
+
+const HALF_DAY_MS = 12 * 3_600_000;
+const NAME_128 = "a letter or digit, then letters, digits, '.', '_', '-'; 1 to 128 bytes";
+const NAME_200 = NAME_128.replace('128', '200');
+const AGE = '1000 to 3153600000000 ms';
+const KNOWN = 'a value that this server knows';
+const UNKNOWN_ENUM = 99;
+const TOPIC_NOT_FOUND: Answer = { status: 'NOT_FOUND', reason: 'TOPIC_NOT_FOUND' };
+const GROUP_NOT_FOUND: Answer = { status: 'NOT_FOUND', reason: 'GROUP_NOT_FOUND' };
+const IMMUTABLE: Answer = { status: 'FAILED_PRECONDITION', reason: 'IMMUTABLE_FIELD' };
+const ETAG_MISMATCH: Answer = { status: 'ABORTED', reason: 'ETAG_MISMATCH' };
+const FENCED: Answer = { status: 'ABORTED', reason: 'FENCED' };
+/** A value that waits for a later release shows that all limits were met, and makes nothing. */
+const WITHIN = { priorityLevels: 10 };
+const MET = later('Topic.priority_levels above 1');
+
+const under = new ClusterUnderAbuse();
+beforeAll(() => under.start());
+afterAll(() => under.stop());
+
+describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (server) => {
+  const ask = <Request, Response>(method: Method<Request, Response>, request: Request): Promise<Answer> =>
+    answerOf(under.at(server).call(method, request));
+
+  test.each<[string, object, Answer]>([
+    ['no name', { name: '' }, invalid('topic.name', NAME_200)],
+    ['a name of 201 bytes', { name: 't'.repeat(201) }, invalid('topic.name', NAME_200)],
+    ['a name that begins with _', { name: '_t' }, invalid('topic.name', NAME_200)],
+    ['everything at its limit', { name: 't'.repeat(200), partitions: 1_024, maxBodyBytes: 8 * 1024 * 1024 }, MET],
+    ['0 partitions', { partitions: 0 }, invalid('topic.partitions', '1 to 1024')],
+    ['1,025 partitions', { partitions: 1_025 }, invalid('topic.partitions', '1 to 1024')],
+    ['no priority level', { priorityLevels: 0 }, invalid('topic.priority_levels', '1 to 10')],
+    ['11 priority levels', { priorityLevels: 11 }, invalid('topic.priority_levels', '1 to 10')],
+    ['bodies of 0 bytes', { maxBodyBytes: 0 }, invalid('topic.max_body_bytes', '1 to 8388608')],
+    ['bodies above 8 MiB', { maxBodyBytes: 8 * 1024 * 1024 + 1 }, invalid('topic.max_body_bytes', '1 to 8388608')],
+    ['an unknown storage class', { storageClass: UNKNOWN_ENUM }, invalid('topic.storage_class', KNOWN)],
+    ['an unknown durability', { requiredDurability: UNKNOWN_ENUM }, invalid('topic.required_durability', KNOWN)],
+    ['a negative age', { retentionAge: durationFromMs(-1) }, invalid('topic.retention_age', AGE)],
+    [
+      'no valid age',
+      { hardRetentionAge: { seconds: 1, nanos: -1 } },
+      invalid('topic.hard_retention_age', 'a valid duration'),
+    ],
+    ['a negative size', { retentionBytes: -1 }, invalid('topic.retention_bytes', 'not negative')],
+    ['no attempt', { retry: { maxAttempts: 0 } }, invalid('topic.retry.max_attempts', '1 to 100')],
+    ['100 attempts', { retry: { maxAttempts: 100 } }, MET],
+    ['101 attempts', { retry: { maxAttempts: 101 } }, invalid('topic.retry.max_attempts', '1 to 100')],
+    [
+      'a shrinking wait',
+      { retry: exponential({ multiplier: 0.5 }) },
+      invalid('topic.retry.exponential.multiplier', '1 to 1000'),
+    ],
+    [
+      'no number',
+      { retry: exponential({ multiplier: NaN }) },
+      invalid('topic.retry.exponential.multiplier', '1 to 1000'),
+    ],
+    ['jitter above 1', { retry: exponential({ jitter: 1.1 }) }, invalid('topic.retry.exponential.jitter', '0 to 1')],
+    ['a bad broker group', { brokerGroup: 'a b' }, invalid('topic.broker_group', NAME_128)],
+    ['a bad data source', { dataSources: ['a b'] }, invalid('topic.data_sources[0]', NAME_128)],
+  ])('CreateTopic with %s', async (_, fields, answer) => {
+    const topic = { name: 'never-made', ...WITHIN, ...fields };
+    expect(await ask(AdminServiceService.createTopic, CreateTopicRequest.fromPartial({ topic }))).toEqual(answer);
+  });
+
+  test.each<[string, object, Answer]>([
+    ['another storage class', { storageClass: StorageClass.MYSQL }, later('Topic.storage_class other than EMBEDDED')],
+    ['data sources', { dataSources: ['a'] }, later('Topic.data_sources')],
+    ['an age', { retentionAge: durationFromMs(1_000) }, later('Topic.retention_age')],
+    ['a size', { retentionBytes: 1 }, later('Topic.retention_bytes')],
+    ['a hard age', { hardRetentionAge: durationFromMs(1_000) }, later('Topic.hard_retention_age')],
+    ['fixed retries', { retry: { kind: { $case: 'fixed', value: {} } } }, later('RetryPolicy.fixed')],
+    ['listed retries', { retry: { kind: { $case: 'list', value: {} } } }, later('RetryPolicy.list')],
+    ['no retries', { retry: { kind: { $case: 'none', value: {} } } }, later('RetryPolicy.none')],
+    [
+      'more durability than there is',
+      { requiredDurability: Durability.REPLICATED },
+      { status: 'FAILED_PRECONDITION', reason: 'UNSUPPORTED_BY_STORAGE' },
+    ],
+  ])('CreateTopic with %s waits for a later release', async (_, fields, answer) => {
+    const topic = { name: 'never-made', ...fields };
+    expect(await ask(AdminServiceService.createTopic, CreateTopicRequest.fromPartial({ topic }))).toEqual(answer);
+  });
+
+  test.each<[string, string[], object, Answer]>([
+    ['no mask', [], {}, invalid('update_mask', 'required: the top-level names of the fields to change')],
+    ['an unknown path', ['nothing'], {}, invalid('update_mask', '"nothing" is no field of a topic')],
+    ['a nested path', ['retry.fixed'], {}, invalid('update_mask', '"retry.fixed" is no field of a topic')],
+    ['__proto__', ['__proto__'], {}, invalid('update_mask', '"__proto__" is no field of a topic')],
+    ['an output', ['uid'], {}, invalid('update_mask', '"uid" is output only')],
+    ['a fixed field', ['storage_class'], { storageClass: StorageClass.KAFKA }, IMMUTABLE],
+    ['fewer partitions', ['partitions'], { partitions: 1 }, IMMUTABLE],
+    ['more partitions', ['partitions'], { partitions: 3 }, later('growing Topic.partitions')],
+    ['an old etag', ['paused'], { etag: 'old' }, ETAG_MISMATCH],
+    ['an unknown topic', ['paused'], { name: 'nothing' }, TOPIC_NOT_FOUND],
+  ])('UpdateTopic with %s', async (_, updateMask, fields, answer) => {
+    const request = UpdateTopicRequest.fromPartial({ topic: { name: 'orders', ...fields }, updateMask });
+    expect(await ask(AdminServiceService.updateTopic, request)).toEqual(answer);
+  });
+
+  test.each<[string, object, Answer]>([
+    ['no topic', { topic: '' }, invalid('group.topic', NAME_200)],
+    ['no name', { name: '' }, invalid('group.name', NAME_200)],
+    ['an unknown topic', { topic: 'nothing' }, TOPIC_NOT_FOUND],
+    ['an unknown mode', { mode: UNKNOWN_ENUM }, invalid('group.mode', KNOWN)],
+    ['an empty start', { start: {} }, invalid('group.start', 'an edge or a time')],
+    [
+      'a shift as start',
+      { start: { kind: { $case: 'shift', value: 1 } } },
+      invalid('group.start', 'an edge or a time'),
+    ],
+    [
+      'an offset as start',
+      { start: { kind: { $case: 'offset', value: {} } } },
+      invalid('group.start', 'an edge or a time'),
+    ],
+    ['no edge as start', { start: edge(PositionEdge.UNSPECIFIED) }, invalid('group.start.edge', 'EARLIEST or LATEST')],
+    ['a time as start', { start: { kind: { $case: 'time', value: { seconds: 1 } } } }, later('Group.start.time')],
+    [
+      'a deadline of 999 ms',
+      { ackDeadline: durationFromMs(999) },
+      invalid('group.ack_deadline', '1000 to 43200000 ms'),
+    ],
+    [
+      'a deadline above 12 h',
+      { ackDeadline: durationFromMs(HALF_DAY_MS + 1) },
+      invalid('group.ack_deadline', '1000 to 43200000 ms'),
+    ],
+    ['a filter', { filter: 'f'.repeat(1_024) }, later('Group.filter')],
+    ['a filter above 1 KiB', { filter: 'f'.repeat(1_025) }, invalid('group.filter', 'at most 1024 bytes')],
+    ['dead letters for what expires', { deadLetterExpired: true }, later('Group.dead_letter_expired')],
+    ['another configuration', { name: 'billing', mode: 2 }, { status: 'ALREADY_EXISTS', reason: 'GROUP_EXISTS' }],
+  ])('CreateGroup with %s', async (_, fields, answer) => {
+    const request = CreateGroupRequest.fromPartial({ group: { topic: 'orders', name: 'never-made', ...fields } });
+    expect(await ask(AdminServiceService.createGroup, request)).toEqual(answer);
+  });
+
+  test('what is not there, or has changed', async () => {
+    const { getTopic, getGroup, updateGroup, deleteTopic, deleteGroup, drainBroker, listPartitions } =
+      AdminServiceService;
+    const group = { topic: 'orders', name: 'nothing' };
+    const moved = { topic: 'orders', name: 'billing', start: edge(PositionEdge.EARLIEST) };
+    expect(await ask(getTopic, { topic: 'nothing' })).toEqual(TOPIC_NOT_FOUND);
+    expect(await ask(getGroup, { topic: 'nothing', group: 'g' })).toEqual(TOPIC_NOT_FOUND);
+    expect(await ask(getGroup, { topic: 'orders', group: 'nothing' })).toEqual(GROUP_NOT_FOUND);
+    expect(await ask(updateGroup, UpdateGroupRequest.fromPartial({ group, updateMask: ['paused'] }))).toEqual(
+      GROUP_NOT_FOUND,
+    );
+    expect(await ask(updateGroup, UpdateGroupRequest.fromPartial({ group: moved, updateMask: ['start'] }))).toEqual(
+      IMMUTABLE,
+    );
+    expect(await ask(deleteTopic, DeleteTopicRequest.fromPartial({ topic: 'orders', etag: 'old' }))).toEqual(
+      ETAG_MISMATCH,
+    );
+    const old = { topic: 'orders', group: 'billing', etag: 'old' };
+    expect(await ask(deleteGroup, DeleteGroupRequest.fromPartial(old))).toEqual(ETAG_MISMATCH);
+    expect(await ask(drainBroker, { broker: 'nothing', cancel: false })).toMatchObject({ reason: 'BROKER_NOT_FOUND' });
+    expect(await ask(drainBroker, { broker: 'a b', cancel: false })).toEqual(invalid('broker', NAME_128));
+    expect(await ask(listPartitions, { topic: 'nothing', pageToken: '' })).toEqual(TOPIC_NOT_FOUND);
+  });
+
+  test.each<[string, object, Answer]>([
+    ['of 0', { pageSize: 0 }, invalid('page_size', '1 to 1000')],
+    ['of 1,000', { pageSize: 1_000 }, OK],
+    ['of 1,001', { pageSize: 1_001 }, invalid('page_size', '1 to 1000')],
+    [
+      'behind a forged token',
+      { pageToken: 'AAAAAAAAAAAAAAAAAAAA' },
+      invalid('page_token', 'the next_page_token of the same list'),
+    ],
+  ])('a page %s', async (_, fields, answer) => {
+    expect(await ask(AdminServiceService.listTopics, ListTopicsRequest.fromPartial(fields))).toEqual(answer);
+  });
+
+  test.each(['CreateDataSource', 'GetDataSource', 'ListDataSources', 'DeleteDataSource', 'Rebalance'])(
+    '%s waits for a later release',
+    async (name) => {
+      const call = under.at(server).send(`/hermes.admin.v1.AdminService/${name}`, Buffer.alloc(0));
+      expect(await answerOf(call)).toEqual(later(name));
+    },
+  );
+
+  test('MovePartition waits for a later release, and knows its limits', async () => {
+    const { movePartition } = AdminServiceService;
+    expect(await ask(movePartition, { topic: 'orders', partition: 0, broker: 'b' })).toEqual(later('MovePartition'));
+    expect(await ask(movePartition, { topic: 'orders', partition: -1, broker: 'b' })).toEqual(
+      invalid('partition', '0 to 1023'),
+    );
+  });
+
+  test('nothing of it was made', async () => {
+    const { topics } = await under.at(server).call(AdminServiceService.listTopics, ListTopicsRequest.fromPartial({}));
+    expect(topics.map(({ name }) => name)).toEqual(['orders', 'wide']);
+  });
+});
+
+describe.each(['gateway', 'broker'] as const)('calls of later releases at the %s', (server) => {
+  test.each([
+    ...[MessagingServiceService.cancelSchedule, MessagingServiceService.pull],
+    ...[PartitionServiceService.getMessage, PartitionServiceService.seek, PartitionServiceService.listDeadLetters],
+    ...[PartitionServiceService.redriveDeadLetters, PartitionServiceService.discardDeadLetters],
+  ])('$path', async ({ path }) => {
+    const call = under.at(server).send(path, Buffer.alloc(0));
+    expect(await answerOf(call)).toEqual(later(path.split('/')[2]!));
+  });
+});
+
+describe('lease streams', () => {
+  const meta = () => under.at('meta-server');
+  const register = {
+    $case: 'register' as const,
+    value: { broker: 'stranger', incarnation: 7, endpoint: '127.0.0.1:1', brokerGroup: 'strangers' },
+  };
+  const join = {
+    $case: 'join' as const,
+    value: { member: 1, topic: 'orders', group: 'billing', consumer: 'stranger' },
+  };
+  const held = { topic: 'orders', partition: 0, epoch: 1_000 };
+
+  const broker = (...kinds: object[]): Promise<Answer> => {
+    const frames = kinds.map((kind) => HoldBrokerLeaseRequest.fromPartial({ kind: kind as { $case: 'draining' } }));
+    return answerOf(meta().converse(CoordinationServiceService.holdBrokerLease, frames));
+  };
+  const consumer = (...kinds: object[]): Promise<Answer> => {
+    const frames = kinds.map((kind) => HoldConsumerLeaseRequest.fromPartial({ kind: kind as { $case: 'leave' } }));
+    return answerOf(meta().converse(CoordinationServiceService.holdConsumerLease, frames));
+  };
+  const changed = (fields: object) => ({ ...register, value: { ...register.value, ...fields } });
+  const joined = (fields: object) => ({ ...join, value: { ...join.value, ...fields } });
+
+  test.each<[string, object[], Answer]>([
+    ['says nothing first', [{}], invalid('kind', 'register comes first, and once')],
+    ['begins with a heartbeat', [beat(1)], invalid('kind', 'register comes first, and once')],
+    ['registers twice', [register, register], invalid('kind', 'register comes first, and once')],
+    ['has no name', [changed({ broker: '' })], invalid('register.broker', NAME_128)],
+    [
+      'has no incarnation',
+      [changed({ incarnation: 0 })],
+      invalid('register.incarnation', 'a random number of the process, not 0'),
+    ],
+    ['has no endpoint', [changed({ endpoint: 'here' })], invalid('register.endpoint', 'host:port, as others reach it')],
+    [
+      'has a negative capacity',
+      [changed({ capacity: -1 })],
+      invalid('register.capacity', 'not negative; 0 = any number'),
+    ],
+    [
+      'holds partition -1',
+      [changed({ held: [{ ...held, partition: -1 }] })],
+      invalid('register.held[0].partition', '0 to 1023'),
+    ],
+    ['sends heartbeat 0', [register, beat(0)], invalid('heartbeat.sequence', 'grows from 1')],
+    [
+      'takes the name of one that lives',
+      [changed({ broker: 'broker-0' })],
+      { status: 'FAILED_PRECONDITION', reason: 'RESOURCE_IN_USE' },
+    ],
+  ])('a broker that %s', async (_, kinds, answer) => {
+    expect(await broker(...kinds)).toEqual(answer);
+  });
+
+  test.each<[string, object[], Answer]>([
+    ['says nothing', [{}], invalid('kind', 'one that this server knows')],
+    ['is number 0', [joined({ member: 0 })], invalid('join.member', 'a number from 1, chosen by the client')],
+    ['has no name', [joined({ consumer: '' })], invalid('join.consumer', NAME_128)],
+    [
+      'wants less than nothing',
+      [joined({ maxPartitions: -1 })],
+      invalid('join.max_partitions', 'not negative; 0 = any number'),
+    ],
+    ['joins an unknown group', [joined({ group: 'nothing' })], GROUP_NOT_FOUND],
+    ['sends heartbeat 0', [join, beat(0)], invalid('heartbeat.sequence', 'grows from 1')],
+    ['has not joined', [beat(1)], FENCED],
+  ])('a consumer that %s', async (_, kinds, answer) => {
+    expect(await consumer(...kinds)).toEqual(answer);
+  });
+
+  test('epochs that were never granted change nothing', async () => {
+    const { listPartitions } = AdminServiceService;
+    const before = await meta().call(listPartitions, { topic: 'orders', pageToken: '' });
+    const claims = [
+      { $case: 'released', value: held },
+      { $case: 'epochTooLow', value: { assignment: held, observed: 5_000 } },
+      { $case: 'ready', value: { assignments: [{ ...held, revision: 1_000 }] } },
+    ];
+    expect(await broker(changed({ held: [held] }), ...claims, beat(1))).toEqual(OK);
+    expect(await consumer(join, { $case: 'released', value: { member: 1, assignment: held } }, beat(1))).toEqual(OK);
+    expect(await meta().call(listPartitions, { topic: 'orders', pageToken: '' })).toEqual(before);
+  });
+
+  test('routes of a topic that cannot be', async () => {
+    const watch = (topics: string[]) =>
+      meta().firstFrame(CoordinationServiceService.watchRoutes, WatchRoutesRequest.fromPartial({ topics }));
+    expect(await answerOf(watch(['_']))).toEqual(invalid('topics[0]', NAME_200));
+    expect((await watch(['nothing']))?.topics).toEqual([{ topic: 'nothing', partitionCount: 0, routes: [] }]);
+  });
+});
+
+test('every process is unharmed', () => under.expectUnharmed());
+
+function exponential(value: object) {
+  return { kind: { $case: 'exponential', value } };
+}
+
+function edge(value: PositionEdge) {
+  return { kind: { $case: 'edge' as const, value } };
+}
+
+function beat(sequence: number) {
+  return { $case: 'heartbeat', value: { sequence } };
+}
