@@ -203,8 +203,8 @@ const PLANTED_LINES: readonly (readonly [string, PlantedBug, RegExp])[] = [
     'a grant that crossed a release brings the partition back',
     {
       file: 'held-assignments.ts',
-      code: 'one.epoch > (this.#released.get(keyOf(one)) ?? -1)',
-      instead: 'one.epoch > -1',
+      code: 'assignment.epoch > released',
+      instead: 'assignment.epoch > -1',
     },
     /two owners|passes at epoch|not served/,
   ],
