@@ -58,6 +58,11 @@ export function registerMetrics(
     groups((pump) => pump.gauges.windowBytes),
   );
   gauge(
+    'settled_ranges',
+    'Ranges of settled offsets above the floors.',
+    groups((pump) => pump.gauges.settledRanges),
+  );
+  gauge(
     'retry_rows',
     'Stored retries.',
     groups((pump) => pump.gauges.retries),

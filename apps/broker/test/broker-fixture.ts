@@ -19,7 +19,7 @@ import {
 } from '@hermes/contracts';
 import { createLogger } from '@hermes/kit';
 import { eventually, temporaryDirectory } from '@hermes/testing';
-import { brokerConfig, type RunningBroker, startBroker } from '../src/index.js';
+import { brokerConfig, type BrokerDependencies, type RunningBroker, startBroker } from '../src/index.js';
 import { FakeMetaServer } from './fake-meta-server.js';
 
 /** What a test provokes is logged as an error too. */
@@ -42,6 +42,11 @@ export class BrokerFixture {
   });
   #remove: (() => void) | undefined;
   readonly #subscribers: TestSubscriber[] = [];
+  readonly #time: Pick<BrokerDependencies, 'clock' | 'timers'>;
+
+  constructor(time: Pick<BrokerDependencies, 'clock' | 'timers'> = {}) {
+    this.#time = time;
+  }
 
   async start(): Promise<void> {
     await this.meta.start();
@@ -62,7 +67,11 @@ export class BrokerFixture {
       metaServers: [this.meta.endpoint],
       cacheBytes: 16 * 1024 * 1024,
     });
-    this.broker = await startBroker(config, { logger: this.#logger, onFatal: (error) => this.fatal.push(error) });
+    this.broker = await startBroker(config, {
+      ...this.#time,
+      logger: this.#logger,
+      onFatal: (error) => this.fatal.push(error),
+    });
     this.client = new MessagingServiceClient(this.broker.endpoint, credentials.createInsecure());
     this.partitions = new PartitionServiceClient(this.broker.endpoint, credentials.createInsecure());
   }
@@ -108,6 +117,13 @@ export class BrokerFixture {
   async group(topic: string, name: string, fields: Parameters<FakeMetaServer['setGroup']>[2] = {}): Promise<void> {
     this.meta.setGroup(topic, name, fields);
     await this.ready(topic, this.meta.granted(topic));
+  }
+
+  /** A number that the broker's /metrics shows. */
+  async metric(name: string): Promise<number> {
+    const response = await fetch(`http://127.0.0.1:${this.broker.opsPort}/metrics`);
+    const [, value] = new RegExp(`^${name} (.+)$`, 'm').exec(await response.text()) ?? [];
+    return Number(value);
   }
 
   async ready(topic: string, partitions = 1): Promise<void> {

@@ -11,6 +11,7 @@ import {
   type Metrics,
   type OpsServer,
   startOpsServer,
+  watchEventLoop,
 } from '@hermes/kit';
 import { type Metadata, openMetadata } from '@hermes/metadata';
 import { type Clock, Lifecycle, systemClock, systemTimers, TaskGroup, type Timers } from '@hermes/runtime';
@@ -58,6 +59,7 @@ interface Parts {
   readonly serial: Serial;
   readonly tasks: TaskGroup;
   readonly metrics: Metrics;
+  readonly logger: Logger;
   readonly server: GrpcServer;
 }
 
@@ -88,7 +90,7 @@ async function serve(
   parts: Parts,
   address: { readonly port: number; readonly endpoint: string },
 ): Promise<RunningMetaServer> {
-  const { server, metrics } = parts;
+  const { server, metrics, logger } = parts;
   let ready = false;
   const ops = await startOpsServer({
     host: config.host,
@@ -96,6 +98,7 @@ async function serve(
     metrics,
     ready: () => ready,
   });
+  const loop = watchEventLoop({ metrics, logger });
   parts.brokers.start();
   server.setServing('', true);
   ready = true;
@@ -103,6 +106,7 @@ async function serve(
     start: () => Promise.resolve(),
     stop: async ({ deadlineMs }) => {
       ready = false;
+      loop.stop();
       await stop(parts, ops, deadlineMs);
     },
   });
@@ -188,7 +192,7 @@ async function wire(
     watchRoutes: (request, stream) => watch.watch(request, stream),
   });
   registerMetrics(metrics, { metadata, brokers, consumers, cluster, watch, table });
-  return { metadata, brokers, consumers, cluster, watch, serial, tasks, metrics, server };
+  return { metadata, brokers, consumers, cluster, watch, serial, tasks, metrics, logger, server };
 }
 
 function crash(error: unknown): void {

@@ -75,10 +75,11 @@ export class GroupDispatcher {
     return this.mode === 'exclusive' ? this.#holdership.stored.token : 0;
   }
 
-  /** Stored retries, and the messages that are known and not delivered: the gauges of the dispatcher's bounds. */
-  get gauges(): { readonly retries: number; readonly windowRecords: number; readonly windowBytes: number } {
+  /** What its bounds hold: stored retries, messages that are known and not delivered, ranges above the floors. */
+  get gauges(): Readonly<Record<'retries' | 'windowRecords' | 'windowBytes' | 'settledRanges', number>> {
     const { records, bytes } = this.#window;
-    return { retries: this.#settlement.retryCount, windowRecords: records, windowBytes: bytes };
+    const settledRanges = this.#lanes.reduce((sum, { cursor }) => sum + cursor.rangeCount, 0);
+    return { retries: this.#settlement.retryCount, windowRecords: records, windowBytes: bytes, settledRanges };
   }
 
   /** Applies new settings to what is decided from now on. */

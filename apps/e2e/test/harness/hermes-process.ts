@@ -82,6 +82,12 @@ export class HermesProcess {
     );
   }
 
+  /** What its ops port answers, as a scraper or a probe sees it. */
+  async ops(path: string): Promise<{ status: number; text: string }> {
+    const response = await fetch(`http://127.0.0.1:${this.#opsPort ?? 0}${path}`);
+    return { status: response.status, text: await response.text() };
+  }
+
   signal(signal: NodeJS.Signals): void {
     process.kill(this.pid, signal);
   }

@@ -66,8 +66,8 @@ describe('a process that is stopped by SIGTERM under load', () => {
     });
     const { gateway } = cluster;
     await eventually(async () => {
-      const metrics = await fetch(`http://127.0.0.1:${cluster.gatewayOpsPort}/metrics`);
-      expect(await metrics.text()).not.toMatch(/^hermes_gateway_publish_queue_bytes 0$/m);
+      const { text } = await gateway.ops('/metrics');
+      expect(text).not.toMatch(/^hermes_gateway_publish_queue_bytes 0$/m);
     });
     gateway.signal('SIGTERM');
     await eventually(() => {

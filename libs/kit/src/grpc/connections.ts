@@ -25,6 +25,11 @@ export class Connections {
     this.#server.maxConnections = CONNECTIONS_MAX;
   }
 
+  /** Connections that are open now. */
+  get count(): number {
+    return this.#sockets.size;
+  }
+
   /** Binds and gives the port. Throws ExitError when the address cannot be had. */
   listen(host: string, port: number): Promise<number> {
     return listen(this.#server, host, port);

@@ -76,6 +76,10 @@ class EdgeServer implements GrpcServer {
     this.#connections = new Connections((socket) => {
       injector.injectConnection(socket);
     });
+    options.metrics.gauge('grpc_connections', {
+      help: 'Connections that are open now.',
+      read: () => this.#connections.count,
+    });
     this.#edge = new Edge({
       logger: options.logger,
       metrics: options.metrics,
