@@ -45,7 +45,7 @@ export interface FakeSubscription {
   send(partition: number, offsets: readonly number[], attempt?: number): void;
   /** Nothing more comes of these partitions. */
   drain(partitions: number[]): void;
-  end(code: Reason): void;
+  end(code: Reason, details?: Record<string, string>): void;
 }
 
 /** A broker that stores in memory and does as it is told. */
@@ -169,8 +169,8 @@ export class FakeBroker extends FakeServer {
       drain: (partitions) => {
         stream.write({ frame: { $case: 'draining', value: { partitions, grace: durationFromMs(5_000) } } });
       },
-      end: (code) => {
-        stream.emit('error', fail(code));
+      end: (code, details = {}) => {
+        stream.emit('error', fail(code, { details }));
       },
     });
   }

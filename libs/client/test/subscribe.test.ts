@@ -67,6 +67,13 @@ describe('a subscription to a cluster', () => {
     await expect(run).rejects.toMatchObject({ code: 'FENCED' });
   });
 
+  it('subscribes again when a request of its own that reached the broker late took the partition', async () => {
+    void cluster.consumer().run(() => undefined);
+    (await subscribed(cluster.brokers[0])).end('FENCED', { epoch: '7' });
+    const again = await subscribed(cluster.brokers[0], 1);
+    expect(again.request.claims).toEqual([{ partition: 0, consumerEpoch: 7 }]);
+  });
+
   it('ends with what a broker refuses for good', async () => {
     const run = cluster.consumer().run(() => undefined);
     (await subscribed(cluster.brokers[0])).end('GROUP_NOT_FOUND');

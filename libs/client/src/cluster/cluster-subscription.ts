@@ -166,6 +166,9 @@ export class ClusterSubscription implements Subscription {
   /** True if what the stream had is to be subscribed again soon. */
   #onStreamEnd(error: HermesError, epochs: ReadonlyMap<number, number>): boolean {
     if (error.code === 'FENCED') {
+      if (isFencedByItself(error, epochs)) {
+        return true;
+      }
       this.#onFenced(error, epochs);
       return false;
     }
@@ -231,4 +234,13 @@ export class ClusterSubscription implements Subscription {
       this.#events.ended(error);
     }
   }
+}
+
+/**
+ * Whether the stream that took the partitions has the same lease: an older one of this consumer, given up since, whose
+ * request lay in the socket of a broker that stood still.
+ */
+function isFencedByItself(error: HermesError, epochs: ReadonlyMap<number, number>): boolean {
+  const { epoch } = error.details;
+  return epoch !== undefined && Number(epoch) <= Math.max(...epochs.values());
 }
