@@ -18,10 +18,13 @@ export function addClusterCommands(program: Command, run: RunClient): void {
   broker
     .command('drain <broker>')
     .description('move its partitions to others, before it is stopped')
-    .option('--wait', 'until it has none left')
+    .option('--wait', 'until only embedded ones, which cannot move, are left')
     .option('--cancel', 'let it take partitions again')
     .action((name: string, flags: { wait?: boolean; cancel?: boolean }) =>
-      run(load, (commands, session) => commands.drainBroker(session, name, flags)),
+      run(
+        () => import('./commands/drain-broker.js'),
+        (commands, session) => commands.drainBroker(session, name, flags),
+      ),
     );
   program
     .command('partition')

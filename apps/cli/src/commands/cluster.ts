@@ -1,7 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   BrokerState,
-  DrainBrokerResponse,
   GetClusterResponse,
   type GetClusterResponse_Broker,
   ListPartitionsRequest,
@@ -11,9 +9,6 @@ import {
 } from '@hermes/contracts';
 import { facts, show, table } from '../output.js';
 import { type Session } from '../session.js';
-
-/** How often a waiting drain asks what is left. */
-const DRAIN_POLL_MS = 500;
 
 const BROKER_STATES = {
   [BrokerState.ACTIVE]: 'active',
@@ -47,32 +42,19 @@ export async function listBrokers(session: Session): Promise<void> {
   await show(session, await getCluster(session), GetClusterResponse, ({ brokers }) => brokerTable(brokers));
 }
 
-/** hermes broker drain B: moves its partitions away; with `wait`, until none is left. */
-export async function drainBroker(
-  session: Session,
-  broker: string,
-  flags: { readonly wait?: boolean; readonly cancel?: boolean },
-): Promise<void> {
-  const request = { broker, cancel: flags.cancel ?? false };
-  const ask = (): Promise<DrainBrokerResponse> =>
-    session.unary((metadata, options, done) => session.admin.drainBroker(request, metadata, options, done));
-  let response = await ask();
-  while (flags.wait === true && !request.cancel && response.partitionsLeft > 0) {
-    session.terminal.note(`${broker}: ${response.partitionsLeft} partitions left …`);
-    await sleep(DRAIN_POLL_MS, undefined, { signal: session.terminal.signal }).catch(() => {
-      session.terminal.signal.throwIfAborted();
-    });
-    response = await ask();
-  }
-  await show(session, response, DrainBrokerResponse, ({ partitionsLeft }) => [
-    request.cancel
-      ? `${broker} takes partitions again; it owns ${partitionsLeft}`
-      : `${broker} is draining; partitions left: ${partitionsLeft}`,
-  ]);
-}
-
 /** hermes partition list [T] */
 export async function listPartitions(session: Session, topic: string): Promise<void> {
+  const found = await readPartitions(session, topic);
+  await show(session, { partitions: found, nextPageToken: '' }, ListPartitionsResponse, ({ partitions }) =>
+    table(
+      ['TOPIC', 'PARTITION', 'BROKER', 'EPOCH', 'STATE'],
+      partitions.map((one) => [one.topic, one.partition, one.broker, one.epoch, PARTITION_STATES[one.state]]),
+    ),
+  );
+}
+
+/** All partitions of a topic, of every topic if it is empty. */
+export async function readPartitions(session: Session, topic: string): Promise<ListPartitionsResponse_Partition[]> {
   const found: ListPartitionsResponse_Partition[] = [];
   let pageToken = '';
   do {
@@ -83,12 +65,7 @@ export async function listPartitions(session: Session, topic: string): Promise<v
     pageToken = page.nextPageToken;
     found.push(...page.partitions);
   } while (pageToken !== '');
-  await show(session, { partitions: found, nextPageToken: '' }, ListPartitionsResponse, ({ partitions }) =>
-    table(
-      ['TOPIC', 'PARTITION', 'BROKER', 'EPOCH', 'STATE'],
-      partitions.map((one) => [one.topic, one.partition, one.broker, one.epoch, PARTITION_STATES[one.state]]),
-    ),
-  );
+  return found;
 }
 
 function getCluster(session: Session): Promise<GetClusterResponse> {

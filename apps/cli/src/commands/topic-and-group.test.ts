@@ -6,11 +6,13 @@ import {
   DrainBrokerResponse,
   GetTopicResponse,
   GroupMode,
+  ListPartitionsResponse,
   ListTopicsResponse,
+  StorageClass,
   type UpdateTopicRequest,
   UpdateTopicResponse,
 } from '@hermes/contracts';
-import { cli, startFakeGateway } from '../../test/fake-gateway.js';
+import { cli, type FakeGateway, startFakeGateway } from '../../test/fake-gateway.js';
 
 describe('topics and groups', () => {
   it('sends flags as the fields of the request, and defaults not at all', async () => {
@@ -127,14 +129,39 @@ describe('topics and groups', () => {
     ]);
   });
 
-  it('waits until a draining broker has nothing left, telling how it goes', async () => {
-    let left = 3;
-    await using gateway = await startFakeGateway({
-      drainBroker: () => Promise.resolve(DrainBrokerResponse.fromPartial({ partitionsLeft: (left -= 1) })),
+  describe('broker drain --wait', () => {
+    /** A broker `b` that owns a partition of each topic until it has moved. */
+    const drained = (storageClass: StorageClass): Promise<FakeGateway> => {
+      let left = 4;
+      return startFakeGateway({
+        drainBroker: () => Promise.resolve(DrainBrokerResponse.fromPartial({ partitionsLeft: (left -= 1) })),
+        listTopics: () =>
+          Promise.resolve(ListTopicsResponse.fromPartial({ topics: [{ name: 'orders', storageClass }] })),
+        listPartitions: () =>
+          Promise.resolve(
+            ListPartitionsResponse.fromPartial({
+              partitions: [0, 1, 2].map((partition) => {
+                return { topic: 'orders', partition, broker: partition < left ? 'b' : 'c' };
+              }),
+            }),
+          ),
+      });
+    };
+
+    it('waits until the broker has nothing left, telling how it goes', async () => {
+      await using gateway = await drained(StorageClass.MYSQL);
+      const run = await cli(['broker', 'drain', 'b', '--wait', '--server', gateway.address]);
+      expect(run.exitCode).toBe(0);
+      expect(run.stderr).toContain('b: 2 partitions left');
+      expect(run.stdout).toContain('partitions left: 0');
     });
-    const run = await cli(['broker', 'drain', 'b', '--wait', '--server', gateway.address]);
-    expect(run.exitCode).toBe(0);
-    expect(run.stderr).toContain('b: 2 partitions left');
-    expect(run.stdout).toContain('partitions left: 0');
+
+    it('ends when only embedded partitions are left, which stay with their data directory, and names them', async () => {
+      await using gateway = await drained(StorageClass.EMBEDDED);
+      const run = await cli(['broker', 'drain', 'b', '--wait', '--server', gateway.address]);
+      expect(run.exitCode).toBe(0);
+      expect(run.stdout).toContain('partitions left: 3');
+      expect(run.stdout).toContain('they are embedded in its data directory and stay: orders/0, orders/1, orders/2');
+    });
   });
 });

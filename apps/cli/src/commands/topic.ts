@@ -72,6 +72,12 @@ export async function deleteTopic(
 
 /** hermes topic list */
 export async function listTopics(session: Session): Promise<void> {
+  const found = await readTopics(session);
+  await show(session, { topics: found, nextPageToken: '' }, ListTopicsResponse, ({ topics }) => topicTable(topics));
+}
+
+/** All topics. */
+export async function readTopics(session: Session): Promise<Topic[]> {
   const found: Topic[] = [];
   let pageToken = '';
   do {
@@ -82,7 +88,7 @@ export async function listTopics(session: Session): Promise<void> {
     pageToken = page.nextPageToken;
     found.push(...page.topics);
   } while (pageToken !== '');
-  await show(session, { topics: found, nextPageToken: '' }, ListTopicsResponse, ({ topics }) => topicTable(topics));
+  return found;
 }
 
 function getTopic(session: Session, topic: string): Promise<GetTopicResponse> {
