@@ -14,6 +14,18 @@ describe('a consumer', () => {
 
   afterEach(() => cluster.stop());
 
+  it('sends heartbeats three times in the TTL that it is told, from the first one on', async () => {
+    cluster.meta.ttlMs = 600;
+    void cluster.consumer().run(() => undefined);
+    await eventually(
+      () => {
+        expect(cluster.meta.heartbeats).toBeGreaterThan(3);
+      },
+      // Before the second heartbeat of the default TTL.
+      { deadlineMs: 2_500 },
+    );
+  });
+
   it('acknowledges what the handler returns from, at the owner of its partition', async () => {
     const seen: number[] = [];
     void cluster.consumer().run((delivery) => seen.push(delivery.body.offset));

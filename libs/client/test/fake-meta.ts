@@ -28,6 +28,8 @@ export class FakeMeta extends FakeServer {
   readonly released: Assignment[] = [];
   readonly #watchers = new Set<ServerWritableStream<unknown, WatchRoutesResponse>>();
   epoch = 1;
+  ttlMs = 10_000;
+  heartbeats = 0;
   consumerEpoch = 7;
   /** The groups that exist; all if unset. */
   groups: Set<string> | undefined;
@@ -57,11 +59,12 @@ export class FakeMeta extends FakeServer {
             this.leases.set(consumer, stream);
             this.grant(consumer, member, topic);
           } else if (kind?.$case === 'heartbeat') {
+            this.heartbeats += 1;
             stream.write({
               kind: {
                 $case: 'grant',
                 value: {
-                  ttl: durationFromMs(10_000),
+                  ttl: durationFromMs(this.ttlMs),
                   sequence: kind.value.sequence,
                   changed: false,
                   assignments: [],
@@ -120,7 +123,7 @@ export class FakeMeta extends FakeServer {
   grant(consumer: string, member: number, topic: string, partitions?: readonly number[]): void {
     const all = (this.topics.get(topic) ?? []).map((_, partition) => partition);
     const assignments = (partitions ?? all).map((partition) => this.assignment(topic, partition));
-    const grant = { ttl: durationFromMs(10_000), sequence: 0, changed: true, assignments, member };
+    const grant = { ttl: durationFromMs(this.ttlMs), sequence: 0, changed: true, assignments, member };
     this.leases.get(consumer)?.write({ kind: { $case: 'grant', value: grant } });
   }
 

@@ -211,7 +211,12 @@ export class ConsumerLeases {
 
   #onGrant(grant: Grant): void {
     this.#backoff.reset();
-    this.#ttlMs = (grant.ttl === undefined ? undefined : durationToMs(grant.ttl)) ?? this.#ttlMs;
+    const ttlMs = (grant.ttl === undefined ? undefined : durationToMs(grant.ttl)) ?? this.#ttlMs;
+    if (ttlMs !== this.#ttlMs) {
+      // The next heartbeat was to come by another TTL: too late by a shorter one.
+      this.#ttlMs = ttlMs;
+      this.#beatLater();
+    }
     for (const sequence of this.#sentAtMs.keys()) {
       if (sequence <= grant.sequence) {
         this.#sentAtMs.delete(sequence);
@@ -264,6 +269,10 @@ export class ConsumerLeases {
     this.#sequence += 1;
     this.#sentAtMs.set(this.#sequence, nowMs);
     this.#send({ $case: 'heartbeat', value: { sequence: this.#sequence } });
+    this.#beatLater();
+  }
+
+  #beatLater(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = this.#environment.timers.after(this.#ttlMs / HEARTBEATS_PER_TTL, () => {
       this.#cancelTimer = undefined;
