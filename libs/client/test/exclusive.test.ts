@@ -77,6 +77,28 @@ describe('a consumer of an EXCLUSIVE group', () => {
     });
   });
 
+  it('does not subscribe to a partition that it is giving back, though grants still list it', async () => {
+    const gate: Deferred<void> = createDeferred();
+    const started: Deferred<void> = createDeferred();
+    void cluster.consumer().run(() => {
+      started.resolve();
+      return gate.promise;
+    });
+    (await subscribed(cluster.brokers[0])).send(0, [1]);
+    await started.promise;
+    const revoke = { assignment: cluster.meta.assignment('orders', 0), grace: { seconds: 5, nanos: 0 }, member: 1 };
+    cluster.meta.leases.get('c1')?.write({ kind: { $case: 'revoke', value: revoke } });
+    cluster.meta.grant('c1', 1, 'orders');
+    gate.resolve();
+    await eventually(() => {
+      expect(cluster.meta.released.map(({ partition }) => partition)).toEqual([0]);
+    });
+    cluster.meta.consumerEpoch = 8;
+    cluster.meta.grant('c1', 1, 'orders');
+    const second = await subscribed(cluster.brokers[0], 1);
+    expect(second.request.claims).toEqual([{ partition: 0, consumerEpoch: 8 }]);
+  });
+
   it('handles what a new subscription brings, whatever became of a message of the old one', async () => {
     const gate: Deferred<void> = createDeferred();
     const seen: string[] = [];
