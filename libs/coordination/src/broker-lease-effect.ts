@@ -14,6 +14,8 @@ export interface PersistedAssignment {
   readonly created: boolean;
   /** Where an embedded partition lives; empty: not placed yet, or in shared storage. */
   readonly dataDirectory: string;
+  /** Where a partition in shared storage lives; empty: not placed yet, or embedded. */
+  readonly dataSource: string;
 }
 
 /** A broker's row in the metadata database. */
@@ -117,6 +119,15 @@ export interface LeasedTopic {
   readonly brokerGroup: string;
   /** True: partitions live in a data directory and stay there. False: any broker may open them. */
   readonly embedded: boolean;
+  /** Where partitions of shared storage may be placed; unset: nowhere in particular. */
+  readonly dataSources?: DataSourceChoice;
+}
+
+/** The data sources among which a topic's new partitions are placed. */
+export interface DataSourceChoice {
+  readonly names: readonly string[];
+  /** True: the topic names these. False: it names none, and these are all of its storage class. */
+  readonly named: boolean;
 }
 
 /** One partition as ListPartitions shows it. */

@@ -20,7 +20,8 @@ import {
   SETTLE_MS,
   type TopicRoutes,
 } from './lease.js';
-import { type LeasedPartition, PartitionTable } from './partition-table.js';
+import { type LeasedPartition } from './leased-partition.js';
+import { PartitionTable } from './partition-table.js';
 
 /** What a leader starts from. */
 export interface BrokerLeasesOptions {

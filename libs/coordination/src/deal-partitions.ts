@@ -1,7 +1,8 @@
 import { assign, type AssignHolder, type AssignItem } from './assign.js';
 import { type BrokerLease } from './broker-lease.js';
 import { type BrokerRegistry } from './broker-registry.js';
-import { type LeasedPartition, type PartitionTable } from './partition-table.js';
+import { type LeasedPartition } from './leased-partition.js';
+import { type PartitionTable } from './partition-table.js';
 import { placeEmbedded, type PlaceableDirectory } from './place.js';
 
 /** Partitions that their owners are to give back, and when dealing is due again by time alone. */
@@ -52,7 +53,8 @@ function place(
   registry: BrokerRegistry,
   { present, mayPlace }: { present: readonly BrokerLease[]; mayPlace: boolean },
 ): boolean {
-  const unplaced = [...table.all()].filter((one) => !isPlaced(table, one));
+  const isEmbedded = ({ topic }: LeasedPartition): boolean => table.settings(topic)?.embedded === true;
+  const unplaced = [...table.all()].filter((one) => isEmbedded(one) && !isPlaced(table, one));
   if (unplaced.length === 0 || !mayPlace) {
     return unplaced.length > 0;
   }
@@ -101,7 +103,8 @@ function note(directory: Directory, topic: string): void {
 }
 
 function isPlaced(table: PartitionTable, partition: LeasedPartition): boolean {
-  return partition.dataDirectory !== '' || table.settings(partition.topic)?.embedded !== true;
+  const { embedded, dataSources } = table.settings(partition.topic) ?? {};
+  return embedded === true ? partition.dataDirectory !== '' : dataSources === undefined || partition.dataSource !== '';
 }
 
 function holderOf(lease: BrokerLease, registry: BrokerRegistry): AssignHolder {

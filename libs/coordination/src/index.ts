@@ -6,6 +6,7 @@ export {
   type BrokerRevokeEffect,
   type BrokerView,
   type CloseEffect,
+  type DataSourceChoice,
   type LeasedTopic,
   type PartitionView,
   type PersistedAssignment,
@@ -43,4 +44,4 @@ export {
 export { HeldAssignments, type LeaseChange } from './held-assignments.js';
 export { LeaseHolder, type ReceivedGrant } from './lease-holder.js';
 export { LeaseTerm, type Now } from './lease-term.js';
-export { placeEmbedded, type PlaceableDirectory } from './place.js';
+export { placeEmbedded, type PlaceableDataSource, type PlaceableDirectory, placeOnDataSource } from './place.js';

@@ -1,26 +1,9 @@
 import { type LeasedTopic, type PartitionView, type PersistedAssignment } from './broker-lease-effect.js';
 import { type BrokerLease } from './broker-lease.js';
-import { type HeldPartition, type LeaseAssignment, partitionKey, type Route, type TopicRoutes } from './lease.js';
+import { type HeldPartition, type LeaseAssignment, partitionKey, type TopicRoutes } from './lease.js';
+import { createPartition, type LeasedPartition, placeOf, routeOf, rowOf, viewOf } from './leased-partition.js';
+import { placeOnDataSource } from './place.js';
 import { Revocations } from './revocations.js';
-
-/** A partition as the leader knows it. */
-export interface LeasedPartition {
-  readonly topic: string;
-  readonly partition: number;
-  /** Highest ever granted or observed. */
-  epoch: number;
-  /** Changed by the table alone, which also keeps what each lease owns. */
-  owner: BrokerLease | undefined;
-  /** Name and process of the last owner. */
-  broker: string;
-  incarnation: number;
-  created: boolean;
-  dataDirectory: string;
-  /** Revision that the owner has applied at this epoch; -1: it does not serve yet. */
-  servedRevision: number;
-  /** Until then it goes to nobody but `incarnation`, which may not know yet that it lost it. */
-  reservedUntilMs: number;
-}
 
 interface TopicState {
   readonly settings: LeasedTopic;
@@ -48,6 +31,9 @@ export class PartitionTable {
         return createPartition(topic.name, partition, row);
       });
       this.#topics.set(topic.name, { settings: topic, partitions });
+    }
+    for (const topic of topics) {
+      this.#placeOnDataSources(topic);
     }
   }
 
@@ -100,6 +86,7 @@ export class PartitionTable {
       this.touch(partition);
     }
     this.#topics.set(topic.name, { settings: topic, partitions });
+    this.#placeOnDataSources(topic);
   }
 
   /** Removes a topic with its partitions; owners are to be told. */
@@ -188,9 +175,33 @@ export class PartitionTable {
 
   /** What the owner is told about one of its partitions. */
   assignment(partition: LeasedPartition): LeaseAssignment {
-    const { topic, partition: number, epoch, created, dataDirectory } = partition;
+    const { topic, partition: number, epoch, created } = partition;
     const revision = this.settings(topic)?.revision ?? 0;
-    return { topic, partition: number, epoch, endpoint: '', revision, created, dataSource: dataDirectory };
+    return { topic, partition: number, epoch, endpoint: '', revision, created, dataSource: placeOf(partition) };
+  }
+
+  /** Places what is new, at once: shared storage needs no broker for that. */
+  #placeOnDataSources({ name, dataSources }: LeasedTopic): void {
+    const unplaced = this.of(name).filter(({ dataSource }) => dataSource === '');
+    if (dataSources === undefined || unplaced.length === 0) {
+      return;
+    }
+    const counts = new Map(dataSources.names.map((source) => [source, { name: source, partitions: 0, ofTopic: 0 }]));
+    const count = ({ topic, dataSource }: LeasedPartition): void => {
+      const counted = counts.get(dataSource);
+      if (counted !== undefined) {
+        counted.partitions += 1;
+        counted.ofTopic += Number(topic === name);
+      }
+    };
+    for (const partition of this.all()) {
+      count(partition);
+    }
+    for (const partition of unplaced) {
+      partition.dataSource = placeOnDataSource([...counts.values()], dataSources) ?? '';
+      count(partition);
+      this.touch(partition);
+    }
   }
 
   /** Changes the owner; the former and the new one are to be told. */
@@ -223,42 +234,4 @@ const NOTHING: ReadonlySet<LeasedPartition> = new Set();
 
 function byPartition(a: LeasedPartition, b: LeasedPartition): number {
   return a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1;
-}
-
-function viewOf(partition: LeasedPartition, isRevoked: boolean): PartitionView {
-  const { topic, partition: number, owner, epoch, dataDirectory } = partition;
-  const serves = partition.servedRevision >= 0 && !isRevoked;
-  return {
-    topic,
-    partition: number,
-    broker: owner?.name ?? '',
-    endpoint: owner?.endpoint ?? '',
-    epoch,
-    state: owner === undefined ? 'UNOWNED' : serves ? 'OWNED' : 'MOVING',
-    dataSource: dataDirectory,
-  };
-}
-
-function createPartition(topic: string, partition: number, row: PersistedAssignment | undefined): LeasedPartition {
-  return {
-    topic,
-    partition,
-    epoch: row?.epoch ?? 0,
-    owner: undefined,
-    broker: row?.broker ?? '',
-    incarnation: row?.incarnation ?? 0,
-    created: row?.created ?? false,
-    dataDirectory: row?.dataDirectory ?? '',
-    servedRevision: -1,
-    reservedUntilMs: Number.NEGATIVE_INFINITY,
-  };
-}
-
-function rowOf(partition: LeasedPartition): PersistedAssignment {
-  const { topic, partition: number, owner, incarnation, epoch, created, dataDirectory } = partition;
-  return { topic, partition: number, broker: owner?.name ?? '', incarnation, epoch, created, dataDirectory };
-}
-
-function routeOf({ partition, owner, epoch }: LeasedPartition): Route {
-  return { partition, endpoint: owner?.endpoint ?? '', epoch };
 }

@@ -40,3 +40,26 @@ export function placeEmbedded(
   );
   return ranked[0]?.directory.dataDirectory;
 }
+
+/** A data source that may take a partition. */
+export interface PlaceableDataSource {
+  readonly name: string;
+  /** Partitions that live there, of all topics, and of the topic in question. */
+  readonly partitions: number;
+  readonly ofTopic: number;
+}
+
+/**
+ * Chooses the data source of a new partition, where it stays. A topic that names data sources is spread over them; one
+ * that names none goes where the fewest partitions are. Undefined: there is none.
+ */
+export function placeOnDataSource(
+  sources: readonly PlaceableDataSource[],
+  { named }: { readonly named: boolean },
+): string | undefined {
+  const spread = ({ ofTopic }: PlaceableDataSource): number => (named ? ofTopic : 0);
+  const ranked = [...sources].sort(
+    (a, b) => spread(a) - spread(b) || a.partitions - b.partitions || (a.name < b.name ? -1 : 1),
+  );
+  return ranked[0]?.name;
+}

@@ -37,6 +37,7 @@ export const row = (partition: number, name: string, more: Partial<PersistedAssi
   incarnation: 1,
   created: true,
   dataDirectory: '',
+  dataSource: '',
   ...more,
 });
 

@@ -1,0 +1,80 @@
+import { type PartitionView, type PersistedAssignment } from './broker-lease-effect.js';
+import { type BrokerLease } from './broker-lease.js';
+import { type Route } from './lease.js';
+
+/** A partition as the leader knows it. */
+export interface LeasedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  /** Highest ever granted or observed. */
+  epoch: number;
+  /** Changed by the table alone, which also keeps what each lease owns. */
+  owner: BrokerLease | undefined;
+  /** Name and process of the last owner. */
+  broker: string;
+  incarnation: number;
+  created: boolean;
+  dataDirectory: string;
+  dataSource: string;
+  /** Revision that the owner has applied at this epoch; -1: it does not serve yet. */
+  servedRevision: number;
+  /** Until then it goes to nobody but `incarnation`, which may not know yet that it lost it. */
+  reservedUntilMs: number;
+}
+
+/** The partition as ListPartitions shows it. */
+export function viewOf(partition: LeasedPartition, isRevoked: boolean): PartitionView {
+  const { topic, partition: number, owner, epoch } = partition;
+  const serves = partition.servedRevision >= 0 && !isRevoked;
+  return {
+    topic,
+    partition: number,
+    broker: owner?.name ?? '',
+    endpoint: owner?.endpoint ?? '',
+    epoch,
+    state: owner === undefined ? 'UNOWNED' : serves ? 'OWNED' : 'MOVING',
+    dataSource: placeOf(partition),
+  };
+}
+
+/** The data source or data directory that has the partition; empty: none yet. */
+export function placeOf({ dataSource, dataDirectory }: LeasedPartition): string {
+  return dataSource || dataDirectory;
+}
+
+/** What is known of a partition that has no row yet. */
+const NEW_PARTITION = { epoch: 0, broker: '', incarnation: 0, created: false, dataDirectory: '', dataSource: '' };
+
+/** A partition that nobody owns yet, from its row if it has one. */
+export function createPartition(
+  topic: string,
+  partition: number,
+  row: Omit<PersistedAssignment, 'topic' | 'partition'> = NEW_PARTITION,
+): LeasedPartition {
+  const { epoch, broker, incarnation, created, dataDirectory, dataSource } = row;
+  return {
+    ...{ topic, partition, epoch, broker, incarnation, created, dataDirectory, dataSource },
+    owner: undefined,
+    servedRevision: -1,
+    reservedUntilMs: Number.NEGATIVE_INFINITY,
+  };
+}
+
+/** What of it is stored. */
+export function rowOf(partition: LeasedPartition): PersistedAssignment {
+  const { topic, partition: number, owner, incarnation, epoch, created, dataDirectory, dataSource } = partition;
+  return {
+    topic,
+    partition: number,
+    broker: owner?.name ?? '',
+    incarnation,
+    epoch,
+    created,
+    dataDirectory,
+    dataSource,
+  };
+}
+
+export function routeOf({ partition, owner, epoch }: LeasedPartition): Route {
+  return { partition, endpoint: owner?.endpoint ?? '', epoch };
+}

@@ -1,0 +1,79 @@
+import { type BrokerLeaseEffect, type DataSourceChoice, type LeasedTopic } from './broker-lease-effect.js';
+import { BrokerLeases } from './broker-leases.js';
+import { COALESCE_MS } from './lease.js';
+import { placeOnDataSource } from './place.js';
+
+const topic = (name: string, partitions: number, dataSources: DataSourceChoice): LeasedTopic => ({
+  ...{ name, partitions, revision: 1, brokerGroup: '', embedded: false },
+  dataSources,
+});
+const all = (...names: string[]): DataSourceChoice => ({ names, named: false });
+const named = (...names: string[]): DataSourceChoice => ({ names, named: true });
+const register = (leases: BrokerLeases, name: string, session: number, nowMs: number): BrokerLeaseEffect[] => [
+  ...leases.register(
+    session,
+    {
+      ...{ broker: name, incarnation: session, endpoint: `${name}:1`, host: name, zone: '', brokerGroup: '' },
+      ...{ capacity: 0, dataDirectory: '', held: [] },
+    },
+    nowMs,
+  ),
+  ...leases.tick(nowMs + COALESCE_MS),
+];
+const places = (leases: BrokerLeases, of: string): string =>
+  leases
+    .partitions(of)
+    .map(({ dataSource }) => dataSource)
+    .join(' ');
+
+describe('placing on data sources', () => {
+  it('a topic that names some is spread over them, whatever else they hold', () => {
+    const sources = [
+      { name: 'a', partitions: 90, ofTopic: 1 },
+      { name: 'b', partitions: 100, ofTopic: 0 },
+      { name: 'c', partitions: 99, ofTopic: 0 },
+    ];
+    expect(placeOnDataSource(sources, { named: true })).toBe('c');
+    expect(placeOnDataSource(sources, { named: false })).toBe('a');
+    expect(placeOnDataSource([], { named: false })).toBeUndefined();
+  });
+
+  it('happens with the topic, before any broker is there, and is stored and told', () => {
+    const leases = new BrokerLeases({ topics: [], assignments: [], nowMs: 0 });
+    leases.topicUpserted(topic('t', 4, named('m2', 'm1')), 0);
+    expect(places(leases, 't')).toBe('m1 m2 m1 m2');
+    leases.topicUpserted(topic('u', 3, all('m1', 'm2', 'm3')), 0);
+    expect(places(leases, 'u')).toBe('m3 m3 m1');
+    const effects = register(leases, 'a', 1, 100);
+    const stored = effects.flatMap((effect) => (effect.kind === 'persist' ? effect.assignments : []));
+    expect(stored.filter(({ topic: of }) => of === 't').map(({ dataSource }) => dataSource)).toEqual([
+      'm1',
+      'm2',
+      'm1',
+      'm2',
+    ]);
+    const told = effects.flatMap((effect) => (effect.kind === 'grant' ? effect.assignments : []));
+    expect(told.map(({ dataSource }) => dataSource).sort()).toEqual(['m1', 'm1', 'm1', 'm2', 'm2', 'm3', 'm3']);
+  });
+
+  it('is for good: neither a restart nor other data sources move a partition', () => {
+    const first = new BrokerLeases({ topics: [topic('t', 2, all('m1'))], assignments: [], nowMs: 0 });
+    const effects = register(first, 'a', 1, 0);
+    const assignments = effects.flatMap((effect) => (effect.kind === 'persist' ? effect.assignments : []));
+    const next = new BrokerLeases({ topics: [topic('t', 2, all('m0', 'm1'))], assignments, nowMs: 0 });
+    next.topicUpserted(topic('t', 3, all('m0')), 0);
+    expect(places(next, 't')).toBe('m1 m1 m0');
+  });
+
+  it('without a data source nothing is granted, and what is there is owned by any broker and moves', () => {
+    const leases = new BrokerLeases({ topics: [], assignments: [], nowMs: 0 });
+    register(leases, 'a', 1, 0);
+    leases.topicUpserted(topic('nowhere', 1, all()), 100);
+    leases.topicUpserted(topic('t', 2, all('m1')), 100);
+    leases.tick(200);
+    expect(leases.partitions('nowhere').map(({ state }) => state)).toEqual(['UNOWNED']);
+    expect(leases.partitions('t').map(({ broker }) => broker)).toEqual(['a', 'a']);
+    const revoked = register(leases, 'b', 2, 300).flatMap((effect) => (effect.kind === 'revoke' ? [effect] : []));
+    expect(revoked.map(({ assignment }) => assignment)).toMatchObject([{ topic: 't', dataSource: 'm1' }]);
+  });
+});
