@@ -33,7 +33,8 @@ type Ending = { readonly kind: 'signal' } | { readonly kind: 'crash'; readonly e
 
 /**
  * Runs a service for the life of the process and gives the exit code. SIGTERM or SIGINT drains it, a second one
- * exits at once. What nobody caught is logged, drains, and ends in BUG: state after it cannot be trusted.
+ * exits at once. What nobody caught is logged, drains, and ends in BUG: state after it cannot be trusted. An ExitError
+ * among that is no bug: it ends the process with its sentence and its code.
  */
 export async function runProcess(options: RunOptions): Promise<ExitCode> {
   const { logger, drainMs = STOP_DEADLINE_DEFAULT_MS, host = process } = options;
@@ -46,7 +47,10 @@ export async function runProcess(options: RunOptions): Promise<ExitCode> {
     const service = await startOrEnd(options, abort.signal);
     const ending = await watch.ending;
     const drained = service === undefined ? true : await stopWithin(service, drainMs, logger);
-    return ending.kind === 'crash' || !drained ? EXIT_CODE.BUG : EXIT_CODE.OK;
+    if (ending.kind === 'crash') {
+      return ending.error instanceof ExitError ? explainFailure(options, ending.error) : EXIT_CODE.BUG;
+    }
+    return drained ? EXIT_CODE.OK : EXIT_CODE.BUG;
   } catch (error) {
     return explainFailure(options, error);
   } finally {
@@ -115,7 +119,9 @@ function watchEndings(host: ProcessHost, logger: Logger): { ending: Promise<Endi
     settle({ kind: 'signal' });
   };
   const onCrash = (error: unknown): void => {
-    logger.fatal({ err: error }, 'an error that nobody caught');
+    if (!(error instanceof ExitError)) {
+      logger.fatal({ err: error }, 'an error that nobody caught');
+    }
     if (ended) {
       host.exit(EXIT_CODE.BUG);
       return;

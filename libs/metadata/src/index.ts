@@ -1,8 +1,16 @@
+export { type Leadership } from './leadership.js';
 export { MetadataError, type MetadataErrorCode } from './metadata-error.js';
+export { type MetadataOptions } from './metadata-options.js';
 export {
   type AssignmentRecord,
+  type BrokerLeaseRecord,
+  type BrokerLeaseStore,
+  type BrokerProcess,
   type BrokerRecord,
   type CreateOutcome,
+  type DataSourceDeletion,
+  type DataSourceRecord,
+  type DataSourceStore,
   type GroupRecord,
   type GroupStore,
   type LeaseChanges,
@@ -14,4 +22,5 @@ export {
   type TopicRevision,
   type TopicStore,
 } from './metadata.js';
-export { type MetadataOptions, openMetadata } from './open-metadata.js';
+export { type BrokerLeaseOptions, openBrokerLease, type SharedBrokerLease } from './mysql/open-broker-lease.js';
+export { metadataUrlProblem, openMetadata } from './open-metadata.js';

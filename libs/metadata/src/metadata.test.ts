@@ -1,40 +1,48 @@
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { DataSource, Group, StorageClass, Topic } from '@hermes/contracts';
 
-import { Group, Topic } from '@hermes/contracts';
-import SqliteDatabase from 'better-sqlite3';
-import { sql } from 'kysely';
-
-import { type Metadata } from './metadata.js';
-import { type Migration, MIGRATIONS } from './migrations.js';
+import { describeEngines, type TestDatabase } from '../test/test-database.js';
+import { type AssignmentRecord, type LeaseChanges, type Metadata } from './metadata.js';
 import { openMetadata } from './open-metadata.js';
 
-const topic = (name: string, partitions = 4): Topic => Topic.fromPartial({ name, partitions, maxBodyBytes: 1024 });
+const topic = (name: string, partitions = 4, dataSources: string[] = []): Topic =>
+  Topic.fromPartial({ name, partitions, maxBodyBytes: 1024, dataSources });
 const group = (topicName: string, name: string): Group => Group.fromPartial({ topic: topicName, name });
+const source = (name: string, database = 'hermes'): DataSource =>
+  DataSource.fromPartial({ name, storageClass: StorageClass.MYSQL, endpoints: ['h:3306'], database, secret: 'env:P' });
+const row: AssignmentRecord = {
+  topic: 'orders',
+  partition: 0,
+  broker: 'b',
+  incarnation: 7,
+  epoch: 1,
+  created: false,
+  dataDirectory: 'd',
+  dataSource: '',
+};
+const changes = (given: Partial<LeaseChanges>): LeaseChanges => ({
+  assignments: [],
+  brokers: [],
+  forgottenBrokers: [],
+  ...given,
+});
 
-describe('metadata', () => {
-  let directory: string;
+describeEngines((create) => {
+  let database: TestDatabase;
   let metadata: Metadata | undefined;
 
-  const open = async (migrations?: readonly Migration[]): Promise<Metadata> => {
-    metadata = await openMetadata({
-      url: `sqlite:${join(directory, 'meta.db')}`,
-      ...(migrations === undefined ? {} : { migrations }),
-    });
+  const open = async (): Promise<Metadata> => {
+    metadata = await openMetadata(database);
     return metadata;
   };
 
-  beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'hermes-metadata-'));
+  beforeEach(async () => {
+    database = await create();
   });
 
   afterEach(async () => {
     await metadata?.close();
     metadata = undefined;
-    rmSync(directory, { recursive: true, force: true });
+    await database.remove();
   });
 
   describe('topics and groups', () => {
@@ -108,17 +116,7 @@ describe('metadata', () => {
       const { topics, groups, leases } = await open();
       await topics.create(topic('orders'), 0);
       await groups.create(group('orders', 'g'), 0);
-      const row = {
-        topic: 'orders',
-        partition: 0,
-        broker: 'b',
-        incarnation: 7,
-        epoch: 1,
-        created: false,
-        dataDirectory: 'd',
-      };
-      const save = (...assignments: (typeof row)[]): Promise<void> =>
-        leases.save({ assignments, brokers: [], forgottenBrokers: [] });
+      const save = (...assignments: AssignmentRecord[]): Promise<void> => leases.save(changes({ assignments }));
       await save(row, { ...row, partition: 1 });
       await save({ ...row, epoch: 2, created: true });
       expect((await leases.load()).assignments).toEqual([
@@ -156,124 +154,108 @@ describe('metadata', () => {
         dataDirectory: 'd1',
         drained: false,
       };
-      await leases.save({ assignments: [], brokers: [broker], forgottenBrokers: [] });
-      await leases.save({ assignments: [], brokers: [{ ...broker, drained: true }], forgottenBrokers: [] });
+      await leases.save(changes({ brokers: [broker] }));
+      await leases.save(changes({ brokers: [{ ...broker, drained: true }] }));
       expect((await leases.load()).brokers).toEqual([{ ...broker, drained: true }]);
-      await leases.save({ assignments: [], brokers: [], forgottenBrokers: ['b1'] });
+      await leases.save(changes({ forgottenBrokers: ['b1'] }));
       expect((await leases.load()).brokers).toEqual([]);
     });
+  });
+
+  describe('names', () => {
+    test('compare byte by byte: case and accents make another name, and lists go by bytes', async () => {
+      const { topics } = await open();
+      for (const name of ['a', 'B', 'A', 'b', 'a.b', 'a-b', 'a0', 'aB']) {
+        expect(await topics.create(topic(name), 0)).toMatchObject({ created: true });
+      }
+      const names = (await topics.list({ after: '', limit: 10 })).map(({ config }) => config.name);
+      expect(names).toEqual(['A', 'B', 'a', 'a-b', 'a.b', 'a0', 'aB', 'b']);
+      expect(await topics.get('Ab')).toBeUndefined();
+    });
+
+    test.each(["a'b", 'a"b', 'a\\b', 'a`b', 'a\0b', 'a;drop table topic;--', '𝒳😀', 'a%', ' a ', ''])(
+      '%j stays data',
+      async (text) => {
+        const { topics, leases } = await open();
+        const { record } = await topics.create({ ...topic('orders'), brokerGroup: text }, 0);
+        expect(record.config.brokerGroup).toBe(text);
+        expect((await topics.get('orders'))?.config.brokerGroup).toBe(text);
+        expect(await topics.get(text)).toBeUndefined();
+        await leases.save(changes({ assignments: [{ ...row, broker: text }] }));
+        expect((await leases.load()).assignments).toEqual([{ ...row, broker: text }]);
+      },
+    );
+  });
+
+  describe('data sources', () => {
+    test('are made once, read, listed by name and deleted', async () => {
+      const { dataSources } = await open();
+      for (const name of ['m2', 'm1', 'M1']) {
+        expect(await dataSources.create(source(name), 5)).toMatchObject({ created: true });
+      }
+      expect(await dataSources.create(source('m1', 'other'), 6)).toEqual({
+        created: false,
+        record: { config: source('m1'), createdAtMs: 5 },
+      });
+      expect(await dataSources.get('m2')).toEqual({ config: source('m2'), createdAtMs: 5 });
+      expect((await dataSources.list({ after: '', limit: 2 })).map(({ config }) => config.name)).toEqual(['M1', 'm1']);
+      expect(await dataSources.count()).toBe(3);
+      expect(await dataSources.delete('m1')).toBe('deleted');
+      expect(await dataSources.delete('m1')).toBe('missing');
+      expect(await dataSources.get('m1')).toBeUndefined();
+    });
+
+    test('are kept while a topic names them or has a partition there', async () => {
+      const { topics, dataSources, leases } = await open();
+      for (const name of ['named', 'placed']) {
+        await dataSources.create(source(name), 0);
+      }
+      await topics.create(topic('orders', 1, ['named']), 0);
+      await topics.create(topic('audit', 1), 0);
+      await leases.save(
+        changes({ assignments: [{ ...row, topic: 'audit', dataDirectory: '', dataSource: 'placed' }] }),
+      );
+      expect(await dataSources.delete('named')).toEqual({ usedBy: 'orders' });
+      expect(await dataSources.delete('placed')).toEqual({ usedBy: 'audit' });
+      expect((await leases.load()).assignments).toMatchObject([{ topic: 'audit', dataSource: 'placed' }]);
+      await topics.delete('orders', () => undefined);
+      await topics.delete('audit', () => undefined);
+      expect(await dataSources.delete('named')).toBe('deleted');
+      expect(await dataSources.delete('placed')).toBe('deleted');
+    });
+  });
+
+  test('thousands of assignments are one write', async () => {
+    const { topics, leases } = await open();
+    await topics.create(topic('orders', 1_024), 0);
+    const assignments = Array.from({ length: 1_024 }, (_, partition) => ({ ...row, partition }));
+    await leases.save(changes({ assignments }));
+    await leases.save(changes({ assignments: assignments.map((one) => ({ ...one, epoch: 2 })) }));
+    const loaded = (await leases.load()).assignments;
+    expect(loaded).toHaveLength(1_024);
+    expect(loaded.every(({ epoch }) => epoch === 2)).toBe(true);
+  });
+
+  test('concurrent writes lose nothing and draw different ids', async () => {
+    const { topics, groups } = await open();
+    await topics.create(topic('orders'), 0);
+    const names = Array.from({ length: 20 }, (_, index) => `g${index}`);
+    const made = await Promise.all(names.map((name) => groups.create(group('orders', name), 0)));
+    expect(new Set(made.map((one) => one?.record.id)).size).toBe(20);
+    expect(await topics.get('orders')).toMatchObject({ revision: 21 });
+  });
+
+  test('the leadership epoch grows by one at each start', async () => {
+    const { leadership } = await open();
+    expect(leadership).toMatchObject({ epoch: 1 });
+    expect(leadership.isValid()).toBe(true);
+    await metadata?.close();
+    expect((await open()).leadership.epoch).toBe(2);
   });
 
   test('the TTL of before a start is known', async () => {
     expect(await (await open()).leases.replaceTtl(60_000)).toBe(0);
     await metadata?.close();
     expect(await (await open()).leases.replaceTtl(10_000)).toBe(60_000);
-  });
-
-  describe('opening', () => {
-    test('the leadership epoch grows by one at each start', async () => {
-      expect((await open()).leadershipEpoch).toBe(1);
-      await metadata?.close();
-      expect((await open()).leadershipEpoch).toBe(2);
-    });
-
-    test('makes the directory when it is missing', async () => {
-      directory = join(directory, 'deep', 'er');
-      await open();
-      expect(existsSync(join(directory, 'meta.db'))).toBe(true);
-    });
-
-    test('a second opener is refused with 69 and the name of the lock file, in this process or another', async () => {
-      const lockPath = join(directory, 'meta.lock');
-      await open();
-      await expect(openMetadata({ url: `sqlite:${join(directory, 'meta.db')}` })).rejects.toMatchObject({
-        code: 'LOCKED',
-        exitCode: 69,
-        message: expect.stringContaining(lockPath) as unknown,
-      });
-      await metadata?.close();
-
-      const holder = spawn(process.execPath, [
-        '-e',
-        `const D=require('better-sqlite3');const d=new D(process.argv[1]);d.exec('BEGIN EXCLUSIVE');console.log('held');setInterval(()=>{},1e6)`,
-        lockPath,
-      ]);
-      await once(holder.stdout, 'data');
-      await expect(open()).rejects.toMatchObject({ code: 'LOCKED' });
-      holder.kill('SIGKILL');
-      await once(holder, 'exit');
-      await open();
-    });
-
-    test('a newer schema is refused with 78, naming both versions', async () => {
-      await open();
-      await metadata?.close();
-      const file = new SqliteDatabase(join(directory, 'meta.db'));
-      file.prepare(`insert into schema_migration (version, name) values (99, 'future')`).run();
-      file.close();
-      await expect(open()).rejects.toMatchObject({
-        code: 'SCHEMA_TOO_NEW',
-        exitCode: 78,
-        message: expect.stringMatching(/version 99.*up to 1/) as unknown,
-      });
-    });
-
-    test('an older schema is copied, then migrated', async () => {
-      const { topics } = await open();
-      await topics.create(topic('orders'), 0);
-      await metadata?.close();
-      const next: Migration = {
-        version: 2,
-        name: 'one more column',
-        up: async (db) => {
-          await sql`alter table topic add column owner varchar(10)`.execute(db);
-        },
-      };
-      const migrated = await open([...MIGRATIONS, next]);
-      expect(await migrated.topics.get('orders')).toMatchObject({ id: 1 });
-      const copy = new SqliteDatabase(join(directory, 'meta.db.schema-1'));
-      expect(copy.prepare('select name from topic').all()).toEqual([{ name: 'orders' }]);
-      expect(copy.prepare('select max(version) as version from schema_migration').get()).toEqual({ version: 1 });
-      copy.close();
-    });
-
-    test('a failed migration leaves the schema as it was', async () => {
-      await open();
-      await metadata?.close();
-      const broken: Migration = {
-        version: 2,
-        name: 'broken',
-        up: async (db) => {
-          await sql`create table half (id int)`.execute(db);
-          await sql`no such statement`.execute(db);
-        },
-      };
-      await expect(open([...MIGRATIONS, broken])).rejects.toMatchObject({ code: 'UNREADABLE' });
-      const reopened = await open();
-      expect(await reopened.topics.totals()).toEqual({ topics: 0, partitions: 0 });
-    });
-
-    test.each(['mysql://h/db', 'sqlite:', 'sqlite::memory:', ''])('the URL %p is refused', async (url) => {
-      await expect(openMetadata({ url })).rejects.toMatchObject({ code: 'URL_INVALID', exitCode: 78 });
-    });
-
-    test('a directory that is a file, and a file that is no database, are named', async () => {
-      const file = join(directory, 'file');
-      writeFileSync(file, 'x'.repeat(5_000));
-      await expect(openMetadata({ url: `sqlite:${file}/meta.db` })).rejects.toMatchObject({
-        code: 'DIRECTORY_UNUSABLE',
-        message: expect.stringContaining(file) as unknown,
-      });
-      await expect(openMetadata({ url: `sqlite:${file}` })).rejects.toMatchObject({
-        code: 'UNREADABLE',
-        message: expect.stringContaining('not a database') as unknown,
-      });
-    });
-
-    const asRoot = process.getuid?.() === 0;
-    (asRoot ? test.skip : test)('a directory without write permission is named', async () => {
-      chmodSync(directory, 0o500);
-      await expect(open()).rejects.toMatchObject({ code: 'DIRECTORY_UNUSABLE', exitCode: 78 });
-    });
   });
 });

@@ -1,4 +1,6 @@
-import { type Group, type Topic } from '@hermes/contracts';
+import { type DataSource, type Group, type Topic } from '@hermes/contracts';
+
+import { type Leadership } from './leadership.js';
 
 /** A topic as stored. `config` has its defaults filled in and its output-only fields empty. */
 export interface TopicRecord {
@@ -26,6 +28,12 @@ export interface GroupRecord {
   readonly active: boolean;
 }
 
+/** A data source as stored. */
+export interface DataSourceRecord {
+  readonly config: DataSource;
+  readonly createdAtMs: number;
+}
+
 /** Who holds a partition, at which epoch. The row lives as long as its topic: no epoch is ever granted twice. */
 export interface AssignmentRecord {
   readonly topic: string;
@@ -38,8 +46,10 @@ export interface AssignmentRecord {
   readonly epoch: number;
   /** True once an owner was ready: its storage must exist. */
   readonly created: boolean;
-  /** Data directory that the partition is bound to; empty = none yet. */
+  /** Data directory that the partition is bound to; empty = none yet, or in a data source. */
   readonly dataDirectory: string;
+  /** Data source that has its lanes; empty = in a data directory. */
+  readonly dataSource: string;
 }
 
 /** What is remembered of a broker while it is away. */
@@ -119,6 +129,19 @@ export interface GroupStore {
   count(topic: string): Promise<number>;
 }
 
+/** What became of a deletion; `usedBy` names a topic that needs the data source. */
+export type DataSourceDeletion = 'deleted' | 'missing' | { readonly usedBy: string };
+
+/** Data sources by name; they never change. */
+export interface DataSourceStore {
+  create(config: DataSource, createdAtMs: number): Promise<CreateOutcome<DataSourceRecord>>;
+  get(name: string): Promise<DataSourceRecord | undefined>;
+  list(page: PageRequest): Promise<DataSourceRecord[]>;
+  /** Deletes it unless a topic names it or has a partition there. */
+  delete(name: string): Promise<DataSourceDeletion>;
+  count(): Promise<number>;
+}
+
 /** The topic's revision after a change of one of its groups. */
 export interface TopicRevision {
   readonly topicRevision: number;
@@ -133,13 +156,43 @@ export interface LeaseStore {
   replaceTtl(ttlMs: number): Promise<number>;
 }
 
-/** The metadata database. Every method may throw HermesError STORAGE_UNAVAILABLE or STORAGE_FULL. */
+/** A broker's process. */
+export interface BrokerProcess {
+  readonly broker: string;
+  readonly incarnation: number;
+}
+
+/** A broker's lease as the database has it, by the database's clock. */
+export interface BrokerLeaseRecord extends BrokerProcess {
+  /** How long it lasts from now; 0 or less: it has ended. */
+  readonly remainingMs: number;
+}
+
+/** The leader's side of `broker_lease`: leases that outlive every meta-server. Only databases that brokers share have it. */
+export interface BrokerLeaseStore {
+  /** Gives the broker's name to this process, for `ttlMs` from now; the process before can renew no more. */
+  register(process: BrokerProcess, ttlMs: number): Promise<void>;
+  find(broker: string): Promise<BrokerLeaseRecord | undefined>;
+  /**
+   * Saves changes that take partitions from `owners`, in a transaction that finds all of their leases ended. Else it
+   * changes nothing and gives those that still last.
+   */
+  saveTaken(changes: LeaseChanges, owners: readonly BrokerProcess[]): Promise<BrokerLeaseRecord[]>;
+}
+
+/**
+ * The metadata database, as its leader has it. Every method may throw HermesError STORAGE_UNAVAILABLE or STORAGE_FULL:
+ * nothing was changed; each that changes something also NOT_LEADER, and OUTCOME_UNKNOWN when leadership ended before
+ * that was known.
+ */
 export interface Metadata extends AsyncDisposable {
-  /** Leadership's number: grew by one when this was opened. */
-  readonly leadershipEpoch: number;
+  readonly leadership: Leadership;
   readonly topics: TopicStore;
   readonly groups: GroupStore;
+  readonly dataSources: DataSourceStore;
   readonly leases: LeaseStore;
-  /** Closes the database and gives its lock back; idempotent. */
+  /** Undefined: no broker can reach this database. */
+  readonly brokerLeases: BrokerLeaseStore | undefined;
+  /** Closes the database and gives leadership back; idempotent. */
   close(): Promise<void>;
 }

@@ -1,9 +1,19 @@
-import { type Kysely, type Transaction } from 'kysely';
+import { type Generated, type Kysely, type Transaction } from 'kysely';
 
 /** Tables and columns, in types that SQLite and MySQL share: numbers, text, and 0 or 1 for booleans. */
 export interface Schema {
   counter: { name: string; value: number };
-  leadership: { name: string; epoch: number; broker_lease_ttl_ms: number };
+  leadership: {
+    name: string;
+    epoch: number;
+    broker_lease_ttl_ms: number;
+    /** From here on only where several processes reach the database. */
+    holder: Generated<string>;
+    incarnation: Generated<number>;
+    expires_at: Generated<number>;
+    connection_id: Generated<number>;
+    write_seq: Generated<number>;
+  };
   topic: {
     id: number;
     name: string;
@@ -31,7 +41,13 @@ export interface Schema {
     epoch: number;
     created: number;
     data_directory: string;
+    data_source: string;
   };
+  data_source: { name: string; config: string; created_at: number };
+  /** Which data sources a topic names. */
+  topic_data_source: { topic_id: number; data_source: string };
+  /** Only where brokers reach the database. */
+  broker_lease: { broker: string; incarnation: number; expires_at: number };
   broker: {
     name: string;
     incarnation: number;
@@ -47,3 +63,15 @@ export interface Schema {
 export type Database = Kysely<Schema>;
 /** A connection inside of a transaction. */
 export type Tx = Transaction<Schema>;
+
+/** A database as the stores use it. */
+export interface SqlAccess {
+  /** For reads: sees what is committed. */
+  readonly db: Database;
+  /**
+   * Runs `action` in one transaction, durable once it resolves. Transactions of this kind come one after the other in
+   * the whole cluster (SQLite has one writer, MySQL the lock of the leadership's row), so what one reads nobody else
+   * changes before it ends: ids and revisions need no lock of their own.
+   */
+  write<T>(action: (tx: Tx) => Promise<T>): Promise<T>;
+}

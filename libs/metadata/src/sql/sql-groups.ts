@@ -8,9 +8,9 @@ import {
   type PageRequest,
   type TopicRecord,
   type TopicRevision,
-} from './metadata.js';
-import { type Database, type Schema, type Tx } from './schema.js';
-import { nextId } from './sql-counter.js';
+} from '../metadata.js';
+import { type Database, type Schema, type SqlAccess, type Tx } from './schema.js';
+import { nextId } from './counter.js';
 import { raiseRevision, selectTopic } from './sql-topics.js';
 
 type Row = Selectable<Schema['topic_group']>;
@@ -18,14 +18,14 @@ type Changed = { record: GroupRecord } & TopicRevision;
 
 /** Groups in SQL. */
 export class SqlGroups implements GroupStore {
-  readonly #db: Database;
+  readonly #sql: SqlAccess;
 
-  constructor(db: Database) {
-    this.#db = db;
+  constructor(sql: SqlAccess) {
+    this.#sql = sql;
   }
 
   create(config: Group, createdAtMs: number): Promise<(CreateOutcome<GroupRecord> & TopicRevision) | undefined> {
-    return this.#db.transaction().execute(async (tx) => {
+    return this.#sql.write(async (tx) => {
       const topic = await selectTopic(tx, config.topic);
       if (topic === undefined) {
         return undefined;
@@ -51,12 +51,12 @@ export class SqlGroups implements GroupStore {
   }
 
   async get(topicName: string, name: string): Promise<GroupRecord | undefined> {
-    const topic = await selectTopic(this.#db, topicName);
-    return topic === undefined ? undefined : selectGroup(this.#db, topic, name);
+    const topic = await selectTopic(this.#sql.db, topicName);
+    return topic === undefined ? undefined : selectGroup(this.#sql.db, topic, name);
   }
 
   async list(topicName: string, { after, limit }: PageRequest): Promise<GroupRecord[]> {
-    const rows = await this.#db
+    const rows = await this.#sql.db
       .selectFrom('topic_group')
       .innerJoin('topic', 'topic.id', 'topic_group.topic_id')
       .selectAll('topic_group')
@@ -94,11 +94,11 @@ export class SqlGroups implements GroupStore {
   }
 
   async activate(id: number): Promise<void> {
-    await this.#db.updateTable('topic_group').set({ active: 1 }).where('id', '=', id).execute();
+    await this.#sql.write((tx) => tx.updateTable('topic_group').set({ active: 1 }).where('id', '=', id).execute());
   }
 
   async count(topicName: string): Promise<number> {
-    const row = await this.#db
+    const row = await this.#sql.db
       .selectFrom('topic_group')
       .innerJoin('topic', 'topic.id', 'topic_group.topic_id')
       .select(({ fn }) => fn.countAll().as('groups'))
@@ -112,7 +112,7 @@ export class SqlGroups implements GroupStore {
     name: string,
     action: (tx: Tx, topic: TopicRecord, current: GroupRecord) => Promise<T | undefined>,
   ): Promise<T | undefined> {
-    return this.#db.transaction().execute(async (tx) => {
+    return this.#sql.write(async (tx) => {
       const topic = await selectTopic(tx, topicName);
       const current = topic === undefined ? undefined : await selectGroup(tx, topic, name);
       return topic === undefined || current === undefined ? undefined : action(tx, topic, current);

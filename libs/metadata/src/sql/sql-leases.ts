@@ -1,44 +1,42 @@
+import { type Insertable } from 'kysely';
+
 import {
   type AssignmentRecord,
+  type BrokerProcess,
   type BrokerRecord,
   type LeaseChanges,
   type LeaseState,
   type LeaseStore,
-} from './metadata.js';
-import { type Database, type Tx } from './schema.js';
+} from '../metadata.js';
+import { type Database, type Schema, type SqlAccess, type Tx } from './schema.js';
 
 /** Name of the one row of `leadership`. */
 export const LEADERSHIP = 'meta-server';
 
+/** Far below what either engine takes in one statement, and above what a round trip costs. */
+const ROWS_PER_STATEMENT = 200;
+
 /** Owners and brokers in SQL. */
 export class SqlLeases implements LeaseStore {
-  readonly #db: Database;
+  readonly #sql: SqlAccess;
 
-  constructor(db: Database) {
-    this.#db = db;
+  constructor(sql: SqlAccess) {
+    this.#sql = sql;
   }
 
   load(): Promise<LeaseState> {
-    return this.#db.transaction().execute(async (tx) => ({
+    return this.#sql.db.transaction().execute(async (tx) => ({
       assignments: await loadAssignments(tx),
       brokers: await loadBrokers(tx),
     }));
   }
 
   replaceTtl(ttlMs: number): Promise<number> {
-    return this.#db.transaction().execute((tx) => replaceTtl(tx, ttlMs));
+    return this.#sql.write((tx) => replaceTtl(tx, ttlMs));
   }
 
-  async save({ assignments, brokers, forgottenBrokers }: LeaseChanges): Promise<void> {
-    await this.#db.transaction().execute(async (tx) => {
-      await saveAssignments(tx, assignments);
-      for (const broker of brokers) {
-        await saveBroker(tx, broker);
-      }
-      for (const name of forgottenBrokers) {
-        await tx.deleteFrom('broker').where('name', '=', name).execute();
-      }
-    });
+  async save(changes: LeaseChanges): Promise<void> {
+    await this.#sql.write((tx) => saveChanges(tx, changes));
   }
 }
 
@@ -52,15 +50,17 @@ async function replaceTtl(tx: Tx, ttlMs: number): Promise<number> {
   return row?.broker_lease_ttl_ms ?? 0;
 }
 
-async function loadAssignments(tx: Tx): Promise<AssignmentRecord[]> {
-  const rows = await tx
+/** All assignments by topic and partition, or those of one process. */
+export async function loadAssignments(db: Database | Tx, owner?: BrokerProcess): Promise<AssignmentRecord[]> {
+  let query = db
     .selectFrom('assignment')
     .innerJoin('topic', 'topic.id', 'assignment.topic_id')
     .selectAll('assignment')
-    .select('topic.name as topic')
-    .orderBy('topic.name')
-    .orderBy('assignment.partition_number')
-    .execute();
+    .select('topic.name as topic');
+  if (owner !== undefined) {
+    query = query.where('broker', '=', owner.broker).where('incarnation', '=', owner.incarnation);
+  }
+  const rows = await query.orderBy('topic.name').orderBy('assignment.partition_number').execute();
   return rows.map((row) => ({
     topic: row.topic,
     partition: row.partition_number,
@@ -69,6 +69,7 @@ async function loadAssignments(tx: Tx): Promise<AssignmentRecord[]> {
     epoch: row.epoch,
     created: row.created !== 0,
     dataDirectory: row.data_directory,
+    dataSource: row.data_source,
   }));
 }
 
@@ -85,47 +86,52 @@ async function loadBrokers(tx: Tx): Promise<BrokerRecord[]> {
   }));
 }
 
-async function saveAssignments(tx: Tx, records: readonly AssignmentRecord[]): Promise<void> {
-  const names = [...new Set(records.map(({ topic }) => topic))];
-  if (names.length === 0) {
-    return;
-  }
-  const topics = await tx.selectFrom('topic').select(['id', 'name']).where('name', 'in', names).execute();
-  const ids = new Map(topics.map(({ id, name }) => [name, id]));
-  for (const record of records) {
-    const topicId = ids.get(record.topic);
+/** Writes all of it; assignments of topics that are gone are passed over. */
+export async function saveChanges(tx: Tx, { assignments, brokers, forgottenBrokers }: LeaseChanges): Promise<void> {
+  const topicIds = await selectTopicIds(tx, assignments);
+  const rows = assignments.flatMap((record) => {
+    const topicId = topicIds.get(record.topic);
     // Deleted between the decision and this write; a row for it would never be removed again.
-    if (topicId !== undefined) {
-      await saveAssignment(tx, topicId, record);
-    }
+    return topicId === undefined ? [] : [assignmentRow(topicId, record)];
+  });
+  for (const some of chunks(rows)) {
+    await tx.replaceInto('assignment').values(some).execute();
+  }
+  for (const some of chunks(brokers.map(brokerRow))) {
+    await tx.replaceInto('broker').values(some).execute();
+  }
+  for (const names of chunks(forgottenBrokers)) {
+    await tx.deleteFrom('broker').where('name', 'in', names).execute();
   }
 }
 
-/** Update, then insert: the upsert that both dialects understand. */
-async function saveAssignment(tx: Tx, topicId: number, record: AssignmentRecord): Promise<void> {
-  const values = {
+async function selectTopicIds(tx: Tx, records: readonly AssignmentRecord[]): Promise<Map<string, number>> {
+  const ids = new Map<string, number>();
+  for (const names of chunks([...new Set(records.map(({ topic }) => topic))])) {
+    const found = await tx.selectFrom('topic').select(['id', 'name']).where('name', 'in', names).execute();
+    for (const { id, name } of found) {
+      ids.set(name, id);
+    }
+  }
+  return ids;
+}
+
+function assignmentRow(topicId: number, record: AssignmentRecord): Insertable<Schema['assignment']> {
+  return {
+    topic_id: topicId,
+    partition_number: record.partition,
     broker: record.broker,
     incarnation: record.incarnation,
     epoch: record.epoch,
     created: record.created ? 1 : 0,
     data_directory: record.dataDirectory,
+    data_source: record.dataSource,
   };
-  const { numUpdatedRows } = await tx
-    .updateTable('assignment')
-    .set(values)
-    .where('topic_id', '=', topicId)
-    .where('partition_number', '=', record.partition)
-    .executeTakeFirst();
-  if (numUpdatedRows === 0n) {
-    await tx
-      .insertInto('assignment')
-      .values({ topic_id: topicId, partition_number: record.partition, ...values })
-      .execute();
-  }
 }
 
-async function saveBroker(tx: Tx, record: BrokerRecord): Promise<void> {
-  const values = {
+function brokerRow(record: BrokerRecord): Insertable<Schema['broker']> {
+  return {
+    name: record.name,
     incarnation: record.incarnation,
     endpoint: record.endpoint,
     zone: record.zone,
@@ -133,15 +139,10 @@ async function saveBroker(tx: Tx, record: BrokerRecord): Promise<void> {
     data_directory: record.dataDirectory,
     drained: record.drained ? 1 : 0,
   };
-  const { numUpdatedRows } = await tx
-    .updateTable('broker')
-    .set(values)
-    .where('name', '=', record.name)
-    .executeTakeFirst();
-  if (numUpdatedRows === 0n) {
-    await tx
-      .insertInto('broker')
-      .values({ name: record.name, ...values })
-      .execute();
+}
+
+function* chunks<T>(all: readonly T[]): Generator<readonly T[]> {
+  for (let from = 0; from < all.length; from += ROWS_PER_STATEMENT) {
+    yield all.slice(from, from + ROWS_PER_STATEMENT);
   }
 }

@@ -1,22 +1,22 @@
 import { Topic } from '@hermes/contracts';
 import { type Selectable } from 'kysely';
 
-import { nextId } from './sql-counter.js';
-import { type CreateOutcome, type PageRequest, type TopicRecord, type TopicStore } from './metadata.js';
-import { type Database, type Schema, type Tx } from './schema.js';
+import { nextId } from './counter.js';
+import { type CreateOutcome, type PageRequest, type TopicRecord, type TopicStore } from '../metadata.js';
+import { type Database, type Schema, type SqlAccess, type Tx } from './schema.js';
 
 type Row = Selectable<Schema['topic']>;
 
 /** Topics in SQL. */
 export class SqlTopics implements TopicStore {
-  readonly #db: Database;
+  readonly #sql: SqlAccess;
 
-  constructor(db: Database) {
-    this.#db = db;
+  constructor(sql: SqlAccess) {
+    this.#sql = sql;
   }
 
   create(config: Topic, createdAtMs: number): Promise<CreateOutcome<TopicRecord>> {
-    return this.#db.transaction().execute(async (tx) => {
+    return this.#sql.write(async (tx) => {
       const taken = await selectTopic(tx, config.name);
       if (taken !== undefined) {
         return { record: taken, created: false };
@@ -31,16 +31,20 @@ export class SqlTopics implements TopicStore {
         created_at: createdAtMs,
       };
       await tx.insertInto('topic').values(row).execute();
+      if (config.dataSources.length > 0) {
+        const named = config.dataSources.map((name) => ({ topic_id: row.id, data_source: name }));
+        await tx.insertInto('topic_data_source').values(named).execute();
+      }
       return { record: toRecord(row), created: true };
     });
   }
 
   get(name: string): Promise<TopicRecord | undefined> {
-    return selectTopic(this.#db, name);
+    return selectTopic(this.#sql.db, name);
   }
 
   async list({ after, limit }: PageRequest): Promise<TopicRecord[]> {
-    const rows = await this.#db
+    const rows = await this.#sql.db
       .selectFrom('topic')
       .selectAll()
       .where('name', '>', after)
@@ -51,7 +55,7 @@ export class SqlTopics implements TopicStore {
   }
 
   update(name: string, change: (current: TopicRecord) => Topic): Promise<TopicRecord | undefined> {
-    return this.#db.transaction().execute(async (tx) => {
+    return this.#sql.write(async (tx) => {
       const current = await selectTopic(tx, name);
       if (current === undefined) {
         return undefined;
@@ -71,7 +75,7 @@ export class SqlTopics implements TopicStore {
   }
 
   delete(name: string, check: (current: TopicRecord) => void): Promise<TopicRecord | undefined> {
-    return this.#db.transaction().execute(async (tx) => {
+    return this.#sql.write(async (tx) => {
       const current = await selectTopic(tx, name);
       if (current === undefined) {
         return undefined;
@@ -79,13 +83,14 @@ export class SqlTopics implements TopicStore {
       check(current);
       await tx.deleteFrom('assignment').where('topic_id', '=', current.id).execute();
       await tx.deleteFrom('topic_group').where('topic_id', '=', current.id).execute();
+      await tx.deleteFrom('topic_data_source').where('topic_id', '=', current.id).execute();
       await tx.deleteFrom('topic').where('id', '=', current.id).execute();
       return current;
     });
   }
 
   async totals(): Promise<{ topics: number; partitions: number }> {
-    const row = await this.#db
+    const row = await this.#sql.db
       .selectFrom('topic')
       .select(({ fn }) => [fn.countAll().as('topics'), fn.sum('partitions').as('partitions')])
       .executeTakeFirst();

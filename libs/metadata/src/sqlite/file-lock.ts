@@ -1,6 +1,6 @@
 import SqliteDatabase from 'better-sqlite3';
 
-import { MetadataError } from './metadata-error.js';
+import { MetadataError } from '../metadata-error.js';
 import { sqliteCode } from './sqlite-dialect.js';
 
 /** A lock that ends with its process, however that ends. */

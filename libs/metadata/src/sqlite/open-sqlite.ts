@@ -4,32 +4,29 @@ import { dirname } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 import { Kysely } from 'kysely';
 
+import { MetadataError } from '../metadata-error.js';
+import { soleLeadership } from '../leadership.js';
+import { type MetadataOptions } from '../metadata-options.js';
+import { type Metadata } from '../metadata.js';
+import { SQLITE } from '../sql/engine.js';
+import { migrate } from '../sql/migrate.js';
+import { type Migration, MIGRATIONS } from '../sql/migrations.js';
+import { type Schema, type SqlAccess } from '../sql/schema.js';
+import { SqlDataSources } from '../sql/sql-data-sources.js';
+import { SqlGroups } from '../sql/sql-groups.js';
+import { LEADERSHIP, SqlLeases } from '../sql/sql-leases.js';
+import { SqlTopics } from '../sql/sql-topics.js';
 import { acquireFileLock, type FileLock } from './file-lock.js';
-import { MetadataError } from './metadata-error.js';
-import { type Metadata } from './metadata.js';
-import { migrate } from './migrate.js';
-import { type Migration, MIGRATIONS } from './migrations.js';
-import { type Schema } from './schema.js';
-import { SqlGroups } from './sql-groups.js';
-import { LEADERSHIP, SqlLeases } from './sql-leases.js';
-import { SqlTopics } from './sql-topics.js';
 import { FaultMappingSqliteDialect } from './sqlite-dialect.js';
 
-const SQLITE_SCHEME = 'sqlite:';
-
-/** How to reach the metadata database. */
-export interface MetadataOptions {
-  /** `sqlite:PATH`. */
-  readonly url: string;
-  /** The schema's steps; tests give their own. */
-  readonly migrations?: readonly Migration[];
-}
+/** What the URL of an SQLite database starts with. */
+export const SQLITE_SCHEME = 'sqlite:';
 
 /**
- * Opens the metadata database for its only meta-server: makes its directory, takes its lock, migrates its schema and
- * raises the leadership epoch. Every write is on disk when its promise resolves.
+ * Opens an SQLite file for its only meta-server: makes its directory, takes its lock, migrates its schema and raises
+ * the leadership epoch. Every write is on disk when its promise resolves.
  */
-export async function openMetadata(options: MetadataOptions): Promise<Metadata> {
+export async function openSqliteMetadata(options: MetadataOptions): Promise<Metadata> {
   const path = sqlitePath(options.url);
   const lock = lockDirectory(path);
   let sqlite: SqliteDatabase.Database | undefined;
@@ -46,7 +43,8 @@ export async function openMetadata(options: MetadataOptions): Promise<Metadata> 
   }
 }
 
-function sqlitePath(url: string): string {
+/** The file that a URL names; URL_INVALID if it names none. */
+export function sqlitePath(url: string): string {
   const path = url.slice(SQLITE_SCHEME.length);
   if (!url.startsWith(SQLITE_SCHEME) || path === '' || path === ':memory:') {
     throw new MetadataError('URL_INVALID', 'the metadata URL must be sqlite:PATH, with the path of a file');
@@ -85,22 +83,26 @@ async function openSchema(
   const db = new Kysely<Schema>({ dialect: new FaultMappingSqliteDialect({ database: sqlite }) });
   await migrate(db as Kysely<unknown>, {
     migrations,
+    engine: SQLITE,
     databaseName: path,
     backUp: async (version) => {
       await sqlite.backup(`${path}.schema-${version}`);
     },
   });
-  const leadershipEpoch = await raiseLeadershipEpoch(db);
+  const leadership = soleLeadership(await raiseLeadershipEpoch(db));
+  const access: SqlAccess = { db, write: (action) => db.transaction().execute(action) };
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> =>
     (closing ??= db.destroy().then(() => {
       lock.release();
     }));
   return {
-    leadershipEpoch,
-    topics: new SqlTopics(db),
-    groups: new SqlGroups(db),
-    leases: new SqlLeases(db),
+    leadership,
+    topics: new SqlTopics(access),
+    groups: new SqlGroups(access),
+    dataSources: new SqlDataSources(access),
+    leases: new SqlLeases(access),
+    brokerLeases: undefined,
     close,
     [Symbol.asyncDispose]: close,
   };

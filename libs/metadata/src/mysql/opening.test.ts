@@ -1,0 +1,188 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { Topic } from '@hermes/contracts';
+import { freePort } from '@hermes/testing';
+import { sql } from 'kysely';
+
+import { describeServers, type TestServerDatabase } from '../../test/test-database.js';
+import { type AssignmentRecord, type Metadata } from '../metadata.js';
+import { type MetadataOptions } from '../metadata-options.js';
+import { openMetadata } from '../open-metadata.js';
+import { MIGRATIONS } from '../sql/migrations.js';
+import { parseMysqlUrl } from './mysql-url.js';
+import { openBrokerLease } from './open-broker-lease.js';
+
+describe('the URL of a MySQL database', () => {
+  test('has defaults: port 3306, and verified TLS for any host but this one', () => {
+    expect(parseMysqlUrl('mysql://u@db.example/hermes')).toEqual({
+      ...{ host: 'db.example', port: 3306, database: 'hermes', user: 'u', tls: 'verify' },
+    });
+    for (const host of ['127.0.0.1', 'localhost', '[::1]']) {
+      expect(parseMysqlUrl(`mysql://u@${host}:1/d`)).toMatchObject({ port: 1, tls: 'off' });
+    }
+  });
+
+  test('names certificates', () => {
+    expect(parseMysqlUrl('mysql://u@h/d?tls=encrypt&ca=/a.pem&cert=/c.pem&key=/k.pem')).toMatchObject({
+      ...{ tls: 'encrypt', caFile: '/a.pem', certFile: '/c.pem', keyFile: '/k.pem' },
+    });
+  });
+
+  test.each([
+    'mysql://u:hunter2@h/d',
+    'mysql://u@h/d?password=hunter2',
+    'mysql://u@h/d?pasword=hunter2',
+    'mysql://u@h/d?tls=hunter2',
+    'mysql://u@h/d?tls=off&ca=/hunter2',
+    'mysql://u@h/d?cert=/hunter2',
+    'mysql://h/hunter2',
+    'mysql://u@h/',
+    'mysql://u@h/a/hunter2',
+    'mysql://',
+  ])('%s is refused, and not repeated', (url) => {
+    const failure: unknown = expect.objectContaining({
+      ...{ code: 'URL_INVALID', exitCode: 78, message: expect.not.stringContaining('hunter2') as unknown },
+    });
+    expect(() => parseMysqlUrl(url)).toThrow(failure as Error);
+  });
+});
+
+describeServers((create) => {
+  let database: TestServerDatabase;
+  let metadata: Metadata | undefined;
+
+  const open = async (options: Partial<MetadataOptions> = {}): Promise<Metadata> => {
+    metadata = await openMetadata({ ...database, ...options });
+    return metadata;
+  };
+  const query = async (statement: string): Promise<unknown> => {
+    const connection = await database.connect();
+    const [rows] = await connection.query(statement);
+    await connection.end();
+    return rows;
+  };
+
+  beforeEach(async () => {
+    database = await create();
+  });
+
+  afterEach(async () => {
+    await metadata?.close();
+    metadata = undefined;
+    await database.remove();
+  });
+
+  test('a wrong password is refused with 77, and shown nowhere', async () => {
+    const passwordFile = join(database.directory, 'wrong');
+    writeFileSync(passwordFile, 'hunter2\n');
+    await expect(open({ passwordFile })).rejects.toMatchObject({
+      code: 'ACCESS_DENIED',
+      exitCode: 77,
+      message: expect.not.stringContaining('hunter2') as unknown,
+    });
+  });
+
+  test('a password file, a server and a database that are not there are named', async () => {
+    await expect(open({ passwordFile: '/nowhere' })).rejects.toMatchObject({
+      ...{ code: 'FILE_UNREADABLE', exitCode: 78, message: '/nowhere cannot be read' },
+    });
+    await expect(open({ url: database.url + '_gone' })).rejects.toMatchObject({ code: 'SERVER_UNAVAILABLE', exitCode: 69 });
+    const url = `mysql://u@127.0.0.1:${await freePort()}/d`;
+    await expect(open({ url })).rejects.toMatchObject({
+      ...{ code: 'SERVER_UNAVAILABLE', exitCode: 69, message: expect.stringContaining('ECONNREFUSED') as unknown },
+    });
+  });
+
+  test('tables hold what a name or a config can be, byte by byte', async () => {
+    await open();
+    expect(
+      await query(`select distinct table_collation as c, engine as e from information_schema.tables
+                   where table_schema = database()`),
+    ).toEqual([{ c: 'utf8mb4_bin', e: 'InnoDB' }]);
+  });
+
+  test('a migration that broke off goes on where it was; a newer schema is refused with 78', async () => {
+    await (await open()).topics.create(Topic.fromPartial({ name: 'orders' }), 0);
+    await metadata?.close();
+    await query('delete from schema_migration where version > 1');
+    expect(await (await open()).topics.get('orders')).toMatchObject({ id: 1 });
+    await metadata?.close();
+    const next = { version: MIGRATIONS.length + 1, name: 'next', up: () => Promise.resolve() };
+    await (await open({ migrations: [...MIGRATIONS, next] })).close();
+    await expect(open()).rejects.toMatchObject({ code: 'SCHEMA_TOO_NEW', exitCode: 78 });
+  });
+
+  test('two that open at once: one leads, the other is refused', async () => {
+    const migrations = [
+      ...MIGRATIONS,
+      {
+        version: MIGRATIONS.length + 1,
+        name: 'slow',
+        up: async (db: Parameters<(typeof MIGRATIONS)[0]['up']>[0]) => {
+          await sql`select sleep(0.2)`.execute(db);
+        },
+      },
+    ];
+    const both = await Promise.allSettled([
+      openMetadata({ ...database, migrations }),
+      openMetadata({ ...database, migrations }),
+    ]);
+    const opened = both.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    await Promise.all(opened.map((one) => one.close()));
+    expect(opened).toHaveLength(1);
+    expect(both.find((one) => one.status === 'rejected')?.reason).toMatchObject({ code: 'LOCKED' });
+  });
+
+  test('a lock that another session holds is STORAGE_UNAVAILABLE, and nothing was changed', async () => {
+    const { topics } = await open();
+    const other = await database.connect();
+    await other.query('start transaction');
+    await other.query('select * from leadership for update');
+    await expect(topics.create(Topic.fromPartial({ name: 'orders' }), 0)).rejects.toMatchObject({
+      code: 'STORAGE_UNAVAILABLE',
+    });
+    await other.query('rollback');
+    await other.end();
+    expect(await topics.get('orders')).toBeUndefined();
+    expect(await topics.create(Topic.fromPartial({ name: 'orders' }), 0)).toMatchObject({ created: true });
+  });
+
+  describe('broker leases', () => {
+    const owner = { broker: 'b1', incarnation: 2 ** 53 - 1 };
+    const assignment: AssignmentRecord = {
+      ...{ topic: 'orders', partition: 0, ...owner, epoch: 3, created: true, dataDirectory: '', dataSource: 'm1' },
+    };
+    const changes = { assignments: [assignment], brokers: [], forgottenBrokers: [] };
+
+    test('a broker renews until another process has its name, and reads what it owns', async () => {
+      const { brokerLeases, leases, topics } = await open();
+      await topics.create(Topic.fromPartial({ name: 'orders' }), 0);
+      await leases.save(changes);
+      await using lease = openBrokerLease({ ...database, process: owner });
+      expect(await lease.renew(10_000)).toBe(false);
+      await brokerLeases?.register(owner, 1);
+      expect(await lease.renew(10_000)).toBe(true);
+      const found = await brokerLeases?.find('b1');
+      expect(found).toMatchObject(owner);
+      expect(found?.remainingMs).toBeGreaterThan(5_000);
+      expect(found?.remainingMs).toBeLessThanOrEqual(10_000);
+      expect(await lease.assignments()).toEqual([assignment]);
+      await brokerLeases?.register({ ...owner, incarnation: 5 }, 10_000);
+      expect(await lease.renew(10_000)).toBe(false);
+      expect(await brokerLeases?.find('b2')).toBeUndefined();
+    });
+
+    test('partitions are taken only from owners whose leases have ended', async () => {
+      const { brokerLeases, leases, topics } = await open();
+      await topics.create(Topic.fromPartial({ name: 'orders' }), 0);
+      await brokerLeases?.register(owner, 10_000);
+      expect(await brokerLeases?.saveTaken(changes, [owner])).toMatchObject([owner]);
+      expect((await leases.load()).assignments).toEqual([]);
+      expect(await brokerLeases?.saveTaken(changes, [{ ...owner, incarnation: 5 }])).toEqual([]);
+      await brokerLeases?.register(owner, -1);
+      expect(await brokerLeases?.saveTaken(changes, [owner])).toEqual([]);
+      expect((await leases.load()).assignments).toEqual([assignment]);
+    });
+  });
+});

@@ -1,0 +1,35 @@
+import { MetadataError } from './metadata-error.js';
+import { type MetadataOptions } from './metadata-options.js';
+import { type Metadata } from './metadata.js';
+import { MYSQL_SCHEME, parseMysqlUrl } from './mysql/mysql-url.js';
+import { openMysqlMetadata } from './mysql/open-mysql.js';
+import { openSqliteMetadata, SQLITE_SCHEME, sqlitePath } from './sqlite/open-sqlite.js';
+
+/**
+ * Opens the metadata database as its leader: migrates its schema and raises the leadership's epoch. Where another
+ * process leads it throws LOCKED and names that one. Every write is durable when its promise resolves.
+ */
+export async function openMetadata(options: MetadataOptions): Promise<Metadata> {
+  checkUrl(options.url);
+  return options.url.startsWith(MYSQL_SCHEME) ? openMysqlMetadata(options) : openSqliteMetadata(options);
+}
+
+/** What is wrong with a URL, without repeating it: it might hold a password. Undefined: nothing. */
+export function metadataUrlProblem(url: string): string | undefined {
+  try {
+    checkUrl(url);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function checkUrl(url: string): void {
+  if (url.startsWith(SQLITE_SCHEME)) {
+    sqlitePath(url);
+  } else if (url.startsWith(MYSQL_SCHEME)) {
+    parseMysqlUrl(url);
+  } else {
+    throw new MetadataError('URL_INVALID', 'the metadata URL must be sqlite:PATH or mysql://USER@HOST:PORT/DATABASE');
+  }
+}
