@@ -1,4 +1,4 @@
-import { BrokerState, GroupMode, GroupState, PartitionState, Topic } from '@hermes/contracts';
+import { BrokerState, DataSource, GroupMode, GroupState, PartitionState, StorageClass, Topic } from '@hermes/contracts';
 import { eventually } from '@hermes/testing';
 
 import { failureOf, MetaServerFixture } from '../test/meta-server-fixture.js';
@@ -247,10 +247,6 @@ describe('AdminService', () => {
         () => fixture.admin.movePartition({ topic: 'a', partition: 0, broker: 'b' }),
       ],
       ['Rebalance', 'NOT_IMPLEMENTED', () => fixture.admin.rebalance({ dryRun: true })],
-      ['CreateDataSource', 'NOT_IMPLEMENTED', () => fixture.admin.createDataSource({})],
-      ['GetDataSource', 'NOT_IMPLEMENTED', () => fixture.admin.getDataSource({ dataSource: 'a' })],
-      ['ListDataSources', 'NOT_IMPLEMENTED', () => fixture.admin.listDataSources({ pageToken: '' })],
-      ['DeleteDataSource', 'NOT_IMPLEMENTED', () => fixture.admin.deleteDataSource({ dataSource: 'a' })],
     ];
 
     test.each(rows)('%s: %s', async (_, code, run) => {
@@ -261,6 +257,130 @@ describe('AdminService', () => {
           { field: expect.stringMatching(/./) as unknown, description: expect.stringMatching(/./) as unknown },
         ]);
       }
+    });
+  });
+});
+
+describe('data sources', () => {
+  let fixture: MetaServerFixture;
+  const m1 = { name: 'm1', storageClass: StorageClass.MYSQL, endpoints: ['db:3306'], database: 'hermes' };
+  const given = (fields: object = {}): DataSource =>
+    DataSource.fromPartial({ ...m1, username: 'u', secret: 'file:/run/secret', ...fields });
+  const create = (fields: object = {}) => fixture.admin.createDataSource({ dataSource: given(fields) });
+
+  beforeEach(async () => {
+    fixture = await new MetaServerFixture().start();
+  });
+
+  afterEach(async () => {
+    await fixture.stop();
+  });
+
+  test('are created, read, listed in pages and deleted; the identical again is OK, another DATA_SOURCE_EXISTS', async () => {
+    const { admin } = fixture;
+    expect(await create()).toEqual({ dataSource: given() });
+    expect(await create()).toEqual({ dataSource: given() });
+    expect(await failureOf(create({ database: 'other' }))).toMatchObject({ code: 'DATA_SOURCE_EXISTS' });
+    await create({ name: 'm0' });
+    expect(await admin.getDataSource({ dataSource: 'm1' })).toEqual({ dataSource: given() });
+    const first = await admin.listDataSources({ pageSize: 1, pageToken: '' });
+    const second = await admin.listDataSources({ pageSize: 1, pageToken: first.nextPageToken });
+    expect([...first.dataSources, ...second.dataSources].map(({ name }) => name)).toEqual(['m0', 'm1']);
+    expect(second.nextPageToken).toBe('');
+    await admin.deleteDataSource({ dataSource: 'm1' });
+    expect(await failureOf(admin.getDataSource({ dataSource: 'm1' }))).toMatchObject({ code: 'DATA_SOURCE_NOT_FOUND' });
+    expect(await failureOf(admin.deleteDataSource({ dataSource: 'm1' }))).toMatchObject({
+      code: 'DATA_SOURCE_NOT_FOUND',
+    });
+  });
+
+  test.each([
+    ['name', { name: 'no spaces' }],
+    ['storage_class', { storageClass: StorageClass.UNSPECIFIED }],
+    ['storage_class', { storageClass: StorageClass.EMBEDDED }],
+    ['endpoints', { endpoints: [] }],
+    ['endpoints', { endpoints: ['a:1', 'b:1'] }],
+    ['endpoints[0]', { endpoints: ['no port'] }],
+    ['database', { database: '' }],
+    ['database', { database: 'a`; drop' }],
+    ['username', { username: '' }],
+    ['secret', { secret: 'hunter2' }],
+    ['secret', { secret: 'env:1 2' }],
+  ])('%s out of bounds is INVALID_FIELD: %j', async (field, fields) => {
+    const failure = await failureOf(create(fields));
+    expect(failure).toMatchObject({ code: 'INVALID_FIELD', violations: [{ field: `data_source.${field}` }] });
+    expect(failure.message).not.toContain('hunter2');
+  });
+
+  test('a MySQL topic is NOT_IMPLEMENTED until brokers serve it', async () => {
+    await create();
+    const topic = Topic.fromPartial({ name: 't', storageClass: StorageClass.MYSQL, dataSources: ['m1'] });
+    expect(await failureOf(fixture.admin.createTopic({ topic }))).toMatchObject({ code: 'NOT_IMPLEMENTED' });
+    await fixture.admin.deleteDataSource({ dataSource: 'm1' });
+  });
+
+  describe('where brokers serve MySQL', () => {
+    const createTopic = async (name: string, dataSources: string[] = [], partitions = 2): Promise<void> => {
+      const topic = Topic.fromPartial({ name, partitions, storageClass: StorageClass.MYSQL, dataSources });
+      await fixture.admin.createTopic({ topic });
+    };
+    const placesOf = async (topic: string): Promise<string[]> => {
+      const { partitions } = await fixture.admin.listPartitions({ topic, pageToken: '' });
+      return partitions.map(({ dataSource }) => dataSource);
+    };
+
+    beforeEach(async () => {
+      await fixture.stopServer();
+      await fixture.start({}, { servedClasses: new Set([StorageClass.EMBEDDED, StorageClass.MYSQL]) });
+      fixture.broker();
+    });
+
+    test('a topic lives on the data sources that it names, else where the fewest partitions are', async () => {
+      await create();
+      await create({ name: 'm2' });
+      await createTopic('named', ['m2']);
+      await createTopic('any');
+      expect([await placesOf('named'), await placesOf('any')]).toEqual([
+        ['m2', 'm2'],
+        ['m1', 'm1'],
+      ]);
+      await fixture.stopServer();
+      await fixture.start({}, { servedClasses: new Set([StorageClass.MYSQL]) });
+      expect([await placesOf('named'), await placesOf('any')]).toEqual([
+        ['m2', 'm2'],
+        ['m1', 'm1'],
+      ]);
+    });
+
+    test('what a topic names must be there; one that names nothing needs any', async () => {
+      expect(await failureOf(createTopic('t'))).toMatchObject({ code: 'DATA_SOURCE_NOT_FOUND' });
+      await create();
+      expect(await failureOf(createTopic('t', ['m1', 'm2']))).toMatchObject({
+        code: 'DATA_SOURCE_NOT_FOUND',
+        details: { data_source: 'm2' },
+      });
+      await createTopic('t');
+      await fixture.admin.deleteTopic({ topic: 't', etag: '', force: false });
+    });
+
+    test('a data source is kept while a topic uses it, and never chosen once it is gone', async () => {
+      for (const name of ['m1', 'm2', 'm3']) {
+        await create({ name });
+      }
+      await createTopic('named', ['m1'], 1);
+      await createTopic('placed', [], 1);
+      for (const [dataSource, topic] of [
+        ['m1', 'named'],
+        ['m2', 'placed'],
+      ] as const) {
+        expect(await failureOf(fixture.admin.deleteDataSource({ dataSource }))).toMatchObject({
+          code: 'RESOURCE_IN_USE',
+          details: { topic },
+        });
+      }
+      await fixture.admin.deleteDataSource({ dataSource: 'm3' });
+      await createTopic('next', [], 4);
+      expect(new Set(await placesOf('next'))).toEqual(new Set(['m1', 'm2']));
     });
   });
 });

@@ -112,6 +112,10 @@ describe('the configuration', () => {
 
   test.each([
     { metadataUrl: 'mysql://h/db' },
+    { metadataUrl: 'mysql://u:secret@h/db' },
+    { metadataUrl: 'mysql://u@h/db?password=secret' },
+    { metadataUrl: 'mysql://u@h/db?tls=maybe' },
+    { metadataUrl: 'postgres://u@h/db' },
     { metadataUrl: '' },
     { brokerLeaseTtlMs: 0 },
     { brokerLeaseTtlMs: 1.5 },
@@ -119,6 +123,13 @@ describe('the configuration', () => {
     { host: '0.0.0.0' },
     { metaPort: 70_000 },
   ])('%j is refused', (settings) => {
-    expect(metaServerConfig.safeParse(settings).success).toBe(false);
+    const { success, error } = metaServerConfig.safeParse(settings);
+    expect(success).toBe(false);
+    expect(error?.message).not.toContain('secret@');
+  });
+
+  test('a MySQL database is taken, its password by a file alone', () => {
+    const settings = { metadataUrl: 'mysql://u@h:3307/db?tls=encrypt', metadataPasswordFile: '/run/secret' };
+    expect(metaServerConfig.parse(settings)).toMatchObject(settings);
   });
 });

@@ -1,11 +1,13 @@
 import { millisSetting, portSetting, processConfig, setting } from '@hermes/kit';
+import { metadataUrlProblem } from '@hermes/metadata';
 import { z } from 'zod';
+
+import { SERVED_STORAGE_CLASSES, STORAGE_CLASSES } from './storage-classes.js';
 
 /** A lease must outlive a few lost heartbeats (ttl/3), and a dead broker must not block its partitions for hours. */
 const LEASE_TTL_MS = { min: 300, max: 3_600_000, default: 10_000 };
 
-/** The storage classes by their names in configurations. */
-export const STORAGE_CLASSES = ['embedded', 'mysql', 'kafka'] as const;
+const STORAGE_CLASS_NAMES = Object.keys(STORAGE_CLASSES) as (keyof typeof STORAGE_CLASSES)[];
 
 /** The meta-server's settings. */
 export const metaServerConfig = processConfig({
@@ -14,10 +16,18 @@ export const metaServerConfig = processConfig({
   metadataUrl: setting(
     z
       .string()
-      .regex(/^sqlite:.+/, { error: 'must be sqlite:PATH; other databases are not implemented in this release' })
+      .superRefine((url, context) => {
+        const problem = metadataUrlProblem(url);
+        if (problem !== undefined) {
+          context.addIssue({ code: 'custom', message: problem });
+        }
+      })
       .default('sqlite:hermes-data/meta.db'),
-    { description: 'The metadata database.' },
+    { description: 'The metadata database: sqlite:PATH or mysql://USER@HOST:PORT/DATABASE.' },
   ),
+  metadataPasswordFile: setting(z.string().min(1).optional(), {
+    description: 'File whose first line is the password of the metadata database.',
+  }),
   brokerLeaseTtlMs: millisSetting(LEASE_TTL_MS.default, {
     description: 'How long a broker owns its partitions after its last heartbeat.',
     minMs: LEASE_TTL_MS.min,
@@ -30,9 +40,11 @@ export const metaServerConfig = processConfig({
   }),
   defaultStorageClass: setting(
     z
-      .enum(STORAGE_CLASSES)
+      .enum(STORAGE_CLASS_NAMES)
       .default('embedded')
-      .refine((name) => name === 'embedded', { error: 'only embedded is implemented in this release' }),
+      .refine((name) => SERVED_STORAGE_CLASSES.has(STORAGE_CLASSES[name]), {
+        error: 'is not implemented in this release',
+      }),
     { description: 'Storage class of topics that name none.' },
   ),
 });

@@ -1,4 +1,10 @@
-import { type GroupRecord, type LeaseState, type Metadata, type TopicRecord } from '@hermes/metadata';
+import {
+  type DataSourceRecord,
+  type GroupRecord,
+  type LeaseState,
+  type Metadata,
+  type TopicRecord,
+} from '@hermes/metadata';
 
 /** Rows read at once at the start. */
 const PAGE_ROWS = 1_000;
@@ -7,6 +13,7 @@ const PAGE_ROWS = 1_000;
 export interface StoredState extends LeaseState {
   readonly topics: readonly TopicRecord[];
   readonly groups: readonly { readonly group: GroupRecord; readonly topic: TopicRecord }[];
+  readonly dataSources: readonly DataSourceRecord[];
   /** TTL that was granted before this start; 0 = none was. */
   readonly formerTtlMs: number;
 }
@@ -20,6 +27,10 @@ export async function loadState(
     (after) => metadata.topics.list({ after, limit: PAGE_ROWS }),
     ({ config }) => config.name,
   );
+  const dataSources = await readAll(
+    (after) => metadata.dataSources.list({ after, limit: PAGE_ROWS }),
+    ({ config }) => config.name,
+  );
   const groups: { group: GroupRecord; topic: TopicRecord }[] = [];
   for (const topic of topics) {
     const ofTopic = await readAll(
@@ -29,7 +40,7 @@ export async function loadState(
     groups.push(...ofTopic.map((group) => ({ group, topic })));
   }
   const formerTtlMs = await metadata.leases.replaceTtl(brokerLeaseTtlMs);
-  return { topics, groups, formerTtlMs, ...(await metadata.leases.load()) };
+  return { topics, groups, dataSources, formerTtlMs, ...(await metadata.leases.load()) };
 }
 
 async function readAll<T>(read: (after: string) => Promise<T[]>, nameOf: (entry: T) => string): Promise<T[]> {

@@ -23,7 +23,7 @@ export function registerMetrics(metrics: Metrics, measured: Measured): void {
   const partitions = (state?: string): number =>
     cluster.partitions()?.filter((view) => state === undefined || view.state === state).length ?? 0;
   const gauges: readonly (readonly [string, string, () => number])[] = [
-    ['leadership_epoch', 'Grows by one at each start.', () => metadata.leadershipEpoch],
+    ['leadership_epoch', 'Grows at each change of the leader.', () => metadata.leadership.epoch],
     ['routes_version', 'Version of the routes.', () => table.version],
     ['topics', 'Topics that have partitions.', () => [...table.topics].length],
     ['partitions', 'Partitions of all topics.', () => partitions()],

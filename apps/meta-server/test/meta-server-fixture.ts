@@ -12,6 +12,7 @@ import {
 import { silentLogger } from '@hermes/kit';
 import { temporaryDirectory } from '@hermes/testing';
 
+import { type MetaServerDependencies } from '../src/app.js';
 import { metaServerConfig, type RunningMetaServer, startMetaServer } from '../src/index.js';
 import { FakeBroker, type FakeBrokerOptions } from './fake-broker.js';
 import { FakeConsumer } from './fake-consumer.js';
@@ -38,6 +39,8 @@ export class MetaServerFixture {
   readonly #directory = temporaryDirectory();
   readonly #clients: Client[] = [];
   readonly #brokers: FakeBroker[] = [];
+  /** What the server said when it could not go on. */
+  readonly fatal: unknown[] = [];
   server!: RunningMetaServer;
   admin!: AdminCalls;
   coordination!: CoordinationServiceClient;
@@ -47,13 +50,16 @@ export class MetaServerFixture {
   }
 
   /** Starts, or starts again on the same database. */
-  async start(settings: Record<string, unknown> = {}): Promise<this> {
+  async start(settings: Record<string, unknown> = {}, dependencies: MetaServerDependencies = {}): Promise<this> {
     const config = metaServerConfig.parse({
       ...{ metaPort: 0, metaOpsPort: 0, brokerLeaseTtlMs: TTL_MS, consumerLeaseTtlMs: TTL_MS },
       metadataUrl: this.url,
       ...settings,
     });
-    this.server = await startMetaServer(config, { logger: silentLogger });
+    const onFatal = (error: unknown): void => {
+      this.fatal.push(error);
+    };
+    this.server = await startMetaServer(config, { logger: silentLogger, onFatal, ...dependencies });
     this.admin = adminCalls(this.#client(Client));
     this.coordination = this.#client(CoordinationServiceClient);
     return this;

@@ -1,3 +1,4 @@
+import { type DataSource, type StorageClass } from '@hermes/contracts';
 import { type GroupRecord, type TopicRecord } from '@hermes/metadata';
 
 /** What a waiting call has left. */
@@ -16,6 +17,13 @@ export interface ClusterView {
   /** A group is new or has changed, and its topic's revision with it. */
   groupChanged(group: GroupRecord, topic: TopicRecord): void;
   groupDeleted(group: GroupRecord, topic: TopicRecord): void;
+  /** New topics may be placed there from now on. */
+  dataSourceCreated(dataSource: DataSource): void;
+  dataSourceDeleted(name: string): void;
+  /** Whether a topic of this class that names no data source could be placed. */
+  canPlace(storageClass: StorageClass): boolean;
+  /** A topic with a partition there, stored or only decided; undefined: there is none. */
+  topicOn(dataSource: string): string | undefined;
   /** True while consumers hold leases of the topic, or of one group of it. */
   hasConsumers(topic: string, group?: string): boolean;
   /** Resolves once the owners of all partitions are ready with `revision`; PARTITION_MOVING just before the deadline. */

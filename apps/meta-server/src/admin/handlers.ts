@@ -2,6 +2,7 @@ import { type AdminServiceService } from '@hermes/contracts';
 import { type Handlers } from '@hermes/kit';
 
 import { ClusterAdmin, type Leader, type LeaseViews } from './cluster.js';
+import { DataSourceAdmin } from './data-sources.js';
 import { GroupAdmin } from './groups.js';
 import { laterCalls } from './later-calls.js';
 import { type AdminContext, TopicAdmin } from './topics.js';
@@ -14,6 +15,7 @@ export function adminHandlers(
 ): Handlers<typeof AdminServiceService> {
   const topics = new TopicAdmin(context);
   const groups = new GroupAdmin(context);
+  const dataSources = new DataSourceAdmin(context);
   const cluster = new ClusterAdmin(leases, leader);
   return {
     ...laterCalls,
@@ -27,6 +29,10 @@ export function adminHandlers(
     listGroups: (request) => groups.list(request),
     updateGroup: (request, call) => groups.update(request, call),
     deleteGroup: (request) => groups.delete(request),
+    createDataSource: (request) => dataSources.create(request),
+    getDataSource: (request) => dataSources.get(request),
+    listDataSources: (request) => dataSources.list(request),
+    deleteDataSource: (request) => dataSources.delete(request),
     getCluster: () => cluster.getCluster(),
     listPartitions: (request) => cluster.listPartitions(request),
     drainBroker: (request) => cluster.drainBroker(request),

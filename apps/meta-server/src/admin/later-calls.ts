@@ -11,15 +11,10 @@ import { type Handlers, notImplementedHandler } from '@hermes/kit';
 
 import { refuse } from './field-check.js';
 
-type LaterCall =
-  'createDataSource' | 'getDataSource' | 'listDataSources' | 'deleteDataSource' | 'movePartition' | 'rebalance';
+type LaterCall = 'movePartition' | 'rebalance';
 
 /** Calls of the contract that a later release brings. */
 export const laterCalls: Pick<Handlers<typeof AdminServiceService>, LaterCall> = {
-  createDataSource: notImplementedHandler('CreateDataSource'),
-  getDataSource: notImplementedHandler('GetDataSource'),
-  listDataSources: notImplementedHandler('ListDataSources'),
-  deleteDataSource: notImplementedHandler('DeleteDataSource'),
   movePartition: (request) => Promise.resolve(movePartition(request)),
   rebalance: notImplementedHandler('Rebalance'),
 };

@@ -25,6 +25,6 @@ export function groupResource(record: GroupRecord): Group {
 }
 
 /** True if both describe the same, whatever their output-only fields say. */
-export function isSame<T extends Topic | Group>(codec: { toJSON(message: T): unknown }, a: T, b: T): boolean {
+export function isSame<T>(codec: { toJSON(message: T): unknown }, a: T, b: T): boolean {
   return JSON.stringify(codec.toJSON(a)) === JSON.stringify(codec.toJSON(b));
 }

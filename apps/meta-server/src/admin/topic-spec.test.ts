@@ -8,7 +8,10 @@ const failure = (fields: object): Error => expect.objectContaining(fields) as Er
 /** Parts of a topic, as `fromPartial` takes them. */
 type Fields = object;
 
-const defaults = { storageClass: StorageClass.EMBEDDED };
+const defaults = {
+  storageClass: StorageClass.EMBEDDED,
+  servedClasses: new Set<StorageClass>([StorageClass.EMBEDDED]),
+};
 const fill = (fields: Fields): Topic => filledTopic(Topic.fromPartial({ name: 'orders', ...fields }), defaults);
 
 describe('a new topic', () => {
@@ -65,6 +68,8 @@ describe('a new topic', () => {
     ['topic.required_durability', { requiredDurability: 9 as never }],
     ['topic.broker_group', { brokerGroup: 'no spaces' }],
     ['topic.data_sources[1]', { dataSources: ['one', ''] }],
+    ['topic.data_sources[1]', { storageClass: StorageClass.MYSQL, dataSources: ['m1', 'm1'] }],
+    ['topic.data_sources', { dataSources: ['m1'] }],
     ['topic.retry.max_attempts', { retry: { maxAttempts: 0 } }],
     ['topic.retry.max_attempts', { retry: { maxAttempts: 101 } }],
     ['topic.retry.exponential.multiplier', { retry: exponential({ multiplier: 0.5 }) }],
@@ -87,7 +92,6 @@ describe('a new topic', () => {
   test.each<[string, Fields]>([
     ['storage_class', { storageClass: StorageClass.MYSQL }],
     ['storage_class', { storageClass: StorageClass.KAFKA }],
-    ['data_sources', { dataSources: ['m1'] }],
     ['priority_levels', { priorityLevels: 3 }],
     ['retention_age', { retentionAge: { seconds: 60 } }],
     ['retention_bytes', { retentionBytes: 1 }],
@@ -99,6 +103,12 @@ describe('a new topic', () => {
     expect(() => fill(fields)).toThrow(
       failure({ code: 'NOT_IMPLEMENTED', message: expect.stringContaining(name) as unknown }),
     );
+  });
+
+  test('a served storage class is accepted, with the data sources that it names', () => {
+    const mysql = { storageClass: StorageClass.MYSQL, dataSources: ['m2', 'm1'] };
+    const given = Topic.fromPartial({ name: 'orders', ...mysql });
+    expect(filledTopic(given, { ...defaults, servedClasses: new Set([StorageClass.MYSQL]) })).toMatchObject(mysql);
   });
 
   test('REPLICATED is nothing that embedded storage has', () => {

@@ -19,6 +19,8 @@ import { maskedUpdate, type UpdateRules } from './update-mask.js';
 /** What the server decides where a topic says nothing. */
 export interface TopicDefaults {
   readonly storageClass: StorageClass;
+  /** Classes that topics may have; the others are NOT_IMPLEMENTED. */
+  readonly servedClasses: ReadonlySet<StorageClass>;
 }
 
 /** Broker group of topics and brokers that name none. */
@@ -59,7 +61,7 @@ export function filledTopic(given: Topic | undefined, defaults: TopicDefaults): 
   }
   // The policy refuses its own limits before its own unimplemented kinds, so it comes after the other limits.
   filled.retry = filledRetryPolicy('topic.retry', given.retry);
-  refuseUnimplemented(filled);
+  refuseUnimplemented(filled, defaults);
   return filled;
 }
 
@@ -75,13 +77,18 @@ function checkNames(topic: Topic): void {
   }
   for (const [index, name] of topic.dataSources.entries()) {
     refuse(checkName(name, `topic.data_sources[${index}]`));
+    if (topic.dataSources.indexOf(name) !== index) {
+      throw invalidField(`topic.data_sources[${index}]`, 'each name once');
+    }
+  }
+  if (topic.storageClass === StorageClass.EMBEDDED && topic.dataSources.length > 0) {
+    throw invalidField('topic.data_sources', 'none: embedded topics live in data directories');
   }
 }
 
-function refuseUnimplemented(topic: Topic): void {
+function refuseUnimplemented(topic: Topic, { servedClasses }: TopicDefaults): void {
   const unimplemented: readonly (readonly [boolean, string])[] = [
-    [topic.storageClass !== StorageClass.EMBEDDED, 'Topic.storage_class other than EMBEDDED'],
-    [topic.dataSources.length > 0, 'Topic.data_sources'],
+    [!servedClasses.has(topic.storageClass), `Topic.storage_class ${StorageClass[topic.storageClass]}`],
     [topic.priorityLevels !== 1, 'Topic.priority_levels above 1'],
     [!isMs(topic.retentionAge, LIMITS.retentionAgeMs), 'Topic.retention_age'],
     [topic.retentionBytes !== 0, 'Topic.retention_bytes'],
@@ -92,8 +99,8 @@ function refuseUnimplemented(topic: Topic): void {
       throw notImplemented(name);
     }
   }
-  if (topic.requiredDurability === Durability.REPLICATED) {
-    throw new HermesError('UNSUPPORTED_BY_STORAGE', 'embedded storage keeps one copy: it cannot be REPLICATED', {
+  if (topic.requiredDurability === Durability.REPLICATED && topic.storageClass !== StorageClass.KAFKA) {
+    throw new HermesError('UNSUPPORTED_BY_STORAGE', 'only Kafka has in-sync replicas: this cannot be REPLICATED', {
       details: { feature: 'required_durability' },
     });
   }
@@ -127,7 +134,8 @@ const UPDATE_RULES: UpdateRules<Topic> = {
 
 /** The topic after an update. IMMUTABLE_FIELD for what is fixed or would shrink. */
 export function updatedTopic(current: Topic, given: Topic, mask: readonly string[]): Topic {
-  const defaults = { storageClass: current.storageClass };
+  // A topic that is there is served, whatever new ones may be.
+  const defaults = { storageClass: current.storageClass, servedClasses: new Set([current.storageClass]) };
   const next = filledTopic(maskedUpdate(current, given, mask, UPDATE_RULES), defaults);
   const before = current.partitions ?? 0;
   const after = next.partitions ?? 0;

@@ -10,6 +10,7 @@ import {
   invalidField,
   type ListTopicsRequest,
   type ListTopicsResponse,
+  StorageClass,
   Topic,
   type UpdateTopicRequest,
   type UpdateTopicResponse,
@@ -18,6 +19,7 @@ import { type Metadata, type TopicRecord } from '@hermes/metadata';
 import { type Clock } from '@hermes/runtime';
 
 import { type ClusterView, type Waiting } from './cluster-view.js';
+import { dataSourceNotFound } from './data-source-spec.js';
 import { checkEtag } from './etag.js';
 import { refuse } from './field-check.js';
 import { cutPage, readPage } from './page.js';
@@ -109,6 +111,7 @@ export class TopicAdmin {
     if (existing !== undefined) {
       return same(existing, config);
     }
+    await this.#checkDataSources(config);
     const totals = await metadata.topics.totals();
     if (totals.topics >= TOPICS_MAX || totals.partitions + (config.partitions ?? 0) > PARTITIONS_TOTAL_MAX) {
       throw new HermesError(
@@ -120,6 +123,24 @@ export class TopicAdmin {
     const { record } = await metadata.topics.create(config, clock.wallMs());
     cluster.topicChanged(record);
     return record;
+  }
+
+  /** What a topic names must be there, and of its storage class; one that names nothing needs any. */
+  async #checkDataSources({ storageClass, dataSources: names }: Topic): Promise<void> {
+    const { dataSources } = this.#context.metadata;
+    for (const [index, name] of names.entries()) {
+      const found = await dataSources.get(name);
+      if (found === undefined) {
+        throw dataSourceNotFound(name);
+      }
+      if (found.config.storageClass !== storageClass) {
+        throw invalidField(`topic.data_sources[${index}]`, 'a data source of the topic’s storage class');
+      }
+    }
+    if (storageClass !== StorageClass.EMBEDDED && names.length === 0 && !this.#context.cluster.canPlace(storageClass)) {
+      const message = `there is no data source for storage class ${StorageClass[storageClass]}: create one first`;
+      throw new HermesError('DATA_SOURCE_NOT_FOUND', message);
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import {
   type SessionId,
   type TopicRoutes,
 } from '@hermes/coordination';
+import { type Leadership } from '@hermes/metadata';
 import { type Clock, type TaskGroup, type Timers } from '@hermes/runtime';
 
 import { type Serial } from '../serial.js';
@@ -23,6 +24,8 @@ export interface BrokerLeaseHostOptions {
   /** Orders effects with the changes of metadata. */
   readonly serial: Serial;
   readonly tasks: TaskGroup;
+  /** Nothing is decided or granted without it. */
+  readonly leadership: Pick<Leadership, 'isValid'>;
   /** Durable once it resolves. */
   readonly persist: (changes: PersistEffect) => Promise<void>;
   readonly onRoutes: (changed: readonly TopicRoutes[]) => void;
@@ -38,7 +41,7 @@ export class BrokerLeaseHost {
   readonly #effects: EffectQueue<BrokerLeaseEffect>;
   readonly #alarm: Alarm;
   readonly #builds = new Map<string, string>();
-  #stopped = false;
+  #ended: HermesError | undefined;
   #sessionCount = 0;
 
   constructor(options: BrokerLeaseHostOptions) {
@@ -90,6 +93,9 @@ export class BrokerLeaseHost {
   open(outlet: SessionOutlet<HoldBrokerLeaseResponse>): SessionId {
     this.#sessionCount += 1;
     this.#sessions.open(this.#sessionCount, outlet);
+    if (this.#ended !== undefined) {
+      outlet.close(this.#ended);
+    }
     return this.#sessionCount;
   }
 
@@ -102,17 +108,18 @@ export class BrokerLeaseHost {
 
   /** Tells the leases of an event; what they decide is carried out in order, soon. */
   apply(event: (leases: BrokerLeases, nowMs: number) => readonly BrokerLeaseEffect[]): void {
-    if (this.#stopped) {
+    const { leases, clock, leadership } = this.#options;
+    if (this.#ended !== undefined || !leadership.isValid()) {
+      // Whoever waits for an answer hears NOT_LEADER with the end of its stream, at once.
       return;
     }
-    const { leases, clock } = this.#options;
     this.#effects.push(event(leases, clock.monotonicMs()));
     this.#alarm.set(leases.nextTimerMs());
   }
 
   /** Ends all streams; leases are no longer changed. Brokers keep theirs until they end. */
   stop(reason: HermesError): void {
-    this.#stopped = true;
+    this.#ended ??= reason;
     this.#alarm.stop();
     this.#sessions.closeAll(reason);
   }
@@ -126,7 +133,10 @@ export class BrokerLeaseHost {
         return this.#options.persist(effect);
       case 'grant':
       case 'revoke':
-        this.#sessions.send(effect.session, brokerFrame(effect));
+        // What was decided before it waited for the disk may come too late to be said.
+        if (this.#options.leadership.isValid()) {
+          this.#sessions.send(effect.session, brokerFrame(effect));
+        }
         return;
       case 'close':
         this.#sessions.close(effect);

@@ -1,7 +1,8 @@
-import { GroupMode, type HermesError, StorageClass } from '@hermes/contracts';
+import { type DataSource, GroupMode, type HermesError, StorageClass } from '@hermes/contracts';
 import {
   type BrokerView,
   COALESCE_MS,
+  type DataSourceChoice,
   type LeasedGroup,
   type LeasedTopic,
   type PartitionView,
@@ -15,6 +16,7 @@ import { topicNotFound } from '../admin/topics.js';
 import { type Serial } from '../serial.js';
 import { type BrokerLeaseHost } from './broker-lease-host.js';
 import { type ConsumerLeaseHost } from './consumer-lease-host.js';
+import { type DataSourceNames } from './data-source-names.js';
 import { Readiness } from './readiness.js';
 
 /** What the cluster is made of. */
@@ -22,6 +24,7 @@ export interface ClusterOptions {
   readonly metadata: Metadata;
   readonly brokers: BrokerLeaseHost;
   readonly consumers: ConsumerLeaseHost;
+  readonly dataSources: DataSourceNames;
   readonly serial: Serial;
   readonly timers: Timers;
   readonly tasks: TaskGroup;
@@ -33,9 +36,11 @@ export class Cluster implements ClusterView, LeaseViews {
   readonly #options: ClusterOptions;
   /** All groups by topic and name. */
   readonly #groups = new Map<string, Map<string, GroupRecord>>();
+  readonly #dataSources: DataSourceNames;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
+    this.#dataSources = options.dataSources;
     const { leases } = options.brokers;
     this.readiness = new Readiness({
       timers: options.timers,
@@ -46,7 +51,7 @@ export class Cluster implements ClusterView, LeaseViews {
 
   topicChanged(topic: TopicRecord): void {
     const { brokers, consumers } = this.#options;
-    brokers.apply((leases, nowMs) => leases.topicUpserted(leasedTopic(topic), nowMs));
+    brokers.apply((leases, nowMs) => leases.topicUpserted(leasedTopic(topic, this.#dataSources), nowMs));
     for (const group of this.#groupsOf(topic.config.name)) {
       consumers.apply((leases, nowMs) => leases.groupUpserted(leasedGroup(group, topic), nowMs));
     }
@@ -70,6 +75,22 @@ export class Cluster implements ClusterView, LeaseViews {
     this.#groups.get(topicName)?.delete(name);
     this.#options.consumers.apply((leases, nowMs) => leases.groupDeleted(topicName, name, nowMs));
     this.topicChanged(topic);
+  }
+
+  dataSourceCreated(dataSource: DataSource): void {
+    this.#dataSources.add(dataSource);
+  }
+
+  dataSourceDeleted(name: string): void {
+    this.#dataSources.delete(name);
+  }
+
+  canPlace(storageClass: StorageClass): boolean {
+    return this.#dataSources.of(storageClass).length > 0;
+  }
+
+  topicOn(dataSource: string): string | undefined {
+    return this.#options.brokers.leases.partitions().find((view) => view.dataSource === dataSource)?.topic;
   }
 
   hasConsumers(topic: string, group?: string): boolean {
@@ -148,9 +169,15 @@ export class Cluster implements ClusterView, LeaseViews {
 }
 
 /** A topic as the leases see it. */
-export function leasedTopic({ config, revision }: TopicRecord): LeasedTopic {
-  const { name, partitions = 0, brokerGroup, storageClass } = config;
-  return { name, partitions, revision, brokerGroup, embedded: storageClass === StorageClass.EMBEDDED };
+export function leasedTopic({ config, revision }: TopicRecord, dataSources: DataSourceNames): LeasedTopic {
+  const { name, partitions = 0, brokerGroup, storageClass, dataSources: named } = config;
+  const topic = { name, partitions, revision, brokerGroup };
+  if (storageClass === StorageClass.EMBEDDED) {
+    return { ...topic, embedded: true };
+  }
+  const choice: DataSourceChoice =
+    named.length > 0 ? { names: named, named: true } : { names: dataSources.of(storageClass), named: false };
+  return { ...topic, embedded: false, dataSources: choice };
 }
 
 /** A group as the leases see it. */

@@ -1,5 +1,6 @@
 import { type HermesError, type HoldConsumerLeaseResponse } from '@hermes/contracts';
 import { type ConsumerLeaseEffect, type ConsumerLeases, type SessionId } from '@hermes/coordination';
+import { type Leadership } from '@hermes/metadata';
 import { type Clock, type Timers } from '@hermes/runtime';
 
 import { Alarm } from './alarm.js';
@@ -11,6 +12,8 @@ export interface ConsumerLeaseHostOptions {
   readonly leases: ConsumerLeases;
   readonly clock: Clock;
   readonly timers: Timers;
+  /** Nothing is decided or granted without it. */
+  readonly leadership: Pick<Leadership, 'isValid'>;
 }
 
 /** Gives the pure consumer leases their time and streams. Nothing of them is stored, so effects happen at once. */
@@ -19,11 +22,13 @@ export class ConsumerLeaseHost {
   readonly #clock: Clock;
   readonly #sessions = new LeaseSessions<HoldConsumerLeaseResponse>();
   readonly #alarm: Alarm;
-  #stopped = false;
+  readonly #leadership: Pick<Leadership, 'isValid'>;
+  #ended: HermesError | undefined;
   #sessionCount = 0;
 
-  constructor({ leases, clock, timers }: ConsumerLeaseHostOptions) {
+  constructor({ leases, clock, timers, leadership }: ConsumerLeaseHostOptions) {
     this.#leases = leases;
+    this.#leadership = leadership;
     this.#clock = clock;
     this.#alarm = new Alarm({
       timers,
@@ -47,6 +52,9 @@ export class ConsumerLeaseHost {
   open(outlet: SessionOutlet<HoldConsumerLeaseResponse>): SessionId {
     this.#sessionCount += 1;
     this.#sessions.open(this.#sessionCount, outlet);
+    if (this.#ended !== undefined) {
+      outlet.close(this.#ended);
+    }
     return this.#sessionCount;
   }
 
@@ -59,7 +67,7 @@ export class ConsumerLeaseHost {
 
   /** Tells the leases of an event and does what they decide. */
   apply(event: (leases: ConsumerLeases, nowMs: number) => readonly ConsumerLeaseEffect[]): void {
-    if (this.#stopped) {
+    if (this.#ended !== undefined || !this.#leadership.isValid()) {
       return;
     }
     for (const effect of event(this.#leases, this.#clock.monotonicMs())) {
@@ -74,7 +82,7 @@ export class ConsumerLeaseHost {
 
   /** Ends all streams; leases are no longer changed. */
   stop(reason: HermesError): void {
-    this.#stopped = true;
+    this.#ended ??= reason;
     this.#alarm.stop();
     this.#sessions.closeAll(reason);
   }

@@ -1,3 +1,4 @@
+import { HermesError } from '@hermes/contracts';
 import { type PersistEffect } from '@hermes/coordination';
 import { type Logger } from '@hermes/kit';
 import { type Metadata } from '@hermes/metadata';
@@ -7,7 +8,10 @@ import { Backoff, sleep, type Timers } from '@hermes/runtime';
 const RETRY = { initialMs: 50, maxMs: 1_000 };
 const ATTEMPTS_MAX = 10;
 
-/** Writes what the leases decided; tries again for some seconds, then throws the last failure. */
+/**
+ * Writes what the leases decided; tries again for some seconds, then throws the last failure. Rows are written whole, so
+ * once more is as good as once, also where nobody knows whether the first time was. A deposed leader does not try again.
+ */
 export function persistWithRetry(options: {
   readonly metadata: Metadata;
   readonly timers: Timers;
@@ -21,7 +25,8 @@ export function persistWithRetry(options: {
         await metadata.leases.save(changes);
         return;
       } catch (error) {
-        if (attempt === ATTEMPTS_MAX) {
+        const deposed = error instanceof HermesError && error.code === 'NOT_LEADER';
+        if (deposed || attempt === ATTEMPTS_MAX) {
           throw error;
         }
         logger.warn({ err: error, attempt }, 'assignments could not be written');

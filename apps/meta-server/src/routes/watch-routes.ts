@@ -74,7 +74,7 @@ export class RouteWatch {
 
   /** Ends all watches with `error`, and each later one. */
   end(error: HermesError): void {
-    this.#ending = error;
+    this.#ending ??= error;
     for (const { wake } of this.#watches) {
       wake();
     }

@@ -1,0 +1,68 @@
+import {
+  checkName,
+  type DataSource,
+  HermesError,
+  invalidField,
+  LIMITS,
+  notImplemented,
+  StorageClass,
+} from '@hermes/contracts';
+
+import { checkEndpoint } from '../leases/endpoint.js';
+import { knownEnum, refuse } from './field-check.js';
+
+/** MySQL's limit. */
+const DATABASE_NAME = /^[A-Za-z0-9_$-]{1,64}$/;
+/** MariaDB takes up to 128 characters; control characters are a mistake. */
+const USERNAME = /^[^\p{Cc}]{1,128}$/u;
+const SECRET = /^(file:[^\p{Cc}]{1,4096}|env:[A-Za-z_][A-Za-z0-9_]{0,255})$/u;
+
+/** A new data source, checked; INVALID_FIELD first, then NOT_IMPLEMENTED. What is no reference is never repeated. */
+export function checkedDataSource(given: DataSource | undefined): DataSource {
+  if (given === undefined) {
+    throw invalidField('data_source', 'required');
+  }
+  refuse(checkName(given.name, 'data_source.name'));
+  const storageClass = knownEnum('data_source.storage_class', given.storageClass, {
+    of: StorageClass,
+    default: StorageClass.UNSPECIFIED,
+  });
+  if (storageClass === StorageClass.UNSPECIFIED || storageClass === StorageClass.EMBEDDED) {
+    throw invalidField('data_source.storage_class', 'MYSQL or KAFKA');
+  }
+  checkEndpoints(given);
+  if (given.secret !== '' && !SECRET.test(given.secret)) {
+    throw invalidField('data_source.secret', 'file:PATH or env:NAME at the broker, never the password itself');
+  }
+  if (storageClass === StorageClass.KAFKA) {
+    throw notImplemented('DataSource.storage_class KAFKA');
+  }
+  if (!DATABASE_NAME.test(given.database)) {
+    throw invalidField('data_source.database', '1 to 64 of A-Z, a-z, 0-9, _, $ and -');
+  }
+  if (!USERNAME.test(given.username)) {
+    throw invalidField('data_source.username', '1 to 128 characters');
+  }
+  return given;
+}
+
+function checkEndpoints({ endpoints, storageClass }: DataSource): void {
+  // One writer: the fence is a primary key, and two writers would be two keys.
+  const countMax = storageClass === StorageClass.MYSQL ? 1 : LIMITS.partitions.max;
+  if (endpoints.length === 0 || endpoints.length > countMax) {
+    throw invalidField(
+      'data_source.endpoints',
+      countMax === 1 ? 'exactly one host:port' : `1 to ${countMax} host:port`,
+    );
+  }
+  for (const [index, endpoint] of endpoints.entries()) {
+    refuse(checkEndpoint(`data_source.endpoints[${index}]`, endpoint));
+  }
+}
+
+/** There is no such data source. */
+export function dataSourceNotFound(name: string): HermesError {
+  return new HermesError('DATA_SOURCE_NOT_FOUND', `there is no data source ${name}`, {
+    details: { data_source: name },
+  });
+}
