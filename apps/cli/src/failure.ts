@@ -23,6 +23,8 @@ const HINTS: Partial<Record<Reason, string>> = {
   RESOURCE_IN_USE: 'end its subscriptions, or say --force',
   ETAG_MISMATCH: 'somebody changed it meanwhile; look at it and try again',
   TOPIC_PAUSED: 'resume it with `hermes topic update TOPIC --no-paused`',
+  DATA_SOURCE_NOT_FOUND: 'see `hermes datasource list`, or create it with `hermes datasource create NAME`',
+  DATA_SOURCE_EXISTS: 'it cannot be changed; create another with a name of its own',
   BROKER_NOT_FOUND: 'see `hermes broker list`',
   PARTITION_MOVING: 'a partition has no owner right now; try again in a moment',
 };

@@ -34,6 +34,10 @@ describe('the command line', () => {
     [['topic', 'list', '-o', 'yaml'], 'Allowed choices'],
     [['topic', 'list', '--server', 'here'], 'host:port'],
     [['topic', 'list', '--token', 'secret'], 'unknown option'],
+    [['datasource', 'create', 'm1'], "required option '--endpoints"],
+    [['datasource', 'create', 'm1', '--endpoints', 'h:1,,h:2'], 'separated by commas'],
+    [['datasource', 'create', 'm1', '--endpoints', 'h:1', '--password', 'p'], 'unknown option'],
+    [['datasource', 'create', 'm1', '--endpoints', 'h:1', '--storage-class', 'embedded'], 'Allowed choices'],
     [['broker', '--processes', '4'], 'not implemented in this release'],
   ])('refuses %j with 64', async (args, problem) => {
     const run = await cli(args);

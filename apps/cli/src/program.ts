@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { addClusterCommands } from './cluster-commands.js';
+import { addDataSourceCommands } from './data-source-commands.js';
 import { durationMs, serverAddress } from './flags/values.js';
 import { addGroupCommands } from './group-commands.js';
 import { addMessageCommands } from './message-commands.js';
@@ -45,6 +46,7 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     addGroupCommands(program, run);
     addMessageCommands(program, run);
     addClusterCommands(program, run);
+    addDataSourceCommands(program, run);
     await program.parseAsync([...args], { from: 'user' });
     terminal.signal.throwIfAborted();
     return exitCode;

@@ -1,4 +1,5 @@
 import {
+  type DataSource,
   Durability,
   type Duration,
   durationFromMs,
@@ -11,7 +12,7 @@ import {
   StorageClass,
   type Topic,
 } from '@hermes/contracts';
-import { type GroupFlags, type RetryFlags, type TopicFlags } from '../flags/resource-flags.js';
+import { type DataSourceFlags, type GroupFlags, type RetryFlags, type TopicFlags } from '../flags/resource-flags.js';
 import { durationWords } from '../output.js';
 
 const STORAGE_CLASSES = { embedded: StorageClass.EMBEDDED, mysql: StorageClass.MYSQL, kafka: StorageClass.KAFKA };
@@ -32,6 +33,7 @@ export function topicOf(name: string, flags: TopicFlags, before?: Topic): Partia
     name,
     ...given('partitions', flags.partitions),
     ...given('storageClass', flags.storageClass && STORAGE_CLASSES[flags.storageClass]),
+    ...given('dataSources', flags.dataSources && [...flags.dataSources]),
     ...given('priorityLevels', flags.priorityLevels),
     ...given('maxBodyBytes', flags.maxBodyBytes),
     ...given('retentionAge', duration(flags.retentionAge)),
@@ -42,6 +44,18 @@ export function topicOf(name: string, flags: TopicFlags, before?: Topic): Partia
     ...given('brokerGroup', flags.brokerGroup),
     ...given('paused', flags.paused),
     ...given('etag', flags.etag ?? before?.etag),
+  };
+}
+
+/** The data source that flags describe. */
+export function dataSourceOf(name: string, flags: DataSourceFlags): Partial<DataSource> {
+  return {
+    name,
+    storageClass: STORAGE_CLASSES[flags.storageClass],
+    endpoints: [...flags.endpoints],
+    ...given('database', flags.database),
+    ...given('username', flags.username),
+    ...given('secret', flags.secret),
   };
 }
 

@@ -120,6 +120,7 @@ function topicFacts(topic: Topic | undefined): string[] {
     ['partitions', topic.partitions],
     ['priority levels', topic.priorityLevels],
     ['storage class', storageWord(topic.storageClass)],
+    ['data sources', topic.dataSources.join(', ')],
     ['max body bytes', topic.maxBodyBytes],
     ['retention', words(topic.retentionAge)],
     ['hard retention', words(topic.hardRetentionAge)],

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { position, type PositionFlag } from './position.js';
-import { byteCount, decimal, durationMs, integer } from './values.js';
+import { byteCount, decimal, durationMs, integer, words } from './values.js';
 
 /** What the retry flags hold; exponential is the one policy of this release. */
 export interface RetryFlags {
@@ -15,6 +15,7 @@ export interface RetryFlags {
 export interface TopicFlags extends RetryFlags {
   readonly partitions?: number;
   readonly storageClass?: 'embedded' | 'mysql' | 'kafka';
+  readonly dataSources?: readonly string[];
   readonly priorityLevels?: number;
   readonly maxBodyBytes?: number;
   readonly retentionAge?: number;
@@ -37,12 +38,32 @@ export interface GroupFlags extends RetryFlags {
   readonly etag?: string;
 }
 
+/** Fields of a data source. */
+export interface DataSourceFlags {
+  readonly storageClass: 'mysql' | 'kafka';
+  readonly endpoints: readonly string[];
+  readonly database?: string;
+  readonly username?: string;
+  readonly secret?: string;
+}
+
+/** Adds the flags of a data source's fields. There is none for a password: arguments are shown to everybody. */
+export function addDataSourceFlags(command: Command): Command {
+  return command
+    .addOption(new Option('--storage-class <class>', 'what it is').choices(['mysql', 'kafka']).default('mysql'))
+    .requiredOption('--endpoints <host:port>', 'its servers, separated by commas; for mysql the one that writes', words)
+    .option('--database <name>', 'its database, for mysql')
+    .option('--username <name>', 'who connects')
+    .option('--secret <reference>', 'where brokers find the password: file:PATH or env:NAME');
+}
+
 /** Adds the flags of a topic's fields; those that are fixed at its creation only when creating. */
 export function addTopicFlags(command: Command, kind: 'create' | 'update'): Command {
   command.option('--partitions <n>', 'unit of ownership, order and parallelism (default 4; grows only)', integer);
   if (kind === 'create') {
     command
       .addOption(new Option('--storage-class <class>', 'where its logs live').choices(['embedded', 'mysql', 'kafka']))
+      .option('--data-sources <names>', 'where its partitions live, separated by commas (default: the emptiest)', words)
       .addOption(
         new Option('--required-durability <level>', 'what a publish waits for').choices([
           'durable',

@@ -52,6 +52,15 @@ export function attributes(text: string, before: ReadonlyMap<string, string> = n
   return new Map([...before, [text.slice(0, split), text.slice(split + 1)]]);
 }
 
+/** Names separated by commas. */
+export function words(text: string): string[] {
+  const given = text.split(',').map((word) => word.trim());
+  if (given.includes('')) {
+    throw new InvalidArgumentError('must be names separated by commas');
+  }
+  return given;
+}
+
 /** `host:port`, with a hint at what is missing. */
 export function serverAddress(text: string): string {
   if (!/^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/.test(text)) {
