@@ -58,6 +58,20 @@ describe('runProcess', () => {
     expect(stopped).toBe(true);
   });
 
+  it('ends with the sentence and the code of an ExitError that nobody caught: it is no bug', async () => {
+    const host = new Host();
+    const explained: string[] = [];
+    const ended = runProcess({
+      logger: silentLogger,
+      host,
+      explain: (message) => explained.push(message),
+      start: service(() => Promise.resolve()),
+    });
+    host.emit('uncaughtException', new ExitError(EXIT_CODE.UNAVAILABLE, 'another process leads'));
+    expect(await ended).toBe(EXIT_CODE.UNAVAILABLE);
+    expect(explained).toEqual(['another process leads']);
+  });
+
   it('explains a failed start with its sentence and ends with its code', async () => {
     const explained: string[] = [];
     const code = await runProcess({

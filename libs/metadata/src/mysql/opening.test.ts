@@ -83,6 +83,22 @@ describeServers((create) => {
     });
   });
 
+  test('a user of its own needs a password and few rights', async () => {
+    const user = `u${database.name.slice(-8)}`;
+    const accounts = ['localhost', '%'].map((host) => `'${user}'@'${host}'`);
+    const passwordFile = join(database.directory, 'of-the-user');
+    writeFileSync(passwordFile, 'p@ss:w/rd\nnot the password\n');
+    for (const account of accounts) {
+      await query(`create user ${account} identified by 'p@ss:w/rd'`);
+      await query(`grant select, insert, update, delete, create, alter, index on ${database.name}.* to ${account}`);
+    }
+    const { topics } = await open({ url: database.url.replace(/\/\/[^@]*@/, `//${user}@`), passwordFile });
+    expect(await topics.create(Topic.fromPartial({ name: 'orders' }), 0)).toMatchObject({ created: true });
+    await topics.delete('orders', () => undefined);
+    await metadata?.close();
+    await query(`drop user ${accounts.join(', ')}`);
+  });
+
   test('a password file, a server and a database that are not there are named', async () => {
     await expect(open({ passwordFile: '/nowhere' })).rejects.toMatchObject({
       ...{ code: 'FILE_UNREADABLE', exitCode: 78, message: '/nowhere cannot be read' },
