@@ -13,6 +13,8 @@ export class EmbeddedPartition implements PartitionStore {
   readonly receiptKey: Uint8Array;
   readonly lanes: readonly MessageLog[];
   readonly groupState: GroupState;
+  /** The lock on the directory lasts as long as the process. */
+  readonly lost = new Promise<never>(() => undefined);
   readonly #calls: PartitionCalls;
 
   constructor(request: OpenPartitionRequest, opened: Extract<OpenAnswer, { kind: 'opened' }>, calls: PartitionCalls) {

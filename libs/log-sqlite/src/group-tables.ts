@@ -1,11 +1,10 @@
 import type { DeadLetterEntry, GroupChange, GroupSnapshot, LaneCursor, RetryEntry } from '@hermes/delivery';
-import { type GroupCounts, StoreError } from '@hermes/log';
+import { decodeRanges, encodeRanges, type GroupCounts, StoreError } from '@hermes/log';
 import type Database from 'better-sqlite3';
 
 import { GROUP_SQL, type GroupSqlName } from './group-sql.js';
 import type { LaneAddress, LaneTable } from './lane-table.js';
 import type { PartitionAddress } from './partition-tables.js';
-import { decodeRanges, encodeRanges } from './settled-ranges.js';
 import type { ShardFile } from './shard-file.js';
 
 /** A partition whose lanes' records can be copied. */

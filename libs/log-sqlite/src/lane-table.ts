@@ -1,12 +1,17 @@
 import { crc32 } from 'node:zlib';
 
-import { AppendBatch, type ReadBounds, StoreError } from '@hermes/log';
+import {
+  type AppendBatch,
+  isIntact,
+  packRows,
+  type ReadBounds,
+  RECORD_KIND,
+  StoreError,
+  type StoredRow,
+} from '@hermes/log';
 import type Database from 'better-sqlite3';
 
 import type { ShardFile } from './shard-file.js';
-
-/** What a row is; only messages are delivered, the others count as settled. */
-export const RECORD_KIND = { message: 0, fence: 1, void: 2, seal: 3 } as const;
 
 /** Rows of one INSERT: a third less CPU than one by one, and more gain nothing. */
 const ROWS_PER_INSERT = 16;
@@ -38,9 +43,6 @@ export interface PackedPage {
   readonly nextOffset: number;
   readonly buffer: ArrayBuffer;
 }
-
-/** [offset, kind, appended_at, crc32, record] */
-type ReadRow = [number, number, number, number, Uint8Array];
 
 /** The statements of a lane by name, `$t` standing for its table. */
 const SQL = {
@@ -146,12 +148,12 @@ export class LaneTable {
 
   /** Reads messages from `from` on; `end` is the lane's next offset. Fails with `recordCorrupt` at a bad first one. */
   read(from: number, end: number, bounds: ReadBounds): PackedPage {
-    const rows: ReadRow[] = [];
+    const rows: StoredRow[] = [];
     let bytes = 0;
     let seen = 0;
     let nextOffset = end;
     const select = this.#statement('page').raw();
-    for (const row of select.iterate(from, end, bounds.maxRecords) as IterableIterator<ReadRow>) {
+    for (const row of select.iterate(from, end, bounds.maxRecords) as IterableIterator<StoredRow>) {
       bytes += row[4].length;
       // What is good comes first; the next read starts at the bad one and says so.
       if (rows.length > 0 && (bytes > bounds.maxBytes || !isIntact(row))) {
@@ -165,7 +167,7 @@ export class LaneTable {
       seen += 1;
       nextOffset = seen === bounds.maxRecords ? row[0] + 1 : end;
     }
-    return { count: rows.length, nextOffset, buffer: packRows(rows) };
+    return { count: rows.length, nextOffset, buffer: packRows(rows).buffer };
   }
 
   /** Offset of the first message that was appended at `timeMs` or later, by bisection: times never decrease. */
@@ -195,7 +197,7 @@ export class LaneTable {
     return this.#statement('record').pluck().get(offset) as Uint8Array | undefined;
   }
 
-  #check(row: ReadRow): void {
+  #check(row: StoredRow): void {
     if (!isIntact(row)) {
       throw new StoreError('recordCorrupt', `record ${row[0]} of ${this.name} does not match its checksum`, {
         details: { ...this.address, offset: row[0] },
@@ -212,25 +214,4 @@ export class LaneTable {
     }
     return statement;
   }
-}
-
-function isIntact(row: ReadRow): boolean {
-  return row[1] !== RECORD_KIND.message || crc32(row[4]) === row[3];
-}
-
-function packRows(rows: readonly ReadRow[]): ArrayBuffer {
-  let bytes = 0;
-  for (const row of rows) {
-    bytes += row[4].length;
-  }
-  const packed = AppendBatch.allocate(0, rows.length, bytes);
-  let end = 0;
-  rows.forEach(([offset, , appendedAtMs, , record], index) => {
-    packed.offsets[index] = offset;
-    packed.appendedAtMs[index] = appendedAtMs;
-    packed.bytes.set(record, end);
-    end += record.length;
-    packed.ends[index] = end;
-  });
-  return packed.buffer;
 }

@@ -28,7 +28,7 @@ export const MIGRATIONS: readonly string[] = [
     group_id       INTEGER NOT NULL,
     lane           INTEGER NOT NULL,
     floor          INTEGER NOT NULL,
-    settled_ranges BLOB NOT NULL,     -- as in settled-ranges.ts
+    settled_ranges BLOB NOT NULL,     -- encodeRanges of @hermes/log
     consumer_epoch INTEGER NOT NULL,
     token          INTEGER NOT NULL,
     generation     INTEGER NOT NULL,

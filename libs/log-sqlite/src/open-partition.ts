@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 
-import type { OpenPartitionRequest } from '@hermes/log';
+import { type OpenPartitionRequest, RECORD_KIND } from '@hermes/log';
 
 import type { GroupTables } from './group-tables.js';
-import { LaneTable, RECORD_KIND } from './lane-table.js';
+import { LaneTable } from './lane-table.js';
 import { type LanePosition, PartitionSession } from './partition-session.js';
 import type { PartitionRow, PartitionTables } from './partition-tables.js';
 import type { ShardFile } from './shard-file.js';

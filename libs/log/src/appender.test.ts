@@ -2,7 +2,9 @@ import { FakeClock, SeededRandom } from '@hermes/testing';
 
 import { MemoryLog } from '../test/memory-log.js';
 import type { NewRecord } from './append-batch.js';
-import { Appender, type AppenderBounds, type AppendResult } from './appender.js';
+import { Appender } from './appender.js';
+import type { AppenderBounds } from './append-queue.js';
+import type { AppendResult } from './append-result.js';
 import { ByteBudget } from './byte-budget.js';
 import type { DefiniteAppendOutcome } from './message-log.js';
 import { StoreError } from './store-error.js';
@@ -151,6 +153,34 @@ describe('Appender', () => {
     await turn();
     log.store();
     expect(await next).toMatchObject({ kind: 'appended', firstOffset: 1 });
+  });
+
+  it('answers unknown, and takes nothing more, if its store was closed before it knew', async () => {
+    const { log, appender, turn } = make();
+    const doubtful = appender.append(records(1), FOREVER);
+    await turn();
+    const waiting = appender.append(records(1), FOREVER);
+    log.answer({ kind: 'inDoubt', resolution: Promise.reject(new StoreError('closed', 'closed')) });
+    expect(await doubtful).toEqual({ kind: 'unknown' });
+    const later = appender.append(records(1), FOREVER);
+    expect((await Promise.all([waiting, later])).map(({ kind }) => kind)).toEqual(['refused', 'refused']);
+    expect(log.pending).toHaveLength(0);
+  });
+
+  it('refuses what does not fit into one append of its store, alone, and gathers no batch above that', async () => {
+    const { log, appender, turn } = make();
+    log.bytesMax = 45;
+    const kinds = [10, 10, 46, 30, 10].map((bytes) => appender.append(records(1, bytes), FOREVER));
+    const counts: number[] = [];
+    await turn();
+    while (log.pending.length > 0) {
+      counts.push(log.store().count);
+      await turn();
+    }
+    expect((await Promise.all(kinds)).map(({ kind }) => kind)).toEqual([
+      ...['appended', 'appended', 'refused', 'appended', 'appended'],
+    ]);
+    expect(counts).toEqual([2, 2]);
   });
 
   it('flushes what it has before it is closed, and takes nothing more', async () => {

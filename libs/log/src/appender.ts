@@ -1,46 +1,19 @@
 import { type Clock, createDeferred, type Deferred, type Random, random53 } from '@hermes/runtime';
 
 import { AppendBatch, type NewRecord } from './append-batch.js';
+import {
+  type AppendChain,
+  APPENDER_BOUNDS_DEFAULT,
+  type AppenderBounds,
+  AppendQueue,
+  type WaitingAppend,
+} from './append-queue.js';
+import type { AppendResult } from './append-result.js';
 import type { ByteBudget } from './byte-budget.js';
-import type { AppendOutcome, DefiniteAppendOutcome, Fenced, Full, MessageLog, Refused } from './message-log.js';
+import type { AppendOutcome, DefiniteAppendOutcome, Fenced, MessageLog } from './message-log.js';
 import type { RecordBlock } from './record-block.js';
 import { StoreError } from './store-error.js';
 import type { TailLane } from './tail-lane.js';
-
-/** What became of one `append`; its records are stored next to each other or not at all. */
-export type AppendResult =
-  | { readonly kind: 'appended'; readonly firstOffset: number; readonly appendedAtMs: number }
-  /** The queue is full; nothing was stored. `room` resolves when it is worth trying again. */
-  | { readonly kind: 'backpressure'; readonly retryAfterMs: number }
-  /** The deadline passed, or an earlier append of its chain failed, before storage work began; nothing was stored. */
-  | { readonly kind: 'expired' }
-  /** The lane was given up while its store did not know the outcome. */
-  | { readonly kind: 'unknown' }
-  | Fenced
-  | Full
-  | Refused;
-
-/** Bounds of a lane's queue and batches. */
-export interface AppenderBounds {
-  /** Records of one batch: keeps a transaction's work short. */
-  readonly batchRecordsMax: number;
-  /** Bytes of one batch; two lanes' batches then share a transaction of a store. */
-  readonly batchBytesMax: number;
-  /** Records that wait or are under way. */
-  readonly queueRecordsMax: number;
-  /** Bytes that wait or are under way: about a tenth of a second of a fast disk. */
-  readonly queueBytesMax: number;
-  /** What a caller is told to wait when the queue is full. */
-  readonly retryAfterMs: number;
-}
-
-export const APPENDER_BOUNDS_DEFAULT: AppenderBounds = {
-  batchRecordsMax: 4_096,
-  batchBytesMax: 2 * 1024 * 1024,
-  queueRecordsMax: 20_000,
-  queueBytesMax: 16 * 1024 * 1024,
-  retryAfterMs: 100,
-};
 
 export interface AppenderOptions {
   readonly log: MessageLog;
@@ -68,18 +41,8 @@ export interface AppenderCounters {
   expired: number;
 }
 
-/** Appends that depend on each other: once one of them is not stored, none that comes after it is. */
-export interface AppendChain {
-  broken: boolean;
-}
-
-interface Waiting {
-  readonly chain: AppendChain | undefined;
-  readonly records: readonly NewRecord[];
-  readonly bytes: number;
-  readonly deadlineMs: number;
-  readonly result: Deferred<AppendResult>;
-}
+/** What is known of a batch in the end: a store that is closed or lost in the middle leaves it unknown. */
+type BatchOutcome = DefiniteAppendOutcome | { readonly kind: 'unknown' };
 
 /**
  * Group commit of one lane: one batch is under way while the next one gathers, bounded in records and bytes.
@@ -91,54 +54,57 @@ export class Appender {
   readonly counters: AppenderCounters = { batches: 0, records: 0, bytes: 0, backpressured: 0, expired: 0 };
   readonly #options: AppenderOptions;
   readonly #bounds: AppenderBounds;
-  #waiting: Waiting[] = [];
-  #underWay: readonly Waiting[] = [];
-  #pendingRecords = 0;
-  #pendingBytes = 0;
+  readonly #queue: AppendQueue;
+  #underWay: readonly WaitingAppend[] = [];
   #scheduled = false;
   #ended: AppendResult | undefined;
   #idle: Deferred<void> | undefined;
-  #room: Deferred<void> | undefined;
 
   constructor(options: AppenderOptions) {
     this.#options = options;
     this.#bounds = { ...APPENDER_BOUNDS_DEFAULT, ...options.bounds };
+    const { log, budget, clock } = options;
+    const fits = (records: number, bytes: number): boolean => log.fits(records, bytes);
+    this.#queue = new AppendQueue({ bounds: this.#bounds, budget, clock, fits });
   }
 
   get pendingRecords(): number {
-    return this.#pendingRecords;
+    return this.#queue.pendingRecords;
   }
 
   get pendingBytes(): number {
-    return this.#pendingBytes;
+    return this.#queue.pendingBytes;
   }
 
   /**
    * Appends `records` (at least one) in order and answers when they are durable. Their bytes must not change until
    * then. `deadlineMs` is on the monotonic clock; a call whose batch is under way is not given up at its deadline: a
    * caller that stops waiting must take the outcome as unknown. A chain spans calls, of one lane or of several.
+   *
+   * Records that the store cannot take in one batch are refused, alone: ask `log.fits` first to say so properly.
    */
   append(records: readonly NewRecord[], deadlineMs: number, chain?: AppendChain): Promise<AppendResult> {
     if (this.#ended !== undefined) {
       return Promise.resolve(this.#ended);
     }
     const bytes = sizeOf(records);
-    if (!this.#admits(records.length, bytes)) {
+    if (!this.#options.log.fits(records.length, bytes)) {
+      breakChain(chain);
+      return Promise.resolve({ kind: 'refused', error: tooLarge(records.length, bytes) });
+    }
+    const answer = this.#queue.push({ records, bytes, deadlineMs, chain });
+    if (answer === undefined) {
       this.counters.backpressured += 1;
       return Promise.resolve({ kind: 'backpressure', retryAfterMs: this.#bounds.retryAfterMs });
     }
-    const result = createDeferred<AppendResult>();
-    this.#waiting.push({ records, bytes, deadlineMs, chain, result });
-    this.#pendingRecords += records.length;
-    this.#pendingBytes += bytes;
     this.#schedule();
-    return result.promise;
+    return answer;
   }
 
   /** Resolves when half of the queue and of the budget is free: how a stream waits instead of being refused. */
   async room(): Promise<void> {
-    while (this.#ended === undefined && !(this.#hasRoom() && this.#options.budget.hasRoom())) {
-      await (this.#hasRoom() ? this.#options.budget.room() : (this.#room ??= createDeferred()).promise);
+    while (this.#ended === undefined && !this.#queue.hasRoom()) {
+      await this.#queue.room();
     }
   }
 
@@ -153,40 +119,26 @@ export class Appender {
 
   /** Takes no more calls and flushes. What is still unanswered when `abandon` is called is `unknown`. */
   close(): Promise<void> {
-    const error = new StoreError('closed', 'the lane is closed');
     const waiting = this.flush();
-    this.#ended ??= { kind: 'refused', error };
+    this.#ended ??= closedResult();
     return waiting;
   }
 
   /** Answers at once: what is under way is `unknown`, what waits was never tried. */
   abandon(): void {
-    this.#ended ??= { kind: 'refused', error: new StoreError('closed', 'the lane is closed') };
-    this.#answer(this.#underWay, () => ({ kind: 'unknown' }));
+    this.#ended ??= closedResult();
+    this.#queue.answer(this.#underWay, () => ({ kind: 'unknown' }));
     this.#underWay = [];
     this.#failWaiting(this.#ended);
     this.#signal();
   }
 
-  #admits(records: number, bytes: number): boolean {
-    const { queueRecordsMax, queueBytesMax } = this.#bounds;
-    const fits =
-      this.#pendingRecords === 0 ||
-      (this.#pendingRecords + records <= queueRecordsMax && this.#pendingBytes + bytes <= queueBytesMax);
-    return fits && this.#options.budget.take(bytes);
-  }
-
-  #hasRoom(): boolean {
-    const { queueRecordsMax, queueBytesMax } = this.#bounds;
-    return this.#pendingRecords <= queueRecordsMax / 2 && this.#pendingBytes <= queueBytesMax / 2;
-  }
-
   #isIdle(): boolean {
-    return this.#waiting.length === 0 && this.#underWay.length === 0;
+    return this.#queue.isEmpty && this.#underWay.length === 0;
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#underWay.length > 0 || this.#waiting.length === 0) {
+    if (this.#scheduled || this.#underWay.length > 0 || this.#queue.isEmpty) {
       return;
     }
     this.#scheduled = true;
@@ -197,73 +149,55 @@ export class Appender {
   }
 
   async #writeNext(): Promise<void> {
-    const entries = this.#gather();
-    if (entries.length === 0) {
+    const { batch, expired } = this.#queue.gather();
+    this.counters.expired += expired.length;
+    this.#queue.answer(expired, () => ({ kind: 'expired' }));
+    if (batch.length === 0) {
       this.#signal();
       return;
     }
-    this.#underWay = entries;
+    this.#underWay = batch;
     try {
-      this.#finish(entries, await this.#write(entries));
+      this.#finish(batch, await this.#write(batch));
     } catch (error) {
       // Not a store's answer but a bug: the callers get it, and the process' handler of rejections ends it.
-      for (const { result } of entries) {
+      for (const { result } of batch) {
         result.reject(error as Error);
       }
       throw error;
     }
   }
 
-  /** Takes whole calls off the queue up to the batch's bounds; a call above them goes alone. */
-  #gather(): Waiting[] {
-    const nowMs = this.#options.clock.monotonicMs();
-    const entries: Waiting[] = [];
-    let records = 0;
-    let bytes = 0;
-    let taken = 0;
-    for (const entry of this.#waiting) {
-      if (entry.deadlineMs > nowMs && entry.chain?.broken !== true) {
-        records += entry.records.length;
-        bytes += entry.bytes;
-        if (entries.length > 0 && (records > this.#bounds.batchRecordsMax || bytes > this.#bounds.batchBytesMax)) {
-          break;
-        }
-        entries.push(entry);
-      } else {
-        this.counters.expired += 1;
-        this.#answer([entry], () => ({ kind: 'expired' }));
-      }
-      taken += 1;
-    }
-    this.#waiting = this.#waiting.slice(taken);
-    return entries;
-  }
-
-  async #write(entries: readonly Waiting[]): Promise<DefiniteAppendOutcome> {
-    const records = entries.length === 1 ? (entries[0]?.records ?? []) : entries.flatMap((entry) => entry.records);
+  async #write(calls: readonly WaitingAppend[]): Promise<BatchOutcome> {
+    const records = calls.length === 1 ? (calls[0]?.records ?? []) : calls.flatMap((call) => call.records);
     const batch = AppendBatch.pack(random53(this.#options.random), records);
+    let outcome: AppendOutcome;
     try {
-      const outcome: AppendOutcome = await this.#options.log.append(batch);
-      // Nothing else may use these offsets until the outcome is definite: the lane waits here.
-      return outcome.kind === 'inDoubt' ? await outcome.resolution : outcome;
+      outcome = await this.#options.log.append(batch);
     } catch (error) {
       if (error instanceof StoreError) {
         return { kind: 'refused', error };
       }
       throw error;
     }
+    // Nothing else may use these offsets until the outcome is definite: the lane waits here.
+    return outcome.kind === 'inDoubt' ? resolved(outcome.resolution) : outcome;
   }
 
-  #finish(entries: readonly Waiting[], outcome: DefiniteAppendOutcome): void {
+  #finish(calls: readonly WaitingAppend[], outcome: BatchOutcome): void {
     if (outcome.kind === 'appended') {
       this.#publish(outcome.block);
     }
-    if (this.#underWay === entries) {
+    if (this.#underWay === calls) {
       this.#underWay = [];
-      this.#answerAll(entries, outcome);
+      this.#answerAll(calls, outcome);
     }
     if (outcome.kind === 'fenced') {
       this.#standDown(outcome);
+    } else if (outcome.kind === 'unknown') {
+      // Nobody knows whose the next offsets are.
+      this.#ended ??= closedResult();
+      this.#failWaiting(this.#ended);
     }
     this.#signal();
     this.#schedule();
@@ -277,17 +211,20 @@ export class Appender {
     this.#options.onAppended?.(block);
   }
 
-  #answerAll(entries: readonly Waiting[], outcome: DefiniteAppendOutcome): void {
+  #answerAll(calls: readonly WaitingAppend[], outcome: BatchOutcome): void {
     if (outcome.kind !== 'appended') {
-      breakChains(entries);
-      this.#answer(entries, () => outcome);
+      // Before the next batch is gathered, so that nothing of a broken chain gets into it.
+      for (const { chain } of calls) {
+        breakChain(chain);
+      }
+      this.#queue.answer(calls, () => outcome);
       return;
     }
     let index = 0;
-    this.#answer(entries, (entry) => {
+    this.#queue.answer(calls, (call) => {
       const firstOffset = outcome.block.offset(index);
       const appendedAtMs = outcome.block.appendedAtMs(index);
-      index += entry.records.length;
+      index += call.records.length;
       return { kind: 'appended', firstOffset, appendedAtMs };
     });
   }
@@ -299,25 +236,11 @@ export class Appender {
   }
 
   #failWaiting(result: AppendResult): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#answer(waiting, () => result);
-  }
-
-  #answer(entries: readonly Waiting[], resultOf: (entry: Waiting) => AppendResult): void {
-    for (const entry of entries) {
-      this.#pendingRecords -= entry.records.length;
-      this.#pendingBytes -= entry.bytes;
-      this.#options.budget.give(entry.bytes);
-      entry.result.resolve(resultOf(entry));
-    }
+    this.#queue.answer(this.#queue.drain(), () => result);
   }
 
   #signal(): void {
-    if (this.#room !== undefined && (this.#hasRoom() || this.#ended !== undefined)) {
-      this.#room.resolve();
-      this.#room = undefined;
-    }
+    this.#queue.signalRoom(this.#ended !== undefined);
     if (this.#idle !== undefined && this.#isIdle()) {
       this.#idle.resolve();
       this.#idle = undefined;
@@ -325,13 +248,31 @@ export class Appender {
   }
 }
 
-/** Before the next batch is gathered, so that nothing of a broken chain gets into it. */
-function breakChains(entries: readonly Waiting[]): void {
-  for (const { chain } of entries) {
-    if (chain !== undefined) {
-      chain.broken = true;
+async function resolved(resolution: Promise<DefiniteAppendOutcome>): Promise<BatchOutcome> {
+  try {
+    return await resolution;
+  } catch (error) {
+    if (error instanceof StoreError) {
+      return { kind: 'unknown' };
     }
+    throw error;
   }
+}
+
+function breakChain(chain: AppendChain | undefined): void {
+  if (chain !== undefined) {
+    chain.broken = true;
+  }
+}
+
+function closedResult(): AppendResult {
+  return { kind: 'refused', error: new StoreError('closed', 'the lane is closed') };
+}
+
+function tooLarge(records: number, bytes: number): StoreError {
+  return new StoreError('unavailable', `${records} records of ${bytes} bytes do not fit into one append of the store`, {
+    details: { records, bytes },
+  });
 }
 
 function sizeOf(records: readonly NewRecord[]): number {

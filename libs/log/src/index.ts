@@ -1,14 +1,8 @@
 export { ByteBudget } from './byte-budget.js';
-export {
-  Appender,
-  APPENDER_BOUNDS_DEFAULT,
-  type AppendChain,
-  type AppenderBounds,
-  type AppenderCounters,
-  type AppenderOptions,
-  type AppendResult,
-} from './appender.js';
+export { Appender, type AppenderCounters, type AppenderOptions } from './appender.js';
 export { AppendBatch, type NewRecord } from './append-batch.js';
+export { type AppendChain, APPENDER_BOUNDS_DEFAULT, type AppenderBounds } from './append-queue.js';
+export { type AppendResult } from './append-result.js';
 export { type CommitOutcome, type DefiniteCommitOutcome, type GroupCounts, type GroupState } from './group-state.js';
 export {
   type AppendOutcome,
@@ -29,6 +23,8 @@ export {
   type PageCacheOptions,
 } from './page-cache.js';
 export { RecordBlock, type RecordColumns } from './record-block.js';
+export { RECORD_KIND, type RecordKind } from './record-kind.js';
+export { decodeRanges, encodeRanges } from './settled-ranges.js';
 export {
   type OpenPartitionOutcome,
   type OpenPartitionRequest,
@@ -37,5 +33,6 @@ export {
   type StorageEngine,
 } from './storage-engine.js';
 export { STORE_ERROR_KINDS, StoreError, type StoreErrorDetails, type StoreErrorKind } from './store-error.js';
+export { isIntact, packRows, type StoredRow } from './stored-row.js';
 export { TailCache, type TailCacheCounters } from './tail-cache.js';
 export { TailLane } from './tail-lane.js';

@@ -19,7 +19,10 @@ export interface Refused {
   readonly error: StoreError;
 }
 
-/** It may or may not be stored. The store finds out by itself; until then nothing else is written there. */
+/**
+ * It may or may not be stored. The store finds out by itself; until then nothing else is written there. The resolution
+ * rejects with StoreError if the store is closed or lost before it is known: then it stays unknown.
+ */
 export interface InDoubt<Definite> {
   readonly kind: 'inDoubt';
   readonly resolution: Promise<Definite>;
@@ -57,6 +60,12 @@ export interface MessageLog {
   readonly sizeBytes: number;
   /** Time of the last record that this owner knows of, by the store's clock; 0 if there is none. */
   readonly lastAppendedAtMs: number;
+
+  /**
+   * Whether one append can hold that many records of so many bytes in total, ref keys included. A batch that does not
+   * fit must not be given to `append`.
+   */
+  fits(records: number, bytes: number): boolean;
 
   /**
    * Stores the batch as a whole and durably, or not at all. The batch is given away: its buffer may be moved to

@@ -1,7 +1,8 @@
 import type { GroupState } from './group-state.js';
 import type { MessageLog } from './message-log.js';
+import type { StoreError } from './store-error.js';
 
-/** What a storage class can do; what it cannot is answered UNSUPPORTED_BY_STORAGE, never by silence. */
+/** What a storage class can do, as far as it is known now; what it cannot is answered UNSUPPORTED_BY_STORAGE, never by silence. */
 export interface StorageCapabilities {
   /** A stale owner's append is refused by the store itself. */
   readonly appendFence: boolean;
@@ -42,6 +43,13 @@ export interface PartitionStore {
   readonly receiptKey: Uint8Array;
   readonly lanes: readonly MessageLog[];
   readonly groupState: GroupState;
+
+  /**
+   * Resolves once if the store can serve this opening no longer, with the reason: another server behind the address, a
+   * log that ends below what was acknowledged. Everything is refused from then on; the owner closes the store and asks
+   * for a new epoch. Never resolves where that cannot happen.
+   */
+  readonly lost: Promise<StoreError>;
 
   /** The store's time: wall time read now and then, advanced monotonically. `due_at` is counted in it. */
   timeMs(): number;

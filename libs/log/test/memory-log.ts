@@ -22,6 +22,13 @@ export class MemoryLog implements MessageLog {
   readonly pending: { readonly batch: AppendBatch; readonly outcome: Deferred<AppendOutcome> }[] = [];
   readonly #blocks: RecordBlock[] = [];
 
+  /** One append takes this much; no bound unless a test says otherwise. */
+  bytesMax = Number.POSITIVE_INFINITY;
+
+  fits(_records: number, bytes: number): boolean {
+    return bytes <= this.bytesMax;
+  }
+
   append(batch: AppendBatch): Promise<AppendOutcome> {
     const outcome = createDeferred<AppendOutcome>();
     this.pending.push({ batch, outcome });
