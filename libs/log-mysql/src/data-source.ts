@@ -1,0 +1,247 @@
+import { StoreError } from '@hermes/log';
+import { type CancelTimer, type Clock, type TaskGroup, type Timers } from '@hermes/runtime';
+
+import { type Connect, ConnectionSet } from './connection-set.js';
+import { migrate, readStoreId } from './migrate.js';
+import { ERRNO, errnoOf, readFault } from './mysql-fault.js';
+import type { NoticeListener } from './notice.js';
+import type { Environment } from './secret.js';
+import type { ServerFacts } from './server-facts.js';
+import { driverOptions, type MysqlServerOptions, serverName } from './server-options.js';
+import { type IsolationLevel, Session } from './session.js';
+import { StoreTime } from './store-time.js';
+
+/** Bounds of one data source in one process. */
+export interface DataSourceBounds {
+  /** Connections for appends: more let more lanes share a flush of the server's log, up to about 16. */
+  readonly appendConnections: number;
+  readonly settleConnections: number;
+  readonly readConnections: number;
+  /** For definitions, ending other connections, the clock. */
+  readonly controlConnections: number;
+  /** Prepared statements kept per connection: at least one per lane that is busy on it. */
+  readonly statementsPerConnection: number;
+  /** Processes that share the server: together they take half of its prepared statements at most. */
+  readonly brokers: number;
+  /** For each call of the server. */
+  readonly callDeadlineMs: number;
+}
+
+export const DATA_SOURCE_BOUNDS_DEFAULT: DataSourceBounds = {
+  appendConnections: 16,
+  settleConnections: 4,
+  readConnections: 4,
+  controlConnections: 2,
+  statementsPerConnection: 256,
+  brokers: 8,
+  callDeadlineMs: 5_000,
+};
+
+/** With fewer the statements of one settle push each other out. */
+const STATEMENTS_MIN = 24;
+
+const CLOCK_INTERVAL_MS = 10_000;
+
+/** Every so many readings of the clock a new connection looks who answers at the address. */
+const CLOCK_READINGS_PER_LOOK = 6;
+
+export interface DataSourceOptions {
+  readonly server: MysqlServerOptions;
+  readonly environment: Environment;
+  readonly isolation: IsolationLevel;
+  readonly bounds: DataSourceBounds;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly tasks: TaskGroup;
+  readonly onNotice: NoticeListener;
+  /** Another server answers; connections to the former one were ended. Must not throw. */
+  readonly onServerChanged: () => void;
+}
+
+/** One server as this process uses it: its connections, its clock, and what it was found to be. */
+export class DataSource {
+  readonly appends: ConnectionSet;
+  readonly settles: ConnectionSet;
+  readonly reads: ConnectionSet;
+  readonly control: ConnectionSet;
+  readonly time: StoreTime;
+  readonly #options: DataSourceOptions;
+  readonly #sessions = new Set<Session>();
+  #facts: ServerFacts | undefined;
+  #identity: string | undefined;
+  #clockReadings = 0;
+  #cancelTick: CancelTimer = () => undefined;
+  #closed = false;
+
+  private constructor(options: DataSourceOptions) {
+    const { bounds, clock } = options;
+    const forReads: Connect = () => this.#connect();
+    const forWrites: Connect = () => this.#connectToWrite();
+    this.#options = options;
+    this.time = new StoreTime(clock);
+    this.appends = new ConnectionSet(bounds.appendConnections, forWrites, clock);
+    this.settles = new ConnectionSet(bounds.settleConnections, forWrites, clock);
+    this.reads = new ConnectionSet(bounds.readConnections, forReads, clock);
+    this.control = new ConnectionSet(bounds.controlConnections, forReads, clock);
+  }
+
+  /** Connects, brings the shared tables to this version. Fails with `unavailable` or `schemaNewer`. */
+  static async open(options: DataSourceOptions): Promise<DataSource> {
+    const source = new DataSource(options);
+    try {
+      // A writer may come later: reads alone need none, if the tables are there.
+      await source.control.run(() => Promise.resolve());
+      source.#statementsMax();
+      source.#tick();
+      return source;
+    } catch (error) {
+      source.destroy();
+      throw readFault(error, `open ${serverName(options.server)}`);
+    }
+  }
+
+  /** What the server was last found to be. */
+  get facts(): ServerFacts {
+    if (this.#facts === undefined) {
+      throw new StoreError('unavailable', 'the server was not looked at yet');
+    }
+    return this.#facts;
+  }
+
+  /** Ends another connection of the server: its transaction is rolled back. */
+  async kill(connectionId: number): Promise<void> {
+    await this.control.run(async (session) => {
+      try {
+        await session.query(`KILL ${connectionId}`);
+      } catch (error) {
+        if (errnoOf(error) !== ERRNO.unknownThread) {
+          throw error;
+        }
+      }
+    });
+  }
+
+  /** Looks who answers at the address, by a new connection. */
+  async look(): Promise<void> {
+    (await this.#connect()).destroy();
+  }
+
+  /** Ends all connections once what waits for them is done. */
+  async close(): Promise<void> {
+    this.#stop();
+    await Promise.all([this.appends, this.settles, this.reads, this.control].map((set) => set.close()));
+  }
+
+  /** Ends all connections at once. */
+  destroy(): void {
+    this.#stop();
+    for (const set of [this.appends, this.settles, this.reads, this.control]) {
+      set.destroy();
+    }
+  }
+
+  async #connectToWrite(): Promise<Session> {
+    const session = await this.#connect();
+    if (session.facts.readOnly) {
+      session.destroy();
+      throw new StoreError('unavailable', `${serverName(this.#options.server)} is read-only`);
+    }
+    return session;
+  }
+
+  async #connect(): Promise<Session> {
+    const { server, environment, timers, isolation, bounds } = this.#options;
+    const session = await Session.open({
+      driver: await driverOptions(server, environment),
+      timers,
+      isolation,
+      deadlineMs: bounds.callDeadlineMs,
+      statementsMax: this.#facts === undefined ? STATEMENTS_MIN : this.#statementsMax(),
+    });
+    try {
+      await this.#admit(session);
+      return session;
+    } catch (error) {
+      session.destroy();
+      throw readFault(error, `connect to ${serverName(server)}`);
+    }
+  }
+
+  async #admit(session: Session): Promise<void> {
+    const { facts } = session;
+    if (facts.problem !== undefined) {
+      throw new StoreError('unavailable', `${serverName(this.#options.server)} cannot be used: ${facts.problem}`);
+    }
+    let storeId = await readStoreId(session);
+    if (storeId === undefined || (this.#identity !== identityOf(facts, storeId) && !facts.readOnly)) {
+      storeId = await migrate(session);
+    }
+    await this.#readClock(session);
+    this.#adopt(session, identityOf(facts, storeId));
+  }
+
+  #adopt(session: Session, identity: string): void {
+    const { onNotice, onServerChanged } = this.#options;
+    const { facts } = session;
+    const hasChanged = this.#identity !== undefined && this.#identity !== identity;
+    const isDurabilityNew = this.#facts !== undefined && this.#facts.durability !== facts.durability;
+    this.#identity = identity;
+    this.#facts = facts;
+    for (const other of this.#sessions) {
+      if (hasChanged) {
+        other.destroy();
+      }
+      if (!other.isUsable) {
+        this.#sessions.delete(other);
+      }
+    }
+    this.#sessions.add(session);
+    if (hasChanged) {
+      onServerChanged();
+      onNotice({ kind: 'serverChanged', facts });
+    } else if (isDurabilityNew) {
+      onNotice({ kind: 'durabilityChanged', facts });
+    }
+  }
+
+  /** This connection's share of the server's prepared statements. */
+  #statementsMax(): number {
+    const { bounds } = this.#options;
+    const connections =
+      bounds.appendConnections + bounds.settleConnections + bounds.readConnections + bounds.controlConnections;
+    const share = Math.floor(this.facts.statementsMax / 2 / bounds.brokers / connections);
+    if (share < STATEMENTS_MIN) {
+      const needed = 2 * bounds.brokers * connections * STATEMENTS_MIN;
+      throw new StoreError('unavailable', `max_prepared_stmt_count is ${this.facts.statementsMax}, below ${needed}`);
+    }
+    return Math.min(share, bounds.statementsPerConnection);
+  }
+
+  async #readClock(session: Session): Promise<void> {
+    const askedAtMs = this.#options.clock.monotonicMs();
+    const { rows } = await session.query('SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)');
+    this.time.observe(Number(rows[0]?.[0]), askedAtMs);
+  }
+
+  #tick(): void {
+    this.#cancelTick = this.#options.timers.after(CLOCK_INTERVAL_MS, () => {
+      this.#options.tasks.run('read the clock of the data source', async () => {
+        this.#clockReadings += 1;
+        const isLook = this.#clockReadings % CLOCK_READINGS_PER_LOOK === 0;
+        await (isLook ? this.look() : this.control.run((session) => this.#readClock(session)));
+      });
+      if (!this.#closed) {
+        this.#tick();
+      }
+    });
+  }
+
+  #stop(): void {
+    this.#closed = true;
+    this.#cancelTick();
+  }
+}
+
+function identityOf(facts: ServerFacts, storeId: string): string {
+  return `${facts.identity}|${storeId}`;
+}

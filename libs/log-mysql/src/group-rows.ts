@@ -1,0 +1,189 @@
+import type { DeadLetterEntry, GroupChange, GroupSnapshot, LaneCursor, RetryEntry } from '@hermes/delivery';
+import { decodeRanges, encodeRanges, type GroupCounts, StoreError } from '@hermes/log';
+
+import { type GroupPlan, planSteps, type RetryChange } from './group-plan.js';
+import { GROUP_SQL } from './group-sql.js';
+import { type LaneAddress, laneTableName } from './lane-table.js';
+import type { PartitionAddress } from './partition-rows.js';
+import type { Session, SqlValue } from './session.js';
+
+export async function groupIds(session: Session, { topicId, partition }: PartitionAddress): Promise<number[]> {
+  const { rows } = await session.execute(GROUP_SQL.groupIds, [topicId, partition]);
+  return rows.map(([groupId]) => Number(groupId));
+}
+
+export async function load(
+  session: Session,
+  { topicId, partition }: PartitionAddress,
+  groupId: number,
+): Promise<GroupSnapshot | undefined> {
+  const { rows } = await session.execute(GROUP_SQL.cursors, [topicId, partition, groupId]);
+  const first = rows[0];
+  if (first === undefined) {
+    return undefined;
+  }
+  const retries = await session.execute(GROUP_SQL.retries, [topicId, partition, groupId]);
+  const [, , , consumerEpoch, token, generation] = first.map(Number) as [0, 0, 0, number, number, number];
+  return {
+    groupId,
+    consumerEpoch,
+    token,
+    generation,
+    lanes: rows.map(toCursor),
+    retries: retries.rows.map(toRetry),
+  };
+}
+
+export async function counts(
+  session: Session,
+  { topicId, partition }: PartitionAddress,
+  groupId: number,
+): Promise<GroupCounts> {
+  const count = async (sql: string): Promise<number> =>
+    Number((await session.execute(sql, [topicId, partition, groupId])).rows[0]?.[0] ?? 0);
+  return { retries: await count(GROUP_SQL.retryCount), deadLetters: await count(GROUP_SQL.deadLetterCount) };
+}
+
+/** One above the highest offset that any group has settled in the lane; 0 if there is none. */
+export async function highestFloor(session: Session, { topicId, partition, lane }: LaneAddress): Promise<number> {
+  const { rows } = await session.execute(GROUP_SQL.laneFloors, [topicId, partition, lane]);
+  const tops = rows.map(([floor, ranges]) => {
+    const settled = decodeRanges(Number(floor), ranges as Uint8Array);
+    return settled.at(-1)?.to ?? Number(floor);
+  });
+  return Math.max(0, ...tops);
+}
+
+/** Writes the changes in their order, inside a fenced transaction. */
+export async function write(
+  session: Session,
+  address: PartitionAddress,
+  changes: readonly GroupChange[],
+): Promise<void> {
+  const { topicId, partition } = address;
+  for (const step of planSteps(changes)) {
+    switch (step.kind) {
+      case 'created':
+        for (const { lane, floor, settled } of step.lanes) {
+          const row = [topicId, partition, step.groupId, lane, floor, encodeRanges(floor, settled)];
+          await session.execute(GROUP_SQL.insertCursor, row);
+        }
+        break;
+      case 'deleted':
+        await session.execute(GROUP_SQL.deleteCursors, [topicId, partition, step.groupId]);
+        break;
+      case 'plan':
+        await writePlan(session, address, step.plan);
+        break;
+    }
+  }
+}
+
+/** Deletes some rows of groups without a cursor, inside a fenced transaction; how many. */
+export async function sweep(session: Session, address: PartitionAddress): Promise<number> {
+  const { topicId, partition } = address;
+  const known = new Set(await groupIds(session, address));
+  const sweeps = [
+    [GROUP_SQL.retryGroups, GROUP_SQL.sweepRetries],
+    [GROUP_SQL.deadLetterGroups, GROUP_SQL.sweepDeadLetters],
+  ] as const;
+  for (const [groups, remove] of sweeps) {
+    const { rows } = await session.execute(groups, [topicId, partition]);
+    const orphan = rows.map(([groupId]) => Number(groupId)).find((groupId) => !known.has(groupId));
+    if (orphan !== undefined) {
+      return (await session.execute(remove, [topicId, partition, orphan])).affected;
+    }
+  }
+  return 0;
+}
+
+/** Dead letters first: they may copy what a retry's row holds. */
+async function writePlan(session: Session, address: PartitionAddress, plan: GroupPlan): Promise<void> {
+  const { topicId, partition } = address;
+  for (const { groupId, value } of plan.deadLetters) {
+    await insertDeadLetter(session, address, groupId, value);
+  }
+  await writeRetries(session, address, [...plan.retries.values()]);
+  for (const { groupId, value } of plan.cursors.values()) {
+    await moveCursor(session, address, groupId, value);
+  }
+  for (const [groupId, { consumerEpoch, token }] of plan.holders) {
+    await session.execute(GROUP_SQL.holder, [consumerEpoch, token, topicId, partition, groupId]);
+  }
+}
+
+async function writeRetries(
+  session: Session,
+  { topicId, partition }: PartitionAddress,
+  changes: readonly RetryChange[],
+): Promise<void> {
+  const gone = changes.filter(({ entry }) => entry === undefined);
+  if (gone.length > 0) {
+    const keys = JSON.stringify(gone.map(({ groupId, lane, offset }) => [groupId, lane, offset]));
+    await session.execute(GROUP_SQL.deleteRetries, [keys, topicId, partition]);
+  }
+  const kept = changes.flatMap(({ groupId, entry }) => (entry === undefined ? [] : [retryColumns(groupId, entry)]));
+  if (kept.length > 0) {
+    await session.execute(GROUP_SQL.upsertRetries, [topicId, partition, JSON.stringify(kept)]);
+  }
+}
+
+function retryColumns(groupId: number, entry: RetryEntry): (number | string)[] {
+  const { lane, offset, dueAtMs, attempts, strikes, keyHash, reason, generation } = entry;
+  return [groupId, lane, offset, dueAtMs, attempts, strikes, keyHash, wellFormed(reason), generation];
+}
+
+async function moveCursor(
+  session: Session,
+  { topicId, partition }: PartitionAddress,
+  groupId: number,
+  { lane, floor, settled }: LaneCursor,
+): Promise<void> {
+  const ranges = encodeRanges(floor, settled);
+  const moved = await session.execute(GROUP_SQL.moveCursor, [floor, ranges, topicId, partition, groupId, lane]);
+  if (moved.affected === 0) {
+    // A lane that is newer than the group. A group that was deleted meanwhile has no row to copy, and stays deleted.
+    await session.execute(GROUP_SQL.addCursor, [lane, floor, ranges, topicId, partition, groupId]);
+  }
+}
+
+/** Copies the record, so that retention of the lane does not take it. Once: a repeat finds the row. */
+async function insertDeadLetter(
+  session: Session,
+  address: PartitionAddress,
+  groupId: number,
+  entry: DeadLetterEntry,
+): Promise<void> {
+  const { topicId, partition } = address;
+  const { lane, offset, generation, attempts, cause, reason, keyHash, diedAtMs } = entry;
+  const group: SqlValue[] = [topicId, partition, groupId];
+  const row = [...group, lane, offset, generation, attempts, cause, wellFormed(reason), keyHash, diedAtMs];
+  const isThere = async (sql: string, values: SqlValue[]): Promise<boolean> => {
+    const { affected, rows } = await session.execute(sql, values);
+    return affected > 0 || rows.length > 0;
+  };
+  const table = laneTableName({ ...address, lane });
+  const stored =
+    (await isThere(GROUP_SQL.insertDeadLetter(table), [...row, offset])) ||
+    (await isThere(GROUP_SQL.insertDeadLetterOfRetry, [...row, ...group, lane, offset])) ||
+    (await isThere(GROUP_SQL.hasDeadLetter, [...group, lane, offset, generation]));
+  if (!stored) {
+    const message = `the record of dead letter ${topicId}/${partition}/${lane}/${offset} is missing`;
+    throw new StoreError('dataLoss', message, { details: { topicId, partition, lane, offset } });
+  }
+}
+
+function toCursor(row: readonly unknown[]): LaneCursor {
+  const floor = Number(row[1]);
+  return { lane: Number(row[0]), floor, settled: decodeRanges(floor, row[2] as Uint8Array) };
+}
+
+function toRetry(row: readonly unknown[]): RetryEntry {
+  const [lane, offset, dueAtMs, attempts, strikes, keyHash] = row.map(Number) as [0, 0, 0, 0, 0, 0];
+  return { lane, offset, dueAtMs, attempts, strikes, keyHash, reason: String(row[6]), generation: Number(row[7]) };
+}
+
+/** Half of a surrogate pair is no text to a server. */
+function wellFormed(text: string): string {
+  return Buffer.from(text).toString();
+}

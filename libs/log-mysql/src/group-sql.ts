@@ -1,0 +1,57 @@
+import { RECORD_KIND } from '@hermes/log';
+
+const PARTITION = 'topic_id = ? AND partition_no = ?';
+const GROUP = `${PARTITION} AND group_id = ?`;
+const KEY = 'topic_id, partition_no, group_id, lane, log_offset';
+const CURSOR = '(topic_id, partition_no, group_id, lane, floor, settled_ranges, consumer_epoch, token, generation)';
+const DEAD_LETTER = `(${KEY}, generation, attempts, cause, reason, key_hash, died_at, record)`;
+
+/** Rows deleted by one statement of a sweep. */
+export const SWEEP_ROWS = 1_000;
+
+/** The statements on group_cursor, retry and dead_letter. */
+export const GROUP_SQL = {
+  groupIds: `SELECT DISTINCT group_id FROM group_cursor WHERE ${PARTITION} ORDER BY group_id`,
+  cursors: `SELECT lane, floor, settled_ranges, consumer_epoch, token, generation
+            FROM group_cursor WHERE ${GROUP} ORDER BY lane`,
+  laneFloors: `SELECT floor, settled_ranges FROM group_cursor WHERE ${PARTITION} AND lane = ?`,
+  retries: `SELECT lane, log_offset, due_at, attempts, strikes, key_hash, reason, generation
+            FROM retry WHERE ${GROUP} ORDER BY lane, log_offset`,
+  retryCount: `SELECT COUNT(*) FROM retry WHERE ${GROUP}`,
+  deadLetterCount: `SELECT COUNT(*) FROM dead_letter WHERE ${GROUP}`,
+
+  insertCursor: `INSERT INTO group_cursor ${CURSOR} VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0)
+                 ON DUPLICATE KEY UPDATE lane = lane`,
+  moveCursor: `UPDATE group_cursor SET floor = ?, settled_ranges = ? WHERE ${GROUP} AND lane = ?`,
+  addCursor: `INSERT INTO group_cursor ${CURSOR}
+              SELECT topic_id, partition_no, group_id, ?, ?, ?, consumer_epoch, token, generation
+              FROM group_cursor WHERE ${GROUP} ORDER BY lane LIMIT 1`,
+  holder: `UPDATE group_cursor SET consumer_epoch = ?, token = ? WHERE ${GROUP}`,
+  deleteCursors: `DELETE FROM group_cursor WHERE ${GROUP}`,
+
+  upsertRetries: `INSERT INTO retry (${KEY}, due_at, attempts, strikes, key_hash, reason, generation)
+    SELECT ?, ?, j.g, j.l, j.o, j.d, j.a, j.s, j.k, j.r, j.n
+    FROM JSON_TABLE(?, '$[*]' COLUMNS (
+      g BIGINT UNSIGNED PATH '$[0]', l TINYINT UNSIGNED PATH '$[1]', o BIGINT UNSIGNED PATH '$[2]',
+      d BIGINT PATH '$[3]', a INT UNSIGNED PATH '$[4]', s INT UNSIGNED PATH '$[5]', k INT UNSIGNED PATH '$[6]',
+      r TEXT PATH '$[7]', n BIGINT UNSIGNED PATH '$[8]')) AS j
+    ON DUPLICATE KEY UPDATE due_at = j.d, attempts = j.a, strikes = j.s, key_hash = j.k, reason = j.r, generation = j.n`,
+  deleteRetries: `DELETE retry FROM JSON_TABLE(?, '$[*]' COLUMNS (
+      g BIGINT UNSIGNED PATH '$[0]', l TINYINT UNSIGNED PATH '$[1]', o BIGINT UNSIGNED PATH '$[2]')) AS j
+    STRAIGHT_JOIN retry ON retry.group_id = j.g AND retry.lane = j.l AND retry.log_offset = j.o
+    WHERE ${PARTITION}`,
+
+  insertDeadLetter: (table: string) => `INSERT INTO dead_letter ${DEAD_LETTER}
+    SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, record FROM ${table} WHERE log_offset = ? AND kind = ${RECORD_KIND.message}
+    ON DUPLICATE KEY UPDATE dead_letter.lane = dead_letter.lane`,
+  insertDeadLetterOfRetry: `INSERT INTO dead_letter ${DEAD_LETTER}
+    SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, record FROM retry
+    WHERE ${GROUP} AND lane = ? AND log_offset = ? AND record IS NOT NULL
+    ON DUPLICATE KEY UPDATE dead_letter.lane = dead_letter.lane`,
+  hasDeadLetter: `SELECT 1 FROM dead_letter WHERE ${GROUP} AND lane = ? AND log_offset = ? AND generation = ?`,
+
+  retryGroups: `SELECT DISTINCT group_id FROM retry WHERE ${PARTITION}`,
+  deadLetterGroups: `SELECT DISTINCT group_id FROM dead_letter WHERE ${PARTITION}`,
+  sweepRetries: `DELETE FROM retry WHERE ${GROUP} LIMIT ${SWEEP_ROWS}`,
+  sweepDeadLetters: `DELETE FROM dead_letter WHERE ${GROUP} LIMIT ${SWEEP_ROWS}`,
+} as const;

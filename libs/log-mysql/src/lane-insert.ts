@@ -1,0 +1,95 @@
+import { crc32 } from 'node:zlib';
+
+import { type AppendBatch, RECORD_KIND } from '@hermes/log';
+
+import type { LaneTable } from './lane-table.js';
+import type { SqlValue } from './session.js';
+
+/** Rows to be inserted as a whole, at offsets that their writer has chosen. */
+export interface LaneInsert {
+  readonly sql: string;
+  readonly values: readonly SqlValue[];
+  /** Of the first row. */
+  readonly offset: number;
+  readonly count: number;
+  readonly appendedAtMs: number;
+  /** By which the rows are known again. */
+  readonly appendId: number;
+}
+
+const COLUMNS = '(log_offset, kind, epoch, append_id, appended_at, crc32, ref_key, record)';
+
+/** What a record takes in the statement's JSON: five numbers, the largest of ten digits. */
+const RECORD_OVERHEAD_BYTES = 64;
+
+/** What a statement takes beside its records. */
+const STATEMENT_OVERHEAD_BYTES = 1_024;
+
+/** Largest MEDIUMBLOB. */
+const RECORD_BYTES_MAX = 2 ** 24 - 1;
+
+/** Whether records of so many bytes fit into one packet, and one of them into its column. */
+export function fitsPacket(records: number, bytes: number, packetBytesMax: number): boolean {
+  const size = STATEMENT_OVERHEAD_BYTES + records * RECORD_OVERHEAD_BYTES + bytes;
+  return size <= packetBytesMax && (records > 1 || bytes <= RECORD_BYTES_MAX);
+}
+
+/**
+ * Inserts a batch of any size by one prepared statement per lane: the records go as one binary value that the server
+ * slices, everything else as JSON. Against a VALUES list this halves the client's work per row (docs/adr/0010).
+ *
+ * The batch's columns say offsets and times.
+ */
+export function messagesInsert(table: LaneTable, batch: AppendBatch, epoch: number): LaneInsert {
+  const offset = batch.offsets[0] ?? 0;
+  const recordsEnd = batch.ends[batch.count - 1] ?? 0;
+  return {
+    sql: `INSERT INTO ${table.name} ${COLUMNS}
+      SELECT CAST(? AS UNSIGNED) + j.n - 1, ${RECORD_KIND.message}, ?, ?, ?, j.c,
+             SUBSTRING(CAST(? AS BINARY), j.k, j.m), SUBSTRING(CAST(? AS BINARY), j.a, j.l)
+      FROM JSON_TABLE(?, '$[*]' COLUMNS (n FOR ORDINALITY, a INT PATH '$[0]', l INT PATH '$[1]',
+                                         c INT UNSIGNED PATH '$[2]', k INT PATH '$[3]', m INT PATH '$[4]')) AS j`,
+    values: [
+      ...[offset, epoch, batch.appendId, batch.appendedAtMs[0] ?? 0],
+      batch.bytes.subarray(recordsEnd),
+      batch.bytes.subarray(0, recordsEnd),
+      slicesOf(batch, recordsEnd),
+    ],
+    offset,
+    count: batch.count,
+    appendedAtMs: batch.appendedAtMs[0] ?? 0,
+    appendId: batch.appendId,
+  };
+}
+
+/** Inserts a record that is no message and explains its offset. */
+export function markInsert(
+  table: LaneTable,
+  mark: { readonly kind: number; readonly offset: number; readonly epoch: number; readonly appendId: number },
+  appendedAtMs: number,
+): LaneInsert {
+  const { kind, offset, epoch, appendId } = mark;
+  return {
+    sql: `INSERT INTO ${table.name} ${COLUMNS} VALUES (?, ?, ?, ?, ?, 0, NULL, '')`,
+    values: [offset, kind, epoch, appendId, appendedAtMs],
+    offset,
+    count: 1,
+    appendedAtMs,
+    appendId,
+  };
+}
+
+/** [[start, length, crc32, start of ref key, its length], …], counted from 1 as SUBSTRING does; without ref key null. */
+function slicesOf(batch: AppendBatch, recordsEnd: number): string {
+  let json = '';
+  let start = 0;
+  for (let index = 0; index < batch.count; index += 1) {
+    const end = batch.ends[index] ?? start;
+    const refKey = batch.refKey(index);
+    const refKeyEnd = (batch.refKeyEnds[index] ?? recordsEnd) - recordsEnd;
+    const refKeyPart = refKey === null ? '' : `,${refKeyEnd - refKey.length + 1},${refKey.length}`;
+    json += `${index === 0 ? '' : ','}[${start + 1},${end - start},${crc32(batch.record(index))}${refKeyPart}]`;
+    start = end;
+  }
+  return `[${json}]`;
+}

@@ -1,0 +1,27 @@
+import { describeStorageEngine, type StoreHarness } from '@hermes/log/contract-tests';
+
+import { makeDatabase, type TestServer, testServers } from '../test/servers.js';
+import { openMysqlEngine } from './mysql-engine.js';
+
+async function makeHarness(server: TestServer): Promise<StoreHarness> {
+  const database = await makeDatabase(server);
+  const change = async (sql: string): Promise<void> => {
+    await database.query(sql);
+  };
+  const table = (topicId: number, partition: number, lane: number): string => `t${topicId}_p${partition}_l${lane}`;
+  return {
+    open: () => openMysqlEngine({ server: database.options, environment: { PASSWORD: server.password } }),
+    loseState: (topicId, partition) =>
+      change(`DELETE FROM partition_state WHERE topic_id = ${topicId} AND partition_no = ${partition}`),
+    loseLane: (topicId, partition, lane) => change(`DROP TABLE ${table(topicId, partition, lane)}`),
+    loseRecordsFrom: (topicId, partition, lane, offset) =>
+      change(`DELETE FROM ${table(topicId, partition, lane)} WHERE log_offset >= ${offset}`),
+    corruptRecord: (topicId, partition, lane, offset) =>
+      change(`UPDATE ${table(topicId, partition, lane)} SET record = x'00' WHERE log_offset = ${offset}`),
+    dispose: () => database.drop(),
+  };
+}
+
+for (const server of testServers()) {
+  describeStorageEngine(`MySQL storage on ${server.name}`, () => makeHarness(server));
+}

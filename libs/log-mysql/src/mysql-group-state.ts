@@ -1,0 +1,82 @@
+import type { GroupChange, GroupSnapshot } from '@hermes/delivery';
+import type { CommitOutcome, GroupCounts, GroupState } from '@hermes/log';
+
+import type { ConnectionSet } from './connection-set.js';
+import type { FencedWriter } from './fenced-writer.js';
+import * as groupRows from './group-rows.js';
+import { readFault } from './mysql-fault.js';
+import type { OpeningGate } from './opening-gate.js';
+import type { PartitionAddress } from './partition-rows.js';
+import type { Session } from './session.js';
+
+export interface MysqlGroupStateOptions {
+  readonly address: PartitionAddress;
+  readonly fenced: FencedWriter;
+  readonly reads: ConnectionSet;
+  readonly gate: OpeningGate;
+  /** Work that nobody waits for. */
+  readonly background: (name: string, task: () => Promise<void>) => void;
+}
+
+/** The groups' state of a partition on MySQL. */
+export class MysqlGroupState implements GroupState {
+  readonly #options: MysqlGroupStateOptions;
+
+  constructor(options: MysqlGroupStateOptions) {
+    this.#options = options;
+  }
+
+  groupIds(): Promise<readonly number[]> {
+    return this.#read((session) => groupRows.groupIds(session, this.#options.address));
+  }
+
+  load(groupId: number): Promise<GroupSnapshot | undefined> {
+    return this.#read((session) => groupRows.load(session, this.#options.address, groupId));
+  }
+
+  counts(groupId: number): Promise<GroupCounts> {
+    return this.#read((session) => groupRows.counts(session, this.#options.address, groupId));
+  }
+
+  async commit(changes: readonly GroupChange[]): Promise<CommitOutcome> {
+    const { gate, fenced, address } = this.#options;
+    if (gate.refusal !== undefined) {
+      return { kind: 'refused', error: gate.refusal };
+    }
+    const outcome = await gate.run(() => fenced.write((session) => groupRows.write(session, address, changes)));
+    if (outcome.kind === 'committed' && changes.some(({ kind }) => kind === 'deleted')) {
+      this.sweep();
+    }
+    return outcome;
+  }
+
+  /** Deletes what groups that are gone have left, a thousand rows per transaction. */
+  sweep(): void {
+    const { gate, fenced, address, background } = this.#options;
+    background(`sweep groups of ${address.topicId}/${address.partition}`, async () => {
+      let deleted: number;
+      do {
+        deleted = 0;
+        if (gate.refusal !== undefined) {
+          return;
+        }
+        await gate.run(() =>
+          fenced.write(async (session) => {
+            deleted = await groupRows.sweep(session, address);
+          }),
+        );
+      } while (deleted > 0);
+    });
+  }
+
+  #read<T>(job: (session: Session) => Promise<T>): Promise<T> {
+    const { gate, reads } = this.#options;
+    return gate.run(async () => {
+      try {
+        return await reads.run(job);
+      } catch (error) {
+        throw readFault(error, 'read group state');
+      }
+    });
+  }
+}

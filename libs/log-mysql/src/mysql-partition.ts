@@ -1,0 +1,49 @@
+import type { GroupState, MessageLog, PartitionStore, StoreError } from '@hermes/log';
+
+import type { FencedWriter } from './fenced-writer.js';
+import type { OpeningGate } from './opening-gate.js';
+import type { PartitionAddress } from './partition-rows.js';
+
+export interface MysqlPartitionOptions extends PartitionAddress {
+  readonly epoch: number;
+  readonly receiptKey: Uint8Array;
+  readonly lanes: readonly MessageLog[];
+  readonly groupState: GroupState;
+  readonly fenced: FencedWriter;
+  readonly gate: OpeningGate;
+  readonly nowMs: () => number;
+}
+
+/** One opening of a partition on MySQL. */
+export class MysqlPartition implements PartitionStore {
+  readonly topicId: number;
+  readonly partition: number;
+  readonly epoch: number;
+  readonly receiptKey: Uint8Array;
+  readonly lanes: readonly MessageLog[];
+  readonly groupState: GroupState;
+  readonly #options: MysqlPartitionOptions;
+
+  constructor(options: MysqlPartitionOptions) {
+    this.topicId = options.topicId;
+    this.partition = options.partition;
+    this.epoch = options.epoch;
+    this.receiptKey = options.receiptKey;
+    this.lanes = options.lanes;
+    this.groupState = options.groupState;
+    this.#options = options;
+  }
+
+  get lost(): Promise<StoreError> {
+    return this.#options.gate.lost;
+  }
+
+  timeMs(): number {
+    return this.#options.nowMs();
+  }
+
+  /** What is in doubt stays in doubt: a newer owner's fence decides it. */
+  close(): Promise<void> {
+    return this.#options.gate.close();
+  }
+}

@@ -1,0 +1,157 @@
+import { type OpenPartitionRequest, RECORD_KIND, StoreError } from '@hermes/log';
+import { random53 } from '@hermes/runtime';
+
+import type { FencedWriter } from './fenced-writer.js';
+import * as groupRows from './group-rows.js';
+import { LaneExtender } from './lane-extender.js';
+import { markInsert } from './lane-insert.js';
+import type { LaneTable } from './lane-table.js';
+import { LaneWriter } from './lane-writer.js';
+import { ERRNO } from './mysql-fault.js';
+import { MysqlLog } from './mysql-log.js';
+import { type FoundLane, type OpeningContext, OpeningRefused } from './opening-context.js';
+import type { OpeningGate } from './opening-gate.js';
+import { persist } from './persist.js';
+import type { Session } from './session.js';
+
+/** What the lanes of one opening share. */
+interface Opening {
+  readonly fenced: FencedWriter;
+  readonly gate: OpeningGate;
+}
+
+/** Fences a lane at the request's epoch and opens its log. The partition's epoch was raised before. */
+export async function openLane(
+  context: OpeningContext,
+  request: OpenPartitionRequest,
+  found: FoundLane,
+  { fenced, gate }: Opening,
+): Promise<MysqlLog> {
+  const { source, acknowledged, timers, random, rangeRows, background } = context;
+  const { table, firstOffset, bounds } = found;
+  const writer = new LaneWriter({
+    ...{ table, timers, random },
+    epoch: request.epoch,
+    slot: source.appends.assign(),
+    check: (session, end) => checkEnd(session, { table, gate, end }),
+  });
+  const extender = new LaneExtender({ table, rangeRows, bounds, timers, random, control: source.control });
+  const { nextOffset, appendedAtMs } = await new LaneFencing(context, { writer, extender, gate }).run();
+  const meanRecordBytes = await source.reads.run((session) => table.meanRecordBytes(session));
+  const log = new MysqlLog({
+    ...{ table, meanRecordBytes, writer, extender, fenced, gate, background, firstOffset, nextOffset },
+    reads: source.reads,
+    lastAppendedAtMs: appendedAtMs,
+    nowMs: () => source.time.nowMs(),
+    packetBytesMax: () => source.facts.packetBytesMax,
+    onAcknowledged: (offset) => {
+      acknowledged.note(table.name, offset);
+    },
+  });
+  if (extender.isDue(nextOffset)) {
+    background(`add ranges to ${table.name}`, () => extender.extend(nextOffset));
+  }
+  return log;
+}
+
+/** On a connection that is new to the lane: a log that ends below what its owner knows has gone back in time. */
+async function checkEnd(
+  session: Session,
+  { table, gate, end }: { readonly table: LaneTable; readonly gate: OpeningGate; readonly end: number },
+): Promise<void> {
+  if (gate.refusal === undefined) {
+    const last = (await table.last(session))?.offset ?? -1;
+    if (last < end - 1) {
+      gate.lose(`${table.name} ends at ${last}, below ${end - 1}`);
+    }
+  }
+  if (gate.refusal !== undefined) {
+    throw gate.refusal;
+  }
+}
+
+interface LaneParts {
+  readonly writer: LaneWriter;
+  readonly extender: LaneExtender;
+  readonly gate: OpeningGate;
+}
+
+/** Where a fenced lane goes on. */
+interface FencedEnd {
+  readonly nextOffset: number;
+  readonly appendedAtMs: number;
+}
+
+/** Puts the fence of an epoch at the end of a lane. */
+class LaneFencing {
+  readonly #context: OpeningContext;
+  readonly #parts: LaneParts;
+
+  constructor(context: OpeningContext, parts: LaneParts) {
+    this.#context = context;
+    this.#parts = parts;
+  }
+
+  /**
+   * The fence stands one above the last record. If more than that was acknowledged here, or settled by a group (the
+   * server was restored, or a replica without the last records was promoted), a second one stands above it, so that no
+   * offset ever names two messages.
+   */
+  async run(): Promise<FencedEnd> {
+    const { source, acknowledged, onNotice } = this.#context;
+    const { table } = this.#parts.writer;
+    const end = await this.#fenceEnd();
+    const floor = await source.reads.run((session) => groupRows.highestFloor(session, table.address));
+    const highest = Math.max(floor - 1, acknowledged.highest(table.name));
+    const fence = end.nextOffset - 1;
+    if (highest < fence) {
+      return end;
+    }
+    if (!(await this.#mark(highest + 1, end.appendedAtMs))) {
+      throw new StoreError('unavailable', `offset ${highest + 1} of ${table.name} was taken meanwhile`);
+    }
+    onNotice({ kind: 'recordsLost', ...table.address, from: fence, count: highest - fence + 1 });
+    return { ...end, nextOffset: highest + 2 };
+  }
+
+  async #fenceEnd(): Promise<FencedEnd> {
+    const { source } = this.#context;
+    const { writer } = this.#parts;
+    for (;;) {
+      const last = await source.reads.run((session) => writer.table.last(session));
+      if (last !== undefined && last.epoch >= writer.epoch) {
+        throw new OpeningRefused({ kind: 'epochTooLow', observed: last.epoch });
+      }
+      const fence = (last?.offset ?? -1) + 1;
+      const appendedAtMs = Math.max(source.time.nowMs(), last?.appendedAtMs ?? 0);
+      // A stale owner that never stops writing may be first a few times; each time it has one record less to win.
+      if (await this.#mark(fence, appendedAtMs)) {
+        return { nextOffset: fence + 1, appendedAtMs };
+      }
+    }
+  }
+
+  /** Inserts a fence record; false if somebody was there first. */
+  #mark(offset: number, appendedAtMs: number): Promise<boolean> {
+    const { timers, random } = this.#context;
+    const { writer, extender, gate } = this.#parts;
+    const mark = { kind: RECORD_KIND.fence, offset, epoch: writer.epoch, appendId: random53(random) };
+    const insert = markInsert(writer.table, mark, appendedAtMs);
+    return persist({ timers, random, signal: gate.signal }, async () => {
+      const outcome = await writer.claim(insert);
+      switch (outcome.kind) {
+        case 'stored':
+          return true;
+        case 'taken':
+          return false;
+        case 'unknown':
+          throw new StoreError('unavailable', `the fence of ${writer.table.name} was not answered`);
+        case 'failed':
+          if (outcome.error.details['errno'] === ERRNO.noRangeForValue) {
+            await extender.extend(offset);
+          }
+          throw outcome.error;
+      }
+    });
+  }
+}

@@ -1,0 +1,196 @@
+import { type OpenPartitionOutcome, type OpenPartitionRequest, StoreError } from '@hermes/log';
+
+import type { ConnectionSlot } from './connection-set.js';
+import { createLane, createPartition } from './create-partition.js';
+import { FencedWriter } from './fenced-writer.js';
+import { LaneTable } from './lane-table.js';
+import { ERRNO, errnoOf, readFault } from './mysql-fault.js';
+import { MysqlGroupState } from './mysql-group-state.js';
+import type { MysqlLog } from './mysql-log.js';
+import { MysqlPartition } from './mysql-partition.js';
+import { openLane } from './open-lane.js';
+import { dataLoss, type FoundLane, type OpeningContext, OpeningRefused } from './opening-context.js';
+import type { OpeningGate } from './opening-gate.js';
+import * as partitionRows from './partition-rows.js';
+import { persist } from './persist.js';
+import type { Session } from './session.js';
+
+/**
+ * One opening of a partition: checks what is there, makes what is new, raises the epoch, fences each lane, and only
+ * then reads what the lanes and groups are. In this order: from the raised epoch on no older owner changes state, from
+ * the fence on none appends.
+ */
+export class PartitionOpening {
+  readonly #context: OpeningContext;
+  readonly #request: OpenPartitionRequest;
+  readonly #gate: OpeningGate;
+  readonly #settles: ConnectionSlot;
+
+  constructor(context: OpeningContext, request: OpenPartitionRequest, gate: OpeningGate) {
+    this.#context = context;
+    this.#request = request;
+    this.#gate = gate;
+    this.#settles = context.source.settles.assign();
+  }
+
+  /** Rejects with StoreError if the server cannot be asked; the same may work later at a new epoch. */
+  async run(): Promise<OpenPartitionOutcome> {
+    try {
+      return { kind: 'opened', store: await this.#open() };
+    } catch (error) {
+      if (error instanceof OpeningRefused) {
+        return error.outcome;
+      }
+      const { topicId, partition } = this.#request;
+      throw readFault(error, `open partition ${topicId}/${partition}`);
+    }
+  }
+
+  async #open(): Promise<MysqlPartition> {
+    const { epoch } = this.#request;
+    const found = await this.#findOrCreate();
+    const known = await this.#findLanes();
+    const observed = Math.max(found.epoch, ...known.map(({ last }) => last?.epoch ?? 0));
+    if (observed >= epoch) {
+      throw new OpeningRefused({ kind: 'epochTooLow', observed });
+    }
+    const row = await this.#raiseEpoch();
+    const fenced = this.#fencedWriter(row);
+    const lanes = [...known, ...(await this.#addLanes(known.length, fenced))];
+    const logs = await Promise.all(
+      lanes.map((lane) => openLane(this.#context, this.#request, lane, { fenced, gate: this.#gate })),
+    );
+    return this.#partition(row, fenced, logs);
+  }
+
+  async #findOrCreate(): Promise<partitionRows.PartitionRow> {
+    const { source, rangeRows } = this.#context;
+    const found = await source.reads.run((session) => partitionRows.find(session, this.#request));
+    if (found !== undefined) {
+      return found;
+    }
+    if (this.#request.created) {
+      throw dataLoss('the partition was created, but its partition_state row is missing');
+    }
+    const tables = Array.from({ length: this.#request.lanes }, (_, lane) => this.#table(lane));
+    const missing = await source.control.run((session) => createPartition(session, this.#request, tables, rangeRows));
+    const made = await source.control.run((session) => partitionRows.find(session, this.#request));
+    if (missing !== undefined || made === undefined) {
+      throw dataLoss(missing ?? 'the partition_state row is gone again');
+    }
+    return made;
+  }
+
+  /** The lanes that have a row, each with its table. */
+  async #findLanes(): Promise<FoundLane[]> {
+    const { reads } = this.#context.source;
+    return reads.run(async (session) => {
+      const states = await partitionRows.laneStates(session, this.#request);
+      const found: FoundLane[] = [];
+      for (const lane of states.keys()) {
+        found.push(await findLane(session, this.#table(lane), states.get(lane) ?? 0));
+      }
+      found.sort((one, other) => one.table.address.lane - other.table.address.lane);
+      if (found.length === 0 || found.some(({ table }, index) => table.address.lane !== index)) {
+        throw dataLoss(`lane_state has rows of ${found.length} lanes only`);
+      }
+      return found;
+    });
+  }
+
+  /** From here on every older owner's transaction changes nothing. */
+  async #raiseEpoch(): Promise<partitionRows.PartitionRow> {
+    const request = this.#request;
+    const { timers, random } = this.#context;
+    const row = await persist(
+      { timers, random, signal: this.#gate.signal },
+      () =>
+        this.#settles.run(async (session) => {
+          await partitionRows.raiseEpoch(session, request, request);
+          return partitionRows.find(session, request);
+        }),
+      (error) => this.#endStale(error),
+    );
+    if (row === undefined) {
+      throw dataLoss('the partition_state row is gone');
+    }
+    if (row.epoch !== request.epoch || row.incarnation !== request.incarnation) {
+      throw new OpeningRefused({ kind: 'epochTooLow', observed: row.epoch });
+    }
+    return row;
+  }
+
+  /** An older owner's open transaction may hold the row: it died or stalled with it. Its connection is ended. */
+  async #endStale(error: unknown): Promise<void> {
+    if (errnoOf(error) === ERRNO.lockWaitTimeout) {
+      const { source } = this.#context;
+      const row = await source.reads.run((session) => partitionRows.find(session, this.#request));
+      await source.kill(row?.connectionId ?? 0);
+    }
+  }
+
+  #fencedWriter({ settleSeq, connectionId }: partitionRows.PartitionRow): FencedWriter {
+    const { topicId, partition, epoch } = this.#request;
+    const { source, timers, random } = this.#context;
+    return new FencedWriter({
+      ...{ topicId, partition, epoch, settleSeq, connectionId, timers, random },
+      slot: this.#settles,
+      kill: (id) => source.kill(id),
+      signal: this.#gate.signal,
+    });
+  }
+
+  /** Lanes that the topic got since: table first, then row. */
+  async #addLanes(from: number, fenced: FencedWriter): Promise<FoundLane[]> {
+    const { source, rangeRows } = this.#context;
+    const added: FoundLane[] = [];
+    for (let lane = from; lane < this.#request.lanes; lane += 1) {
+      const table = this.#table(lane);
+      const missing = await source.control.run((session) => createLane(session, table, rangeRows));
+      if (missing !== undefined) {
+        throw dataLoss(missing);
+      }
+      const outcome = await fenced.write((session) => partitionRows.insertLane(session, table.address));
+      const written = outcome.kind === 'inDoubt' ? await outcome.resolution : outcome;
+      if (written.kind === 'fenced') {
+        throw new OpeningRefused({ kind: 'epochTooLow', observed: written.epoch });
+      }
+      if (written.kind !== 'committed') {
+        throw written.kind === 'refused' ? written.error : new StoreError('full', 'no space for a new lane');
+      }
+      added.push(await source.control.run((session) => findLane(session, table, 0)));
+    }
+    return added;
+  }
+
+  #partition(row: partitionRows.PartitionRow, fenced: FencedWriter, lanes: readonly MysqlLog[]): MysqlPartition {
+    const { source, background } = this.#context;
+    const { topicId, partition, epoch } = this.#request;
+    const address = { topicId, partition };
+    const gate = this.#gate;
+    const groupState = new MysqlGroupState({ address, fenced, gate, background, reads: source.reads });
+    groupState.sweep();
+    return new MysqlPartition({
+      ...{ topicId, partition, epoch, lanes, groupState, fenced, gate },
+      receiptKey: row.receiptKey,
+      nowMs: () => source.time.nowMs(),
+    });
+  }
+
+  #table(lane: number): LaneTable {
+    const { topicId, partition } = this.#request;
+    return new LaneTable({ topicId, partition, lane });
+  }
+}
+
+async function findLane(session: Session, table: LaneTable, firstOffset: number): Promise<FoundLane> {
+  const bounds = await table.ranges(session);
+  if (bounds.length === 0) {
+    throw dataLoss(`lane ${table.address.lane} has a lane_state row but no table`);
+  }
+  const last = await table.last(session);
+  if (firstOffset > 0 && (last?.offset ?? -1) < firstOffset) {
+    throw dataLoss(`lane ${table.address.lane} ends below its first offset ${firstOffset}`);
+  }
+  return { table, firstOffset, bounds, last };
+}
