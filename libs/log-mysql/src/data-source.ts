@@ -23,7 +23,7 @@ export interface DataSourceBounds {
   readonly statementsPerConnection: number;
   /** Processes that share the server: together they take half of its prepared statements at most. */
   readonly brokers: number;
-  /** For each call of the server. */
+  /** For each call of the server; above the 2 s for which a statement waits for a lock. */
   readonly callDeadlineMs: number;
 }
 

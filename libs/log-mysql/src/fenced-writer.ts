@@ -3,7 +3,7 @@ import { StoreError } from '@hermes/log';
 import { Backoff, invariant, type Random, sleep, type Timers } from '@hermes/runtime';
 
 import type { ConnectionSlot } from './connection-set.js';
-import { definiteFault, ERRNO, errnoOf, MysqlError, readFault } from './mysql-fault.js';
+import { ERRNO, errnoOf, MysqlError, readFault } from './mysql-fault.js';
 import type { PartitionAddress } from './partition-rows.js';
 import * as partitionRows from './partition-rows.js';
 import type { Session } from './session.js';
@@ -50,6 +50,8 @@ export class FencedWriter {
   #settleSeq: number;
   /** Where the row says that our transactions run. */
   #connectionId: number;
+  /** Where the latest one ran. */
+  #currentId = 0;
   #tail: Promise<unknown> = Promise.resolve();
 
   constructor(options: FencedWriterOptions) {
@@ -91,6 +93,7 @@ export class FencedWriter {
 
   async #transaction(session: Session, write: (session: Session) => Promise<void>): Promise<void> {
     const seq = this.#settleSeq + 1;
+    this.#currentId = session.id;
     await this.#noteConnection(session);
     try {
       await session.query('START TRANSACTION');
@@ -146,15 +149,17 @@ export class FencedWriter {
     for (;;) {
       signal.throwIfAborted();
       try {
-        const row = await slot.run((session) => partitionRows.findLocked(session, this.#options));
+        const row = await slot.run((session) => {
+          this.#currentId = session.id;
+          return partitionRows.findLocked(session, this.#options);
+        });
         return this.#judge(row);
       } catch (error) {
+        // Anything that a read may meet; what is none is a bug and is thrown on.
+        readFault(error, 'look for a commit');
         if (errnoOf(error) === ERRNO.lockWaitTimeout) {
           // The transaction is still open at the server, which waits for a client that is gone.
           await this.#endStale();
-        } else {
-          // Anything that a read may meet; what is none is a bug and is thrown on.
-          readFault(error, 'look for a commit');
         }
       }
       await sleep(timers, backoff.nextDelayMs(), signal);
@@ -179,11 +184,14 @@ export class FencedWriter {
     return { kind: 'refused', error: new StoreError('unavailable', 'the connection was lost before the commit') };
   }
 
-  /** Ends the connection that the row names, unless it is in use: a transaction of it may hold the row. */
+  /** Ends the former connection, which the row still names: a transaction of it may hold the row. */
   async #endStale(): Promise<void> {
-    const stale = this.#connectionId;
+    if (this.#connectionId === this.#currentId) {
+      // Somebody else holds the row.
+      return;
+    }
     try {
-      await this.#options.kill(stale);
+      await this.#options.kill(this.#connectionId);
     } catch (error) {
       // It is tried again at the next lock wait.
       readFault(error, 'end a connection');
@@ -202,6 +210,6 @@ async function rollBack(session: Session): Promise<void> {
 
 /** Before COMMIT was sent nothing can be stored, whatever went wrong. */
 function refusal(error: unknown): DefiniteCommitOutcome {
-  const fault = definiteFault(error, 'settle') ?? readFault(error, 'settle');
+  const fault = readFault(error, 'settle');
   return fault.kind === 'full' ? { kind: 'full' } : { kind: 'refused', error: fault };
 }

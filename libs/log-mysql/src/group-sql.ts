@@ -34,7 +34,7 @@ export const GROUP_SQL = {
     FROM JSON_TABLE(?, '$[*]' COLUMNS (
       g BIGINT UNSIGNED PATH '$[0]', l TINYINT UNSIGNED PATH '$[1]', o BIGINT UNSIGNED PATH '$[2]',
       d BIGINT PATH '$[3]', a INT UNSIGNED PATH '$[4]', s INT UNSIGNED PATH '$[5]', k INT UNSIGNED PATH '$[6]',
-      r TEXT PATH '$[7]', n BIGINT UNSIGNED PATH '$[8]')) AS j
+      r TEXT CHARACTER SET utf8mb4 PATH '$[7]', n BIGINT UNSIGNED PATH '$[8]')) AS j
     ON DUPLICATE KEY UPDATE due_at = j.d, attempts = j.a, strikes = j.s, key_hash = j.k, reason = j.r, generation = j.n`,
   deleteRetries: `DELETE retry FROM JSON_TABLE(?, '$[*]' COLUMNS (
       g BIGINT UNSIGNED PATH '$[0]', l TINYINT UNSIGNED PATH '$[1]', o BIGINT UNSIGNED PATH '$[2]')) AS j

@@ -2,7 +2,7 @@
 const RANGES_AHEAD = 2;
 
 /** A new range takes this share of all that a lane holds, so that a lane of any size has fewer than 50. */
-const RANGE_SHARE = 1 / 4;
+const RANGE_SHARE = 1 / 3;
 
 /** Upper bounds (excluded) of a lane's range partitions. They are only ever added at the top. */
 export class LaneRanges {
