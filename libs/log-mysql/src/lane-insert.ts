@@ -36,7 +36,7 @@ export function fitsPacket(records: number, bytes: number, packetBytesMax: numbe
 
 /**
  * Inserts a batch of any size by one prepared statement per lane: the records go as one binary value that the server
- * slices, everything else as JSON. Against a VALUES list this halves the client's work per row (docs/adr/0010).
+ * slices, everything else as JSON. Against a VALUES list this halves the client's work per row (docs/adr/0011).
  *
  * The batch's columns say offsets and times.
  */
