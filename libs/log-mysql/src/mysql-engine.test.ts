@@ -3,6 +3,9 @@ import { describeStorageEngine, type StoreHarness } from '@hermes/log/contract-t
 import { makeDatabase, type TestServer, testServers } from '../test/servers.js';
 import { openMysqlEngine } from './mysql-engine.js';
 
+// Servers are shared with other tests, and definitions wait for one another.
+jest.setTimeout(60_000);
+
 async function makeHarness(server: TestServer): Promise<StoreHarness> {
   const database = await makeDatabase(server);
   const change = async (sql: string): Promise<void> => {
