@@ -1,40 +1,48 @@
-import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 
+import {
+  SHARED_SERVER_DEADLINE_MS,
+  sharedMysql,
+  SQL_SERVER_KINDS,
+  type SqlServer,
+  temporaryDirectory,
+} from '@hermes/testing';
 import { type Connection, createConnection } from 'mysql2/promise';
-
-// The one seam: where the servers of tests are, as `mysql://USER@HOST:PORT`.
-// eslint-disable-next-line no-restricted-syntax -- no setting of the product.
-const { HERMES_TEST_MARIADB_URL: mariadb, HERMES_TEST_MYSQL_URL: mysql } = process.env;
 
 /** An empty database on a server, and a connection to disturb it with. */
 export interface ServerDatabase extends AsyncDisposable {
-  readonly url: string;
+  /** What a meta-server must be told to use it. */
+  readonly settings: { readonly metadataUrl: string; readonly metadataPasswordFile: string };
   readonly connection: Connection;
 }
 
-/** Describes the same for each server that is there; where none is, that is shown as skipped. */
+/** Describes the same for each kind of server. */
 export function describeServers(body: (create: () => Promise<ServerDatabase>) => void): void {
-  for (const [name, url] of [
-    ['MariaDB', mariadb],
-    ['MySQL', mysql],
-  ] as const) {
-    (url === undefined ? describe.skip : describe)(`on ${name}`, () => {
-      body(() => createDatabase(url ?? ''));
-    });
-  }
+  describe.each(SQL_SERVER_KINDS)('on %s', (kind) => {
+    let server: SqlServer;
+    beforeAll(async () => {
+      server = await sharedMysql(kind);
+    }, SHARED_SERVER_DEADLINE_MS);
+
+    body(() => createDatabase(server));
+  });
 }
 
-async function createDatabase(serverUrl: string): Promise<ServerDatabase> {
-  const name = `hermes_test_${randomBytes(6).toString('hex')}`;
-  const connection = await createConnection(serverUrl);
-  await connection.query(`create database ${name}`);
-  await connection.query(`use ${name}`);
+async function createDatabase(server: SqlServer): Promise<ServerDatabase> {
+  const database = await server.createDatabase();
+  const { host, port, user, password, name } = database;
+  const directory = temporaryDirectory();
+  const metadataPasswordFile = join(directory.path, 'password');
+  writeFileSync(metadataPasswordFile, `${password}\n`);
+  const connection = await createConnection({ host, port, user, password, database: name });
   return {
     connection,
-    url: `${serverUrl}/${name}`,
+    settings: { metadataUrl: `mysql://${user}@${host}:${port}/${name}`, metadataPasswordFile },
     [Symbol.asyncDispose]: async () => {
-      await connection.query(`drop database ${name}`);
-      await connection.end();
+      connection.destroy();
+      await database.drop();
+      directory.remove();
     },
   };
 }

@@ -1,7 +1,8 @@
 import { AppendBatch, type MessageLog, type OpenPartitionRequest, type PartitionStore } from '@hermes/log';
+import type { SqlServer } from '@hermes/testing';
 
 import { type MysqlEngine, type MysqlEngineOptions, openMysqlEngine } from '../src/index.js';
-import { makeDatabase, type TestDatabase, type TestServer } from './servers.js';
+import { makeDatabase, type StoreDatabase } from './store-database.js';
 
 /** The table of the partition's only lane. */
 export const LANE_TABLE = 't7_p3_l0';
@@ -19,17 +20,17 @@ export interface StoredRecord {
 
 /** One database and the engines that a test opens on it. */
 export class StoreFixture {
-  readonly server: TestServer;
-  readonly database: TestDatabase;
+  readonly server: SqlServer;
+  readonly database: StoreDatabase;
   readonly #engines: MysqlEngine[] = [];
   #lastAppendId = 0;
 
-  private constructor(server: TestServer, database: TestDatabase) {
+  private constructor(server: SqlServer, database: StoreDatabase) {
     this.server = server;
     this.database = database;
   }
 
-  static async make(server: TestServer): Promise<StoreFixture> {
+  static async make(server: SqlServer): Promise<StoreFixture> {
     return new StoreFixture(server, await makeDatabase(server));
   }
 
@@ -38,7 +39,7 @@ export class StoreFixture {
     const { port = this.server.port, bounds, ...options } = change;
     const engine = await openMysqlEngine({
       server: { ...this.database.options, port },
-      environment: { PASSWORD: this.server.password },
+      environment: this.database.environment,
       bounds: { ...BOUNDS, ...bounds },
       ...options,
     });

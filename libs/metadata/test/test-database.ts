@@ -1,8 +1,13 @@
-import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import {
+  SHARED_SERVER_DEADLINE_MS,
+  sharedMysql,
+  SQL_SERVER_KINDS,
+  type SqlServer,
+  temporaryDirectory,
+} from '@hermes/testing';
 import { type Connection, createConnection } from 'mysql2/promise';
 
 /** A database of its own for one test. */
@@ -21,63 +26,43 @@ export interface TestServerDatabase extends TestDatabase {
   connect(): Promise<Connection>;
 }
 
-// The one seam: where the servers of tests are, as `mysql://USER:PASSWORD@HOST:PORT`.
-// eslint-disable-next-line no-restricted-syntax -- no setting of the product.
-const { HERMES_TEST_MARIADB_URL: mariadb, HERMES_TEST_MYSQL_URL: mysql } = process.env;
-
-/** Servers by name; undefined: none is there for this run. */
-export const SERVERS: readonly (readonly [string, string | undefined])[] = [
-  ['MariaDB', mariadb],
-  ['MySQL', mysql],
-];
-
-/** Describes the same for each server that is there; where none is, that is shown as skipped. */
+/** Describes the same for each kind of server. */
 export function describeServers(body: (create: () => Promise<TestServerDatabase>) => void): void {
-  for (const [name, url] of SERVERS) {
-    (url === undefined ? describe.skip : describe)(`on ${name}`, () => {
-      body(() => createServerDatabase(url ?? ''));
-    });
-  }
-}
+  describe.each(SQL_SERVER_KINDS)('on %s', (kind) => {
+    let server: SqlServer;
+    beforeAll(async () => {
+      server = await sharedMysql(kind);
+    }, SHARED_SERVER_DEADLINE_MS);
 
-/** Describes the same for SQLite and each server. */
-export function describeEngines(body: (create: () => Promise<TestDatabase>) => void): void {
-  describe('on SQLite', () => {
-    body(() => Promise.resolve(createSqliteDatabase()));
+    body(() => createServerDatabase(server));
   });
-  describeServers(body);
 }
 
-function createSqliteDatabase(): TestDatabase {
-  const directory = mkdtempSync(join(tmpdir(), 'hermes-metadata-'));
-  const remove = (): Promise<void> => {
-    rmSync(directory, { recursive: true, force: true });
-    return Promise.resolve();
-  };
-  return { url: `sqlite:${join(directory, 'meta.db')}`, directory, remove };
-}
-
-async function createServerDatabase(serverUrl: string): Promise<TestServerDatabase> {
-  const { hostname, port, username, password } = new URL(serverUrl);
-  const name = `hermes_test_${randomBytes(6).toString('hex')}`;
-  const connect = (database?: string): Promise<Connection> =>
-    createConnection({
-      ...{ host: hostname, port: Number(port), user: username, password: decodeURIComponent(password) },
-      ...(database === undefined ? {} : { database }),
-    });
-  const admin = await connect();
-  await admin.query(`create database ${name}`);
-  const directory = mkdtempSync(join(tmpdir(), 'hermes-metadata-'));
-  const passwordFile = join(directory, 'password');
-  writeFileSync(passwordFile, `${decodeURIComponent(password)}\n`);
+export function createSqliteDatabase(): TestDatabase {
+  const directory = temporaryDirectory();
   return {
-    ...{ name, directory, passwordFile },
-    url: `mysql://${username}@${hostname}:${port}/${name}`,
-    connect: () => connect(name),
+    url: `sqlite:${join(directory.path, 'meta.db')}`,
+    directory: directory.path,
+    remove: () => {
+      directory.remove();
+      return Promise.resolve();
+    },
+  };
+}
+
+async function createServerDatabase(server: SqlServer): Promise<TestServerDatabase> {
+  const database = await server.createDatabase();
+  const { host, port, user, password, name } = database;
+  const directory = temporaryDirectory();
+  const passwordFile = join(directory.path, 'password');
+  writeFileSync(passwordFile, `${password}\n`);
+  return {
+    ...{ name, directory: directory.path, passwordFile },
+    url: `mysql://${user}@${host}:${port}/${name}`,
+    connect: () => createConnection({ host, port, user, password, database: name }),
     remove: async () => {
-      await admin.query(`drop database ${name}`);
-      await admin.end();
-      rmSync(directory, { recursive: true, force: true });
+      await database.drop();
+      directory.remove();
     },
   };
 }

@@ -11,12 +11,19 @@ export { type NodeOptions, type NodeState, type SimulationNode } from './simulat
 export { type StreamEnd } from './simulation/simulation-stream.js';
 export {
   type OwnSqlServer,
+  SQL_SERVER_KINDS,
   type SqlEndpoint,
   type SqlServer,
   type SqlServerKind,
   type TestDatabase,
 } from './servers/sql-server.js';
-export { sharedMysql, type SqlServerOptions, type SqlServerSource, startMysql } from './servers/start-mysql.js';
+export {
+  SHARED_SERVER_DEADLINE_MS,
+  sharedMysql,
+  type SqlServerOptions,
+  type SqlServerSource,
+  startMysql,
+} from './servers/start-mysql.js';
 export { temporaryDirectory, type TemporaryDirectory } from './temporary-directory.js';
 export { checkHistory, type Verdict, type Violation } from './history/check-history.js';
 export {

@@ -1,5 +1,6 @@
-/** The servers that Hermes stores messages in: MySQL 9 and MariaDB 10.11. */
-export type SqlServerKind = 'mysql' | 'mariadb';
+/** The servers that Hermes stores messages in: MySQL 9 and MariaDB 10.11. Tests run on each. */
+export const SQL_SERVER_KINDS = ['mysql', 'mariadb'] as const;
+export type SqlServerKind = (typeof SQL_SERVER_KINDS)[number];
 
 /** Where a server listens, and an account that may do everything on it. */
 export interface SqlEndpoint {

@@ -6,7 +6,7 @@ import { type Engine } from './engine.js';
 import { ProgramEngine } from './program-engine.js';
 import { createDatabase, withConnection } from './sql-session.js';
 import { type OwnSqlServer, type SqlEndpoint, type SqlServer, type SqlServerKind } from './sql-server.js';
-import { TestRun } from './test-run.js';
+import { ONCE_DEADLINE_MS, TestRun } from './test-run.js';
 
 /** Where servers come from, in this order. */
 export const SQL_SERVER_SOURCES = ['docker', 'program'] as const;
@@ -19,6 +19,8 @@ export interface SqlServerOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
+/** A server is there within this time, even where it has to be installed first: what a test's `beforeAll` may take. */
+export const SHARED_SERVER_DEADLINE_MS = ONCE_DEADLINE_MS;
 /** A server that was started answers within this time, on a busy machine, too. */
 const READY_DEADLINE_MS = 60_000;
 const ENGINES = { docker: ContainerEngine, program: ProgramEngine } as const;

@@ -7,7 +7,7 @@ import { env, execPath, pid } from 'node:process';
 import { eventually } from '../eventually.js';
 
 /** Installing and starting a server for the first time may take minutes. */
-const ONCE_DEADLINE_MS = 600_000;
+export const ONCE_DEADLINE_MS = 600_000;
 const PREFIX = 'hermes-test-run-';
 const REAPER = join(__dirname, '..', '..', 'reaper.mjs');
 

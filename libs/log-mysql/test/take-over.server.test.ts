@@ -1,8 +1,13 @@
 import { type PartitionStore, StoreError } from '@hermes/log';
-import { SeededRandom } from '@hermes/testing';
+import {
+  SeededRandom,
+  SHARED_SERVER_DEADLINE_MS,
+  sharedMysql,
+  SQL_SERVER_KINDS,
+  type SqlServer,
+} from '@hermes/testing';
 
 import type { MysqlEngine } from '../src/index.js';
-import { testServers } from './servers.js';
 import { laneOf, StoreFixture } from './store-fixture.js';
 
 // Servers are shared with other tests, and definitions wait for one another.
@@ -83,7 +88,12 @@ async function check(fixture: StoreFixture, partition: number, told: readonly To
   expect(messages).toEqual(acknowledged.flatMap(({ texts }) => texts));
 }
 
-describe.each(testServers())('take-over on $name from an owner that never stops writing', (server) => {
+describe.each(SQL_SERVER_KINDS)('take-over on %s from an owner that never stops writing', (kind) => {
+  let server: SqlServer;
+  beforeAll(async () => {
+    server = await sharedMysql(kind);
+  }, SHARED_SERVER_DEADLINE_MS);
+
   const race = async (isolation: 'READ COMMITTED' | 'REPEATABLE READ', isCutting: boolean): Promise<void> => {
     const fixture = await StoreFixture.make(server);
     const random = new SeededRandom(20_261_125);

@@ -6,10 +6,10 @@ import type {
   DefiniteCommitOutcome,
   PartitionStore,
 } from '@hermes/log';
+import { SHARED_SERVER_DEADLINE_MS, sharedMysql, SQL_SERVER_KINDS, type SqlServer } from '@hermes/testing';
 
 import { LaneWriter } from '../src/lane-writer.js';
 import { MysqlProxy } from './mysql-proxy.js';
-import { testServers } from './servers.js';
 import { LANE_TABLE, laneOf, StoreFixture } from './store-fixture.js';
 
 // Servers are shared with other tests, and definitions wait for one another.
@@ -32,7 +32,12 @@ async function definiteCommit(outcome: CommitOutcome): Promise<DefiniteCommitOut
   return outcome.kind === 'inDoubt' ? outcome.resolution : outcome;
 }
 
-describe.each(testServers())('what is in doubt on $name', (server) => {
+describe.each(SQL_SERVER_KINDS)('what is in doubt on %s', (kind) => {
+  let server: SqlServer;
+  beforeAll(async () => {
+    server = await sharedMysql(kind);
+  }, SHARED_SERVER_DEADLINE_MS);
+
   let fixture: StoreFixture;
   let proxy: MysqlProxy;
   let store: PartitionStore;

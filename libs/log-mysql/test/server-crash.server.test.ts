@@ -1,8 +1,13 @@
 import { Appender, ByteBudget, type MessageLog, type PartitionStore, TailCache } from '@hermes/log';
 import { systemClock, systemRandom } from '@hermes/runtime';
-import { eventually } from '@hermes/testing';
+import {
+  eventually,
+  type OwnSqlServer,
+  SHARED_SERVER_DEADLINE_MS,
+  SQL_SERVER_KINDS,
+  startMysql,
+} from '@hermes/testing';
 
-import { PrivateServer } from './private-server.js';
 import { laneOf, StoreFixture } from './store-fixture.js';
 
 // A server is started several times.
@@ -11,13 +16,13 @@ jest.setTimeout(180_000);
 const KILLS = 5;
 const FOREVER = Number.POSITIVE_INFINITY;
 
-describe('a server that is killed in the middle of writes', () => {
-  let server: PrivateServer;
+describe.each(SQL_SERVER_KINDS)('a %s that is killed in the middle of writes', (kind) => {
+  let server: OwnSqlServer;
   let fixture: StoreFixture;
   beforeAll(async () => {
-    server = await PrivateServer.start('--max-allowed-packet=1M');
+    server = await startMysql(kind, { settings: { 'max-allowed-packet': '1M' } });
     fixture = await StoreFixture.make(server);
-  });
+  }, SHARED_SERVER_DEADLINE_MS);
   afterAll(async () => {
     await fixture.dispose();
     await server.stop();
@@ -66,7 +71,7 @@ describe('a server that is killed in the middle of writes', () => {
       const before = ends();
       await eventually(() => ends().every((end, index) => end > before[index]! + 20), { deadlineMs: 60_000 });
       await server.kill();
-      await server.up();
+      await server.restart();
     }
     const before = ends();
     await eventually(() => ends().every((end, index) => end > before[index]! + 20), { deadlineMs: 60_000 });

@@ -10,7 +10,7 @@ describeServers((create) => {
 
   beforeEach(async () => {
     database = await create();
-    fixture = await new MetaServerFixture().start({ metadataUrl: database.url });
+    fixture = await new MetaServerFixture().start(database.settings);
   });
 
   afterEach(async () => {
@@ -28,7 +28,7 @@ describeServers((create) => {
     await createTopic('orders');
     const epochs = broker.assignments.map(({ epoch }) => epoch);
     await fixture.stopServer();
-    await fixture.start({ metadataUrl: database.url });
+    await fixture.start(database.settings);
     fixture.broker({ held: broker.assignments });
     await eventually(async () => {
       const { partitions } = await fixture.admin.listPartitions({ topic: 'orders', pageToken: '' });
@@ -41,7 +41,7 @@ describeServers((create) => {
 
   test('a second one on the database is refused with 69 and told who leads', async () => {
     const second = new MetaServerFixture();
-    await expect(second.start({ metadataUrl: database.url })).rejects.toMatchObject({
+    await expect(second.start(database.settings)).rejects.toMatchObject({
       exitCode: 69,
       message: expect.stringContaining('127.0.0.1:') as unknown,
     });

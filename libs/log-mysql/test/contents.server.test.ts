@@ -1,7 +1,7 @@
 import type { RetryEntry } from '@hermes/delivery';
 import { AppendBatch } from '@hermes/log';
+import { SHARED_SERVER_DEADLINE_MS, sharedMysql, SQL_SERVER_KINDS, type SqlServer } from '@hermes/testing';
 
-import { testServers } from './servers.js';
 import { LANE_TABLE, laneOf, StoreFixture } from './store-fixture.js';
 
 // Servers are shared with other tests, and definitions wait for one another.
@@ -9,7 +9,12 @@ jest.setTimeout(60_000);
 
 const HOSTILE = [`'); DROP TABLE retry; --`, `"\\'\``, 'a\u0000b', '👩‍👩‍👧 𝔘𝔫𝔦', '%_\n\r\t\u001a', '{"a":[1]}', ' ', ''];
 
-describe.each(testServers())('contents on $name', (server) => {
+describe.each(SQL_SERVER_KINDS)('contents on %s', (kind) => {
+  let server: SqlServer;
+  beforeAll(async () => {
+    server = await sharedMysql(kind);
+  }, SHARED_SERVER_DEADLINE_MS);
+
   let fixture: StoreFixture;
   beforeEach(async () => {
     fixture = await StoreFixture.make(server);

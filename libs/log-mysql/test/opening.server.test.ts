@@ -1,8 +1,9 @@
+import { SHARED_SERVER_DEADLINE_MS, sharedMysql, SQL_SERVER_KINDS, type SqlServer } from '@hermes/testing';
 import { createConnection } from 'mysql2/promise';
 
 import type { MysqlNotice } from '../src/index.js';
 import { MysqlProxy } from './mysql-proxy.js';
-import { makeDatabase, testServers } from './servers.js';
+import { makeDatabase } from './store-database.js';
 import { LANE_TABLE, laneOf, StoreFixture } from './store-fixture.js';
 
 // Servers are shared with other tests, and definitions wait for one another.
@@ -10,7 +11,13 @@ jest.setTimeout(60_000);
 
 const EVERYTHING = { maxRecords: 10_000, maxBytes: 1024 * 1024 };
 
-describe.each(testServers())('opening on $name', (server) => {
+describe.each(SQL_SERVER_KINDS)('opening on %s', (kind) => {
+  let server: SqlServer;
+  let other: SqlServer;
+  beforeAll(async () => {
+    [server, other] = await Promise.all([sharedMysql(kind), sharedMysql(kind === 'mysql' ? 'mariadb' : 'mysql')]);
+  }, SHARED_SERVER_DEADLINE_MS);
+
   let fixture: StoreFixture;
   beforeEach(async () => {
     fixture = await StoreFixture.make(server);
@@ -141,28 +148,22 @@ describe.each(testServers())('opening on $name', (server) => {
     const proxy = await MysqlProxy.start(server);
     const engine = await fixture.engine({ port: proxy.port });
     await fixture.opened(engine);
-    const others = testServers().filter(({ port }) => port !== server.port);
-    for (const other of others) {
-      const connection = await createConnection({
-        host: other.host,
-        port: other.port,
-        user: other.user,
-        password: other.password,
+    const { database } = fixture.database.options;
+    const { host, port, user, password } = other;
+    const connection = await createConnection({ host, port, user, password });
+    await connection.query(`CREATE DATABASE ${database}`);
+    try {
+      proxy.retarget(other);
+      await engine.look();
+      const outcome = await engine.openPartition({
+        ...{ topicId: 7, partition: 3, epoch: 2, incarnation: 1, lanes: 1, created: true },
       });
-      await connection.query(`CREATE DATABASE IF NOT EXISTS ${fixture.database.options.database}`);
-      try {
-        proxy.retarget(other);
-        await engine.look();
-        const outcome = await engine.openPartition({
-          ...{ topicId: 7, partition: 3, epoch: 2, incarnation: 1, lanes: 1, created: true },
-        });
-        expect(outcome.kind).toBe('dataLoss');
-      } finally {
-        await connection.query(`DROP DATABASE ${fixture.database.options.database}`);
-        await connection.end();
-      }
+      expect(outcome.kind).toBe('dataLoss');
+    } finally {
+      await connection.query(`DROP DATABASE ${database}`);
+      await connection.end();
     }
-    expect(engine.counters.serverChanges).toBe(others.length);
+    expect(engine.counters.serverChanges).toBe(1);
     await engine.close();
     proxy.close();
   });
@@ -200,10 +201,10 @@ describe.each(testServers())('opening on $name', (server) => {
     expect(told).not.toContain('top-secret');
     expect(failure).toMatchObject({ kind: 'unavailable' });
     await expect(attempt({ database: 'absent_database' })).rejects.toMatchObject({ kind: 'unavailable' });
-    const other = await makeDatabase(server);
-    await other.query('CREATE TABLE hermes_schema (version INT UNSIGNED NOT NULL PRIMARY KEY)');
-    await other.query('INSERT INTO hermes_schema VALUES (99)');
-    await expect(fixture.engine({ server: other.options })).rejects.toMatchObject({ kind: 'schemaNewer' });
-    await other.drop();
+    const newer = await makeDatabase(server);
+    await newer.query('CREATE TABLE hermes_schema (version INT UNSIGNED NOT NULL PRIMARY KEY)');
+    await newer.query('INSERT INTO hermes_schema VALUES (99)');
+    await expect(fixture.engine({ server: newer.options })).rejects.toMatchObject({ kind: 'schemaNewer' });
+    await newer.drop();
   });
 });

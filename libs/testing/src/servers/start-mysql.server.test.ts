@@ -2,10 +2,9 @@ import { env, stderr } from 'node:process';
 
 import { createConnection } from 'mysql2/promise';
 
-import { type OwnSqlServer, type SqlEndpoint, type SqlServerKind } from './sql-server.js';
+import { type OwnSqlServer, type SqlEndpoint, SQL_SERVER_KINDS, type SqlServerKind } from './sql-server.js';
 import { sharedMysql, SQL_SERVER_SOURCES, type SqlServerOptions, startMysql } from './start-mysql.js';
 
-const KINDS = ['mysql', 'mariadb'] as const;
 /** Installing a server for the first time may take minutes. */
 jest.setTimeout(600_000);
 
@@ -40,7 +39,7 @@ async function startFrom(
   }
 }
 
-describe.each(KINDS)('sharedMysql: %s', (kind) => {
+describe.each(SQL_SERVER_KINDS)('sharedMysql: %s', (kind) => {
   it('is one server for all who ask, of the right make, durable at each commit', async () => {
     const [one, other] = await Promise.all([sharedMysql(kind), sharedMysql(kind)]);
     expect(other.port).toBe(one.port);
@@ -64,7 +63,7 @@ describe.each(KINDS)('sharedMysql: %s', (kind) => {
   });
 });
 
-describe.each(KINDS.flatMap((kind) => SQL_SERVER_SOURCES.map((source) => ({ kind, source }))))(
+describe.each(SQL_SERVER_KINDS.flatMap((kind) => SQL_SERVER_SOURCES.map((source) => ({ kind, source }))))(
   'startMysql: $kind from $source',
   ({ kind, source }) => {
     it('keeps port and committed rows over a kill, and its settings', async () => {

@@ -1,0 +1,262 @@
+import { DataSource, Group, StorageClass, Topic } from '@hermes/contracts';
+
+import { type AssignmentRecord, type LeaseChanges, type Metadata } from '../src/metadata.js';
+import { openMetadata } from '../src/open-metadata.js';
+import { type TestDatabase } from './test-database.js';
+
+const topic = (name: string, partitions = 4, dataSources: string[] = []): Topic =>
+  Topic.fromPartial({ name, partitions, maxBodyBytes: 1024, dataSources });
+const group = (topicName: string, name: string): Group => Group.fromPartial({ topic: topicName, name });
+const source = (name: string, database = 'hermes'): DataSource =>
+  DataSource.fromPartial({ name, storageClass: StorageClass.MYSQL, endpoints: ['h:3306'], database, secret: 'env:P' });
+const row: AssignmentRecord = {
+  topic: 'orders',
+  partition: 0,
+  broker: 'b',
+  incarnation: 7,
+  epoch: 1,
+  created: false,
+  dataDirectory: 'd',
+  dataSource: '',
+};
+const changes = (given: Partial<LeaseChanges>): LeaseChanges => ({
+  assignments: [],
+  brokers: [],
+  forgottenBrokers: [],
+  ...given,
+});
+
+/** What holds for metadata on any engine. */
+export function describeMetadata(create: () => Promise<TestDatabase>): void {
+  let database: TestDatabase;
+  let metadata: Metadata | undefined;
+
+  const open = async (): Promise<Metadata> => {
+    metadata = await openMetadata(database);
+    return metadata;
+  };
+
+  beforeEach(async () => {
+    database = await create();
+  });
+
+  afterEach(async () => {
+    await metadata?.close();
+    metadata = undefined;
+    await database.remove();
+  });
+
+  describe('topics and groups', () => {
+    test('come back after a restart with their ids, revisions and configs', async () => {
+      const first = await open();
+      await first.topics.create(topic('orders'), 1_000);
+      const created = await first.groups.create(group('orders', 'billing'), 2_000);
+      expect(created).toMatchObject({ created: true, topicRevision: 2, record: { id: 1, active: false } });
+      await first.groups.activate(1);
+      await first.close();
+
+      const second = await open();
+      expect(await second.topics.get('orders')).toMatchObject({
+        id: 1,
+        revision: 2,
+        configRevision: 1,
+        createdAtMs: 1_000,
+        config: topic('orders'),
+      });
+      expect(await second.groups.get('orders', 'billing')).toMatchObject({
+        createdRevision: 2,
+        active: true,
+        config: group('orders', 'billing'),
+      });
+    });
+
+    test('a taken name is answered with what has it', async () => {
+      const { topics, groups } = await open();
+      await topics.create(topic('orders', 4), 0);
+      expect(await topics.create(topic('orders', 8), 0)).toMatchObject({
+        created: false,
+        record: { config: { partitions: 4 } },
+      });
+      await groups.create(group('orders', 'g'), 0);
+      expect(await groups.create(group('orders', 'g'), 0)).toMatchObject({ created: false, topicRevision: 2 });
+      expect(await groups.create(group('nothing', 'g'), 0)).toBeUndefined();
+    });
+
+    test('ids are never reused, also not after a restart', async () => {
+      const first = await open();
+      await first.topics.create(topic('a'), 0);
+      await first.topics.delete('a', () => undefined);
+      await first.close();
+      const second = await open();
+      expect((await second.topics.create(topic('a'), 0)).record.id).toBe(2);
+    });
+
+    test('an update raises the revision, an equal one does not, and a refused one changes nothing', async () => {
+      const { topics, groups } = await open();
+      await topics.create(topic('orders'), 0);
+      await groups.create(group('orders', 'g'), 0);
+      expect(await topics.update('orders', ({ config }) => ({ ...config, paused: true }))).toMatchObject({
+        revision: 3,
+        configRevision: 3,
+      });
+      expect(await topics.update('orders', ({ config }) => config)).toMatchObject({ revision: 3 });
+      await expect(
+        topics.update('orders', () => {
+          throw new Error('etag');
+        }),
+      ).rejects.toThrow('etag');
+      expect(await groups.update('orders', 'g', ({ config }) => ({ ...config, paused: true }))).toMatchObject({
+        topicRevision: 4,
+        record: { configRevision: 4, config: { paused: true } },
+      });
+      expect(await topics.get('orders')).toMatchObject({ revision: 4, configRevision: 3, config: { paused: true } });
+      expect(await topics.update('nothing', ({ config }) => config)).toBeUndefined();
+    });
+
+    test('deleting a topic takes its groups and assignments along; a late write leaves no row behind', async () => {
+      const { topics, groups, leases } = await open();
+      await topics.create(topic('orders'), 0);
+      await groups.create(group('orders', 'g'), 0);
+      const save = (...assignments: AssignmentRecord[]): Promise<void> => leases.save(changes({ assignments }));
+      await save(row, { ...row, partition: 1 });
+      await save({ ...row, epoch: 2, created: true });
+      expect((await leases.load()).assignments).toEqual([
+        { ...row, epoch: 2, created: true },
+        { ...row, partition: 1 },
+      ]);
+      await topics.delete('orders', () => undefined);
+      await save(row);
+      await topics.create(topic('orders'), 0);
+      expect((await leases.load()).assignments).toEqual([]);
+      expect(await groups.list('orders', { after: '', limit: 10 })).toEqual([]);
+    });
+
+    test('lists go by name, in pages', async () => {
+      const { topics, groups } = await open();
+      for (const name of ['c', 'a', 'b']) {
+        await topics.create(topic(name, 2), 0);
+        await groups.create(group('c', name), 0);
+      }
+      expect((await topics.list({ after: '', limit: 2 })).map(({ config }) => config.name)).toEqual(['a', 'b']);
+      expect((await topics.list({ after: 'b', limit: 2 })).map(({ config }) => config.name)).toEqual(['c']);
+      expect((await groups.list('c', { after: 'a', limit: 9 })).map(({ config }) => config.name)).toEqual(['b', 'c']);
+      expect(await topics.totals()).toEqual({ topics: 3, partitions: 6 });
+      expect(await groups.count('c')).toBe(3);
+    });
+
+    test('brokers are remembered with their drains until they are forgotten', async () => {
+      const { leases } = await open();
+      const broker = {
+        name: 'b1',
+        incarnation: 2 ** 53 - 1,
+        endpoint: '127.0.0.1:1',
+        zone: '',
+        brokerGroup: 'default',
+        dataDirectory: 'd1',
+        drained: false,
+      };
+      await leases.save(changes({ brokers: [broker] }));
+      await leases.save(changes({ brokers: [{ ...broker, drained: true }] }));
+      expect((await leases.load()).brokers).toEqual([{ ...broker, drained: true }]);
+      await leases.save(changes({ forgottenBrokers: ['b1'] }));
+      expect((await leases.load()).brokers).toEqual([]);
+    });
+  });
+
+  describe('names', () => {
+    test('compare byte by byte: case and accents make another name, and lists go by bytes', async () => {
+      const { topics } = await open();
+      for (const name of ['a', 'B', 'A', 'b', 'a.b', 'a-b', 'a0', 'aB']) {
+        expect(await topics.create(topic(name), 0)).toMatchObject({ created: true });
+      }
+      const names = (await topics.list({ after: '', limit: 10 })).map(({ config }) => config.name);
+      expect(names).toEqual(['A', 'B', 'a', 'a-b', 'a.b', 'a0', 'aB', 'b']);
+      expect(await topics.get('Ab')).toBeUndefined();
+    });
+
+    test.each(["a'b", 'a"b', 'a\\b', 'a`b', 'a\0b', 'a;drop table topic;--', '𝒳😀', 'a%', ' a ', ''])(
+      '%j stays data',
+      async (text) => {
+        const { topics, leases } = await open();
+        const { record } = await topics.create({ ...topic('orders'), brokerGroup: text }, 0);
+        expect(record.config.brokerGroup).toBe(text);
+        expect((await topics.get('orders'))?.config.brokerGroup).toBe(text);
+        expect(await topics.get(text)).toBeUndefined();
+        await leases.save(changes({ assignments: [{ ...row, broker: text }] }));
+        expect((await leases.load()).assignments).toEqual([{ ...row, broker: text }]);
+      },
+    );
+  });
+
+  describe('data sources', () => {
+    test('are made once, read, listed by name and deleted', async () => {
+      const { dataSources } = await open();
+      for (const name of ['m2', 'm1', 'M1']) {
+        expect(await dataSources.create(source(name), 5)).toMatchObject({ created: true });
+      }
+      expect(await dataSources.create(source('m1', 'other'), 6)).toEqual({
+        created: false,
+        record: { config: source('m1'), createdAtMs: 5 },
+      });
+      expect(await dataSources.get('m2')).toEqual({ config: source('m2'), createdAtMs: 5 });
+      expect((await dataSources.list({ after: '', limit: 2 })).map(({ config }) => config.name)).toEqual(['M1', 'm1']);
+      expect(await dataSources.count()).toBe(3);
+      expect(await dataSources.delete('m1')).toBe('deleted');
+      expect(await dataSources.delete('m1')).toBe('missing');
+      expect(await dataSources.get('m1')).toBeUndefined();
+    });
+
+    test('are kept while a topic names them or has a partition there', async () => {
+      const { topics, dataSources, leases } = await open();
+      for (const name of ['named', 'placed']) {
+        await dataSources.create(source(name), 0);
+      }
+      await topics.create(topic('orders', 1, ['named']), 0);
+      await topics.create(topic('audit', 1), 0);
+      await leases.save(
+        changes({ assignments: [{ ...row, topic: 'audit', dataDirectory: '', dataSource: 'placed' }] }),
+      );
+      expect(await dataSources.delete('named')).toEqual({ usedBy: 'orders' });
+      expect(await dataSources.delete('placed')).toEqual({ usedBy: 'audit' });
+      expect((await leases.load()).assignments).toMatchObject([{ topic: 'audit', dataSource: 'placed' }]);
+      await topics.delete('orders', () => undefined);
+      await topics.delete('audit', () => undefined);
+      expect(await dataSources.delete('named')).toBe('deleted');
+      expect(await dataSources.delete('placed')).toBe('deleted');
+    });
+  });
+
+  test('thousands of assignments are one write', async () => {
+    const { topics, leases } = await open();
+    await topics.create(topic('orders', 1_024), 0);
+    const assignments = Array.from({ length: 1_024 }, (_, partition) => ({ ...row, partition }));
+    await leases.save(changes({ assignments }));
+    await leases.save(changes({ assignments: assignments.map((one) => ({ ...one, epoch: 2 })) }));
+    const loaded = (await leases.load()).assignments;
+    expect(loaded).toHaveLength(1_024);
+    expect(loaded.every(({ epoch }) => epoch === 2)).toBe(true);
+  });
+
+  test('concurrent writes lose nothing and draw different ids', async () => {
+    const { topics, groups } = await open();
+    await topics.create(topic('orders'), 0);
+    const names = Array.from({ length: 20 }, (_, index) => `g${index}`);
+    const made = await Promise.all(names.map((name) => groups.create(group('orders', name), 0)));
+    expect(new Set(made.map((one) => one?.record.id)).size).toBe(20);
+    expect(await topics.get('orders')).toMatchObject({ revision: 21 });
+  });
+
+  test('the leadership epoch grows by one at each start', async () => {
+    const { leadership } = await open();
+    expect(leadership).toMatchObject({ epoch: 1 });
+    expect(leadership.isValid()).toBe(true);
+    await metadata?.close();
+    expect((await open()).leadership.epoch).toBe(2);
+  });
+
+  test('the TTL of before a start is known', async () => {
+    expect(await (await open()).leases.replaceTtl(60_000)).toBe(0);
+    await metadata?.close();
+    expect(await (await open()).leases.replaceTtl(10_000)).toBe(60_000);
+  });
+}
