@@ -1,5 +1,5 @@
 // Runs the tests in stages and closes with `N passed, N failed`.
-//   --unit        only what needs nothing but Node (no process tests)
+//   --unit        only what needs nothing but Node: no database servers (*.server.test.ts), no process tests
 //   other words   go to Jest, for instance a path or `-t "name"`
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -13,11 +13,15 @@ const args = process.argv.slice(2);
 const unitOnly = args.includes('--unit');
 const forwarded = args.filter((arg) => arg !== '--unit');
 
+const serverTests = String.raw`\.server\.test\.ts$`;
+const inProcess = ['--ignoreProjects', 'e2e', '--maxWorkers=2'];
 /** Process tests measure pauses and memory: they have the machine for themselves, one file at a time. */
-const stages = [
-  { title: 'unit, property, contract and integration tests', args: ['--ignoreProjects', 'e2e', '--maxWorkers=2'] },
-  ...(unitOnly ? [] : [{ title: 'process tests', args: ['--selectProjects', 'e2e', '--runInBand'] }]),
-];
+const stages = unitOnly
+  ? [{ title: 'unit and property tests', args: [...inProcess, '--testPathIgnorePatterns', serverTests] }]
+  : [
+      { title: 'unit, property, contract and integration tests', args: inProcess },
+      { title: 'process tests', args: ['--selectProjects', 'e2e', '--runInBand'] },
+    ];
 
 function runStage(stage, resultFile) {
   process.stderr.write(`\n== ${stage.title}\n`);

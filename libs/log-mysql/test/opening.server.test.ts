@@ -146,7 +146,8 @@ describe.each(SQL_SERVER_KINDS)('opening on %s', (kind) => {
 
   it('finds data loss, and makes nothing anew, where another server is empty', async () => {
     const proxy = await MysqlProxy.start(server);
-    const engine = await fixture.engine({ port: proxy.port });
+    const environment = { ...fixture.database.environment };
+    const engine = await fixture.engine({ port: proxy.port, environment });
     await fixture.opened(engine);
     const { database } = fixture.database.options;
     const { host, port, user, password } = other;
@@ -154,6 +155,7 @@ describe.each(SQL_SERVER_KINDS)('opening on %s', (kind) => {
     await connection.query(`CREATE DATABASE ${database}`);
     try {
       proxy.retarget(other);
+      environment['PASSWORD'] = password;
       await engine.look();
       const outcome = await engine.openPartition({
         ...{ topicId: 7, partition: 3, epoch: 2, incarnation: 1, lanes: 1, created: true },

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, cpSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, cpSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getuid } from 'node:process';
 
@@ -39,6 +39,7 @@ export class ProgramEngine implements Engine {
     );
     const directory = run.newDirectory(kind);
     cpSync(template, join(directory, 'data'), { recursive: true });
+    mkdirSync(join(directory, 'tmp'));
     // The server's identity: each one draws its own.
     rmSync(join(directory, 'data', 'auto.cnf'), { force: true });
     const endpoint = {
@@ -109,6 +110,8 @@ export class ProgramEngine implements Engine {
     const file = (name: string): string => join(this.directory, name);
     return settingArguments({
       datadir: file('data'),
+      // MariaDB deletes there, as it starts, the temporary tables of all servers.
+      tmpdir: file('tmp'),
       socket: file('socket'),
       'pid-file': file('server-pid'),
       'init-file': file('accounts.sql'),

@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { env, stderr } from 'node:process';
 
 import { createConnection } from 'mysql2/promise';
@@ -111,6 +112,12 @@ describe.each(SQL_SERVER_KINDS.flatMap((kind) => SQL_SERVER_SOURCES.map((source)
 );
 
 describe('startMysql', () => {
+  it.each(SQL_SERVER_KINDS)('keeps the temporary tables of a %s program apart from other servers', async (kind) => {
+    await using server = await startFrom('program', kind);
+    const row = server && (await ask<{ directory: string }>(server, 'SELECT @@tmpdir directory'));
+    expect(row?.directory).not.toBe(tmpdir());
+  });
+
   it('says why a server with a wrong setting does not start', async () => {
     const settings = { 'no-such-setting': '1' };
     await expect(startMysql('mariadb', { settings })).rejects.toThrow(/no-such-setting/);
