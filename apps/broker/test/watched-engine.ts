@@ -58,6 +58,9 @@ export class WatchedEngine implements StorageEngine {
       await this.before({ op: 'close' });
       await store.close();
     };
-    return { topicId, partition, epoch, receiptKey, lanes, groupState: watched, timeMs: () => store.timeMs(), close };
+    return {
+      ...{ topicId, partition, epoch, receiptKey, lanes, groupState: watched, lost: store.lost },
+      ...{ timeMs: () => store.timeMs(), close },
+    };
   }
 }
