@@ -23,7 +23,10 @@ async function main() {
       }),
     );
   process.stdin.once('data', async () => {
-    const frozen = await pause(() => process.kill(process.pid, 'SIGSTOP'));
+    const frozen = await pause(() => {
+      say({ freezing: true });
+      process.kill(process.pid, 'SIGSTOP');
+    });
     const believes = metadata.leadership.isValid();
     say({ frozen, believes, again: await pause(() => undefined) });
   });

@@ -1,6 +1,7 @@
 import {
   AdminServiceService,
   CreateGroupRequest,
+  CreateDataSourceRequest,
   CreateTopicRequest,
   DeleteGroupRequest,
   DeleteTopicRequest,
@@ -81,14 +82,18 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
     ['jitter above 1', { retry: exponential({ jitter: 1.1 }) }, invalid('topic.retry.exponential.jitter', '0 to 1')],
     ['a bad broker group', { brokerGroup: 'a b' }, invalid('topic.broker_group', NAME_128)],
     ['a bad data source', { dataSources: ['a b'] }, invalid('topic.data_sources[0]', NAME_128)],
+    [
+      'data sources for embedded storage',
+      { dataSources: ['a'] },
+      invalid('topic.data_sources', 'none: embedded topics live in data directories'),
+    ],
   ])('CreateTopic with %s', async (_, fields, answer) => {
     const topic = { name: 'never-made', ...WITHIN, ...fields };
     expect(await ask(AdminServiceService.createTopic, CreateTopicRequest.fromPartial({ topic }))).toEqual(answer);
   });
 
   test.each<[string, object, Answer]>([
-    ['another storage class', { storageClass: StorageClass.MYSQL }, later('Topic.storage_class other than EMBEDDED')],
-    ['data sources', { dataSources: ['a'] }, later('Topic.data_sources')],
+    ['another storage class', { storageClass: StorageClass.MYSQL }, later('Topic.storage_class MYSQL')],
     ['an age', { retentionAge: durationFromMs(1_000) }, later('Topic.retention_age')],
     ['a size', { retentionBytes: 1 }, later('Topic.retention_bytes')],
     ['a hard age', { hardRetentionAge: durationFromMs(1_000) }, later('Topic.hard_retention_age')],
@@ -195,13 +200,31 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
     expect(await ask(AdminServiceService.listTopics, ListTopicsRequest.fromPartial(fields))).toEqual(answer);
   });
 
-  test.each(['CreateDataSource', 'GetDataSource', 'ListDataSources', 'DeleteDataSource', 'Rebalance'])(
-    '%s waits for a later release',
-    async (name) => {
-      const call = under.at(server).send(`/hermes.admin.v1.AdminService/${name}`, Buffer.alloc(0));
-      expect(await answerOf(call)).toEqual(later(name));
-    },
-  );
+  test.each<[string, Answer]>([
+    ['CreateDataSource', invalid('data_source', 'required')],
+    ['GetDataSource', invalid('data_source', NAME_128)],
+    ['ListDataSources', OK],
+    ['DeleteDataSource', invalid('data_source', NAME_128)],
+    ['Rebalance', later('Rebalance')],
+  ])('%s without any field', async (name, answer) => {
+    const call = under.at(server).send(`/hermes.admin.v1.AdminService/${name}`, Buffer.alloc(0));
+    expect(await answerOf(call)).toEqual(answer);
+  });
+
+  test.each<[string, object, Answer]>([
+    ['a bad name', { name: 'a b' }, invalid('data_source.name', NAME_128)],
+    ['no storage class', { storageClass: 0 }, invalid('data_source.storage_class', 'MYSQL or KAFKA')],
+    ['two endpoints', { endpoints: ['a:1', 'b:1'] }, invalid('data_source.endpoints', 'exactly one host:port')],
+    [
+      'a password in the place of its reference',
+      { secret: 'hunter2' },
+      invalid('data_source.secret', 'file:PATH or env:NAME at the broker, never the password itself'),
+    ],
+  ])('CreateDataSource with %s', async (_, fields, answer) => {
+    const dataSource = { name: 'never-made', storageClass: StorageClass.MYSQL, endpoints: ['db:3306'], ...fields };
+    const request = CreateDataSourceRequest.fromPartial({ dataSource });
+    expect(await ask(AdminServiceService.createDataSource, request)).toEqual(answer);
+  });
 
   test('MovePartition waits for a later release, and knows its limits', async () => {
     const { movePartition } = AdminServiceService;

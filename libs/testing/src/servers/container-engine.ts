@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { env } from 'node:process';
@@ -15,6 +17,10 @@ import { TestRun } from './test-run.js';
 const IMAGES = { mysql: 'mysql:9.7', mariadb: 'mariadb:10.11' } as const;
 const PROGRAMS = { mysql: 'mysqld', mariadb: 'mariadbd' } as const;
 const SERVER_PORT = 3306;
+/** A container may have no name server that answers: each new connection would wait for the name of its peer. */
+const CONTAINER_SETTINGS = { 'skip-name-resolve': 'ON' };
+const LOOPBACK = '127.0.0.1';
+const CONNECT_DEADLINE_MS = 5_000;
 const LOG_TAIL_CHARS = 2_000;
 const SHUTDOWN_DEADLINE_S = 60;
 const STARTUP_DEADLINE_MS = 180_000;
@@ -111,7 +117,7 @@ async function startContainer(
   let log = '';
   const container = new GenericContainer(IMAGES[kind])
     .withEnvironment({ MYSQL_ROOT_PASSWORD: password })
-    .withCommand([PROGRAMS[kind], ...settingArguments({ ...DURABLE_SETTINGS, ...settings })])
+    .withCommand([PROGRAMS[kind], ...settingArguments({ ...DURABLE_SETTINGS, ...CONTAINER_SETTINGS, ...settings })])
     .withLabels({ [LABEL_RUN]: basename(run.directory), [LABEL_HOST]: hostname() })
     // A port that Docker chooses is another one after a restart.
     .withExposedPorts({ container: SERVER_PORT, host: port })
@@ -125,9 +131,23 @@ async function startContainer(
     });
   try {
     const started = await container.start();
-    return { id: started.getId(), endpoint: { host: started.getHost(), port, user: 'root', password } };
+    const host = (await answers(LOOPBACK, port)) ? LOOPBACK : started.getHost();
+    return { id: started.getId(), endpoint: { host, port, user: 'root', password } };
   } catch (error) {
     throw new Error(`${IMAGES[kind]} does not start: ${log}`, { cause: error });
+  }
+}
+
+/** Whether something listens there. Testcontainers takes any process that runs in a container for a neighbour of its own. */
+async function answers(host: string, port: number): Promise<boolean> {
+  const socket = connect({ host, port });
+  try {
+    await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_DEADLINE_MS) });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
   }
 }
 
