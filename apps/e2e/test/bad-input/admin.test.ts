@@ -265,11 +265,11 @@ describe('lease streams', () => {
 
   const broker = (...kinds: object[]): Promise<Answer> => {
     const frames = kinds.map((kind) => HoldBrokerLeaseRequest.fromPartial({ kind: kind as { $case: 'draining' } }));
-    return answerOf(meta().converse(CoordinationServiceService.holdBrokerLease, frames));
+    return answerOf(meta().converseToEnd(CoordinationServiceService.holdBrokerLease, frames));
   };
   const consumer = (...kinds: object[]): Promise<Answer> => {
     const frames = kinds.map((kind) => HoldConsumerLeaseRequest.fromPartial({ kind: kind as { $case: 'leave' } }));
-    return answerOf(meta().converse(CoordinationServiceService.holdConsumerLease, frames));
+    return answerOf(meta().converseToEnd(CoordinationServiceService.holdConsumerLease, frames));
   };
   const changed = (fields: object) => ({ ...register, value: { ...register.value, ...fields } });
   const joined = (fields: object) => ({ ...join, value: { ...join.value, ...fields } });

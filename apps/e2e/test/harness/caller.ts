@@ -2,6 +2,7 @@ import {
   type CallOptions,
   type ChannelOptions,
   Client,
+  type ClientDuplexStream,
   type ClientReadableStream,
   credentials,
   Metadata,
@@ -9,6 +10,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { fromServiceError, type HermesError } from '@hermes/contracts';
+import { once } from 'node:events';
 
 /** A method as generated code describes it. */
 export interface Method<Request, Response> {
@@ -101,6 +103,23 @@ export class Caller implements Disposable {
     method: Method<Request, Response>,
     frames: readonly (Request | Buffer)[],
   ): Promise<Response | undefined> {
+    return first(this.#say(method, frames));
+  }
+
+  /** The same, whatever is answered: how the stream ends. */
+  async converseToEnd<Request, Response>(
+    method: Method<Request, Response>,
+    frames: readonly (Request | Buffer)[],
+  ): Promise<void> {
+    const stream = this.#say(method, frames);
+    stream.resume();
+    await once(stream, 'end');
+  }
+
+  #say<Request, Response>(
+    method: Method<Request, Response>,
+    frames: readonly (Request | Buffer)[],
+  ): ClientDuplexStream<Request | Buffer, Response> {
     const { path, requestSerialize, responseDeserialize } = method;
     const encode = (frame: Request | Buffer): Buffer => (Buffer.isBuffer(frame) ? frame : requestSerialize(frame));
     const options = { deadline: Date.now() + DEADLINE_MS };
@@ -109,7 +128,7 @@ export class Caller implements Disposable {
       stream.write(frame);
     }
     stream.end();
-    return first(stream);
+    return stream;
   }
 
   [Symbol.dispose](): void {
