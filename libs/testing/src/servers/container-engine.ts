@@ -88,13 +88,14 @@ export class ContainerEngine implements Engine {
     await gone;
   }
 
+  /** By a signal: Docker's own pausing takes the late news of an earlier `unpause` for that of a later one. */
   async pause(): Promise<void> {
-    await this.#container.pause();
+    await this.#container.kill({ signal: 'SIGSTOP' });
     this.#isPaused = true;
   }
 
   async resume(): Promise<void> {
-    await this.#container.unpause();
+    await this.#container.kill({ signal: 'SIGCONT' });
     this.#isPaused = false;
   }
 
