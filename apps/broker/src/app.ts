@@ -34,7 +34,6 @@ import { MetaClient } from './catalog/meta-client.js';
 import { type BrokerConfig } from './config.js';
 import { type BrokerIdentity, LeaseSession } from './lease/lease-session.js';
 import { registerMetrics } from './metrics.js';
-import { openEngine } from './open-engine.js';
 import { keyHashOfRecord } from './partition/key-hash.js';
 import { Ownership } from './partition/ownership.js';
 import { PartitionOpener } from './partition/partition-opener.js';
@@ -45,6 +44,9 @@ import { messagingHandlers } from './rpc/messaging-handlers.js';
 import { partitionHandlers } from './rpc/partition-handlers.js';
 import { BrokerMessagingService, BrokerPartitionService } from './rpc/service-definitions.js';
 import { Acknowledger } from './settle/acknowledger.js';
+import { DataSources } from './storage/data-sources.js';
+import { openEmbedded } from './storage/open-embedded.js';
+import { Storage } from './storage/storage.js';
 import { Subscriber } from './subscribe/subscriber.js';
 
 /** What a test may replace. */
@@ -53,6 +55,8 @@ export interface BrokerDependencies {
   readonly timers?: Timers;
   readonly random?: Random;
   readonly logger?: Logger;
+  /** Where `env:NAME` of a data source is looked up; the process's environment if unset. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Told of a fault after which the process cannot go on; if unset it ends as an uncaught exception. */
   readonly onFatal?: (error: unknown) => void;
 }
@@ -91,7 +95,8 @@ interface Parts {
   readonly metrics: Metrics;
   readonly incarnation: number;
   readonly address: { endpoint: string };
-  readonly engine: EmbeddedEngine;
+  readonly embedded: EmbeddedEngine;
+  readonly storage: Storage;
   readonly holder: LeaseHolder;
   readonly tasks: TaskGroup;
   readonly meta: MetaClient;
@@ -108,8 +113,8 @@ interface Parts {
  */
 export async function startBroker(config: BrokerConfig, dependencies: BrokerDependencies = {}): Promise<RunningBroker> {
   const onFatal = dependencies.onFatal ?? crash;
-  const engine = await openEngine(config.dataDir, dependencies.clock ?? systemClock, onFatal);
-  const parts = wire(config, dependencies, engine);
+  const embedded = await openEmbedded(config.dataDir, dependencies.clock ?? systemClock, onFatal);
+  const parts = wire(config, dependencies, embedded);
   try {
     const port = await parts.server.listen(config.host, config.brokerPort);
     parts.address.endpoint = formatAddress(advertisedHost(config), port);
@@ -117,7 +122,7 @@ export async function startBroker(config: BrokerConfig, dependencies: BrokerDepe
   } catch (error) {
     await parts.server.stop(0);
     parts.meta.close();
-    await engine.close();
+    await parts.storage.close();
     throw error;
   }
 }
@@ -154,7 +159,7 @@ async function serve(parts: Parts, port: number): Promise<RunningBroker> {
 
 /** Not serving → nothing new → flush → give leases back → close storage → close server. */
 async function stop(parts: Parts, session: LeaseSession, ops: OpsServer, deadlineMs: number): Promise<void> {
-  const { server, drain, ownership, subscriber, tasks, engine, meta, logger } = parts;
+  const { server, drain, ownership, subscriber, tasks, storage, meta, logger } = parts;
   logger.info({ deadlineMs }, 'the broker is stopping');
   server.setServing('', false);
   session.drain();
@@ -164,13 +169,15 @@ async function stop(parts: Parts, session: LeaseSession, ops: OpsServer, deadlin
   session.stop();
   await server.stop(Math.min(LAST_ANSWERS_MS, deadlineMs));
   await tasks.settled();
-  await engine.close();
+  await storage.close();
   meta.close();
   await ops.close();
 }
 
-function wire(config: BrokerConfig, given: BrokerDependencies, engine: EmbeddedEngine): Parts {
+function wire(config: BrokerConfig, given: BrokerDependencies, embedded: EmbeddedEngine): Parts {
   const { clock = systemClock, timers = systemTimers, random = systemRandom, onFatal = crash } = given;
+  // eslint-disable-next-line no-restricted-syntax -- where a data source's password may be, by a name that only it knows.
+  const { environment = process.env } = given;
   const logger = given.logger ?? createLogger({ component: 'broker', level: config.logLevel });
   const metrics = createMetrics('broker');
   const incarnation = random53(random);
@@ -190,11 +197,13 @@ function wire(config: BrokerConfig, given: BrokerDependencies, engine: EmbeddedE
     turns: new Turns(clock),
   };
   const meta = new MetaClient(config.metaServers, credentials.createInsecure(), {});
+  const dataSources = new DataSources({ environment, clock, timers, random, logger });
+  const storage = new Storage(embedded, dataSources);
   const ownership = new Ownership({
     ...{ timers, random, logger, tasks },
     endpoint: () => address.endpoint,
     catalog: new Catalog(meta, clock),
-    opener: new PartitionOpener(engine, services, incarnation),
+    opener: new PartitionOpener(storage, services, incarnation),
     reports: {
       ready: (assignments) => parts.session?.ready(assignments),
       released: (assignment) => parts.session?.released(assignment),
@@ -212,9 +221,10 @@ function wire(config: BrokerConfig, given: BrokerDependencies, engine: EmbeddedE
     }),
   );
   server.add(BrokerPartitionService, partitionHandlers(ownership));
-  registerMetrics(metrics, { ownership, subscriber, services });
+  registerMetrics(metrics, { ownership, subscriber, services, dataSources });
   const parts: Parts = {
-    ...{ config, clock, timers, random, logger, metrics, incarnation, address, engine, holder, tasks, meta },
+    ...{ config, clock, timers, random, logger, metrics, incarnation, address, holder, tasks, meta },
+    ...{ embedded, storage },
     ...{ ownership, subscriber, server, drain },
     session: undefined,
   };
@@ -231,7 +241,7 @@ function openSession(parts: Parts, port: number): LeaseSession {
     zone: config.zone ?? '',
     brokerGroup: config.brokerGroup,
     capacity: 0,
-    dataDirectory: parts.engine.directoryId,
+    dataDirectory: parts.embedded.directoryId,
   };
   return new LeaseSession({
     ...{ identity, holder, orders: ownership, clock, timers, random, logger },

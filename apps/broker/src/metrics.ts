@@ -4,16 +4,21 @@ import { type GroupPump } from './partition/group-pump.js';
 import { type Lane } from './partition/lane.js';
 import { type Partition } from './partition/partition.js';
 import { type PartitionServices } from './partition/partition-services.js';
+import { type DataSources } from './storage/data-sources.js';
 import { type Subscriber } from './subscribe/subscriber.js';
+
+/** What the metrics are read from. */
+export interface MeasuredParts {
+  readonly ownership: Ownership;
+  readonly subscriber: Subscriber;
+  readonly services: PartitionServices;
+  readonly dataSources: DataSources;
+}
 
 /** Gauges of everything that has a bound, read when they are asked for. */
 export function registerMetrics(
   metrics: Metrics,
-  {
-    ownership,
-    subscriber,
-    services,
-  }: { readonly ownership: Ownership; readonly subscriber: Subscriber; readonly services: PartitionServices },
+  { ownership, subscriber, services, dataSources }: MeasuredParts,
 ): void {
   const gauge = (name: string, help: string, read: () => number): void => {
     metrics.gauge(name, { help, read });
@@ -27,6 +32,17 @@ export function registerMetrics(
   gauge('partitions_open', 'Partitions that are served.', () => ownership.count('open'));
   gauge('partitions_opening', 'Partitions that are being opened.', () => ownership.count('opening'));
   gauge('partitions_quarantined', 'Partitions whose data is damaged.', () => ownership.count('quarantined'));
+  gauge('data_sources_connected', 'Servers that partitions are stored on.', () => dataSources.count);
+  gauge(
+    'log_lost_records',
+    'Acknowledged records that were gone from a server when their partition was opened.',
+    () => dataSources.counters.lostRecords,
+  );
+  gauge(
+    'data_source_server_changes',
+    'Times that another server, or a restored one, answered for a data source.',
+    () => dataSources.counters.serverChanges,
+  );
   gauge('subscriptions_open', 'Subscribe streams that are open.', () => subscriber.count);
   gauge(
     'append_queue_records',

@@ -40,7 +40,7 @@ export class OwnershipFixture {
       ...services,
       endpoint: () => 'here:1',
       catalog: new Catalog(this.#client, systemClock),
-      opener: new PartitionOpener(this.engine, services, 1),
+      opener: new PartitionOpener({ engine: () => Promise.resolve(this.engine) }, services, 1),
       reports: {
         ready: (assignments) => {
           assignments.forEach((assignment) => report('ready', assignment));

@@ -8,4 +8,4 @@ export const STORAGE_CLASSES = {
 } as const;
 
 /** Those that brokers of this release can serve: the one switch. Topics of the others are NOT_IMPLEMENTED. */
-export const SERVED_STORAGE_CLASSES: ReadonlySet<StorageClass> = new Set<StorageClass>([StorageClass.EMBEDDED]);
+export const SERVED_STORAGE_CLASSES: ReadonlySet<StorageClass> = new Set([StorageClass.EMBEDDED, StorageClass.MYSQL]);

@@ -33,7 +33,7 @@ export {
 export { refuseLaterMetadata } from './grpc/later-metadata.js';
 export { CallEndedError } from './grpc/public-error.js';
 export { type OpsServer, type OpsServerOptions, startOpsServer } from './http/ops-server.js';
-export { formatAddress } from './listen.js';
+export { formatAddress, parseAddress } from './listen.js';
 export {
   createLogger,
   LOG_LEVELS,

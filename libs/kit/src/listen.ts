@@ -36,6 +36,16 @@ export function listenError(host: string, port: number, error: unknown): ExitErr
   });
 }
 
+const ADDRESS = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/;
+const PORT_MAX = 65_535;
+
+/** The parts of `host:port`; undefined if it is none. */
+export function parseAddress(address: string): { readonly host: string; readonly port: number } | undefined {
+  const [, bracketed, plain, digits] = ADDRESS.exec(address) ?? [];
+  const [host, port] = [bracketed ?? plain, Number(digits)];
+  return host !== undefined && port >= 1 && port <= PORT_MAX ? { host, port } : undefined;
+}
+
 /** `host:port`, with brackets around an IPv6 address. */
 export function formatAddress(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

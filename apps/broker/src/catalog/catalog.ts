@@ -1,4 +1,5 @@
 import {
+  type DataSource,
   type Group,
   HermesError,
   type Topic,
@@ -54,6 +55,17 @@ export class Catalog {
       }
       throw error;
     }
+  }
+
+  /** A data source, as it is now. Throws DATA_SOURCE_NOT_FOUND. */
+  async readDataSource(name: string): Promise<DataSource> {
+    const { dataSource } = await this.#meta.ask(({ admin }, deadline) =>
+      unary(admin.getDataSource.bind(admin), { dataSource: name }, deadline),
+    );
+    if (dataSource === undefined) {
+      throw new HermesError('DATA_SOURCE_NOT_FOUND', `there is no data source ${name}`);
+    }
+    return dataSource;
   }
 
   /** Routes of any topic, at most a second old; concurrent questions are one. */

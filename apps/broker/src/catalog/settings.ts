@@ -1,10 +1,12 @@
 import {
+  Durability,
   type Duration,
   type Group,
   GroupMode,
   GroupState,
   PositionEdge,
   type RetryPolicy,
+  StorageClass,
   type Topic,
 } from '@hermes/contracts';
 
@@ -17,6 +19,9 @@ export interface RetrySettings {
   readonly maxAttempts: number;
 }
 
+/** How a topic is stored. */
+export type StorageClassName = 'embedded' | 'mysql' | 'kafka';
+
 /** What the broker needs to know of a topic. */
 export interface TopicSettings {
   readonly name: string;
@@ -26,6 +31,9 @@ export interface TopicSettings {
   readonly lanes: number;
   readonly bodyBytesMax: number;
   readonly paused: boolean;
+  readonly storageClass: StorageClassName;
+  /** What its storage must promise for a message to be taken. */
+  readonly requiredDurability: Durability;
 }
 
 /** What the broker needs to know of a group. */
@@ -62,8 +70,17 @@ export function topicSettings(topic: Topic): TopicSettings {
     lanes: topic.priorityLevels ?? 1,
     bodyBytesMax: topic.maxBodyBytes ?? BODY_BYTES_DEFAULT,
     paused: topic.paused,
+    storageClass: STORAGE_CLASSES[topic.storageClass],
+    requiredDurability: topic.requiredDurability || Durability.DURABLE,
   };
 }
+
+const STORAGE_CLASSES: Readonly<Record<StorageClass, StorageClassName>> = {
+  [StorageClass.UNSPECIFIED]: 'embedded',
+  [StorageClass.EMBEDDED]: 'embedded',
+  [StorageClass.MYSQL]: 'mysql',
+  [StorageClass.KAFKA]: 'kafka',
+};
 
 /** Reads a group as the meta-server gives it; what it leaves open is its topic's. */
 export function groupSettings(group: Group, topic: Topic): GroupSettings {

@@ -1,3 +1,4 @@
+import { type Durability } from '@hermes/contracts';
 import { type Appender, type MessageLog, type TailLane } from '@hermes/log';
 
 /** One lane of an open partition. */
@@ -8,4 +9,6 @@ export interface Lane {
   readonly tail: TailLane;
   /** How ids of its messages begin: `orders/3/0/`. */
   readonly idPrefix: Buffer;
+  /** What an acknowledged message has reached, as far as it is known now. */
+  readonly durability: () => Durability;
 }

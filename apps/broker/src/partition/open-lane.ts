@@ -1,3 +1,4 @@
+import { type Durability } from '@hermes/contracts';
 import { Appender, type MessageLog } from '@hermes/log';
 import { type Lane } from './lane.js';
 import { type PartitionServices } from './partition-services.js';
@@ -7,7 +8,7 @@ export function openLane(
   log: MessageLog,
   topic: string,
   services: PartitionServices,
-  on: { readonly appended: () => void; readonly fenced: () => void },
+  on: { readonly appended: () => void; readonly fenced: () => void; readonly durability: () => Durability },
 ): Lane {
   const tail = services.tailCache.openLane();
   const { clock, random, appendBudget: budget } = services;
@@ -16,6 +17,7 @@ export function openLane(
     log,
     tail,
     appender: new Appender({ log, tail, budget, clock, random, onAppended: on.appended, onFenced: on.fenced }),
+    durability: on.durability,
     idPrefix: Buffer.from(`${topic}/${log.partition}/${log.lane}/`),
   };
 }

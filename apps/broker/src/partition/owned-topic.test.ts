@@ -1,14 +1,18 @@
+import { Durability } from '@hermes/contracts';
 import { type TopicEntry } from '../catalog/settings.js';
 import { OwnedTopic } from './owned-topic.js';
 
 const entry = (bodyBytesMax: number): TopicEntry => ({
-  topic: { name: 'orders', id: 1, partitions: 1, lanes: 1, bodyBytesMax, paused: false },
+  topic: {
+    ...{ name: 'orders', id: 1, partitions: 1, lanes: 1, bodyBytesMax, paused: false },
+    ...{ storageClass: 'embedded', requiredDurability: Durability.DURABLE },
+  },
   groups: [],
 });
 
 describe('OwnedTopic', () => {
   test('an answer that was asked for earlier does not undo a later one that came first', () => {
-    const topic = new OwnedTopic(entry(1), 1, 'durable');
+    const topic = new OwnedTopic(entry(1), 1, () => Promise.reject(new Error('it has none')));
     topic.update(entry(3), 3);
     topic.update(entry(2), 2);
     expect(topic.settings.bodyBytesMax).toBe(3);

@@ -1,9 +1,11 @@
+import { type DataSource } from '@hermes/contracts';
 import { type GroupSettings, type TopicEntry, type TopicSettings } from '../catalog/settings.js';
 import { type Partition } from './partition.js';
 
 /** A topic of which this broker owns partitions, as it was last read, and the open ones among them. */
 export class OwnedTopic {
-  readonly durability: 'durable' | 'replicated' | 'buffered';
+  readonly #readDataSource: (name: string) => Promise<DataSource>;
+  readonly #dataSources = new Map<string, Promise<DataSource>>();
   #revision: number;
   #settings: TopicSettings;
   #groups: ReadonlyMap<string, GroupSettings>;
@@ -11,8 +13,8 @@ export class OwnedTopic {
   #inTurn: readonly Partition[] = [];
   #turn = 0;
 
-  constructor(entry: TopicEntry, revision: number, durability: 'durable' | 'replicated' | 'buffered') {
-    this.durability = durability;
+  constructor(entry: TopicEntry, revision: number, readDataSource: (name: string) => Promise<DataSource>) {
+    this.#readDataSource = readDataSource;
     this.#revision = revision;
     this.#settings = entry.topic;
     this.#groups = byName(entry.groups);
@@ -24,6 +26,20 @@ export class OwnedTopic {
 
   get groups(): ReadonlyMap<string, GroupSettings> {
     return this.#groups;
+  }
+
+  /**
+   * A data source that partitions of the topic are placed on. Read once: it cannot be changed, nor deleted while the
+   * topic is there.
+   */
+  dataSource(name: string): Promise<DataSource> {
+    let source = this.#dataSources.get(name);
+    if (source === undefined) {
+      source = this.#readDataSource(name);
+      source.catch(() => this.#dataSources.delete(name));
+      this.#dataSources.set(name, source);
+    }
+    return source;
   }
 
   /** All open partitions, in no order. */

@@ -2,17 +2,16 @@ import { type Catalog } from '../catalog/catalog.js';
 import { type TopicEntry } from '../catalog/settings.js';
 import { TopicReader } from '../catalog/topic-reader.js';
 import { OwnedTopic } from './owned-topic.js';
-import { type PartitionOpener } from './partition-opener.js';
 
 /** The topics of which partitions are open or opening here: each is one object, which its partitions share. */
 export class OwnedTopics implements Iterable<OwnedTopic> {
+  readonly #catalog: Catalog;
   readonly #reader: TopicReader;
-  readonly #durability: PartitionOpener['durability'];
   readonly #topics = new Map<string, OwnedTopic>();
 
-  constructor(catalog: Catalog, durability: PartitionOpener['durability']) {
+  constructor(catalog: Catalog) {
+    this.#catalog = catalog;
     this.#reader = new TopicReader(catalog);
-    this.#durability = durability;
   }
 
   [Symbol.iterator](): Iterator<OwnedTopic> {
@@ -35,7 +34,7 @@ export class OwnedTopics implements Iterable<OwnedTopic> {
       known.update(entry, revision);
       return known;
     }
-    const topic = new OwnedTopic(entry, revision, this.#durability);
+    const topic = new OwnedTopic(entry, revision, (name) => this.#catalog.readDataSource(name));
     this.#topics.set(entry.topic.name, topic);
     return topic;
   }

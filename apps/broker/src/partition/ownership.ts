@@ -52,9 +52,9 @@ export class Ownership implements LeaseOrders {
   #draining = false;
 
   constructor(options: OwnershipOptions) {
-    const { catalog, opener, reports, endpoint } = options;
+    const { catalog, reports, endpoint } = options;
     this.#options = options;
-    this.#topics = new OwnedTopics(catalog, opener.durability);
+    this.#topics = new OwnedTopics(catalog);
     this.#refusals = new Refusals(this.#slots, catalog, endpoint);
     this.#sweeper = new TopicSweeper(options);
     this.#readied = new ReadyReports((assignments) => {
@@ -153,8 +153,8 @@ export class Ownership implements LeaseOrders {
     if (!expired) {
       this.#options.tasks.run('sweep a deleted topic', async () => {
         await ended;
-        if (slot.topicId !== undefined) {
-          await this.#sweeper.sweep(slot.topicId, assignment);
+        if (slot.topic !== undefined) {
+          await this.#sweeper.sweep(slot.topic, assignment);
         }
       });
     }
@@ -179,8 +179,8 @@ export class Ownership implements LeaseOrders {
       this.#release(slot);
       return;
     }
-    slot.topicId = entry.topic.id;
     const topic = this.#topics.share(entry, assignment.revision);
+    slot.topic = topic;
     await this.#opened(slot, await this.#options.opener.open(topic, assignment), assignment);
   }
 
@@ -208,18 +208,18 @@ export class Ownership implements LeaseOrders {
 
   #serve(slot: PartitionSlot, partition: Partition): void {
     slot.become({ kind: 'open', partition });
-    partition.onFenced = (): void => {
-      this.#fenced(slot);
+    partition.onStoodDown = (why): void => {
+      this.#stoodDown(slot, why);
     };
     partition.topic.add(partition);
     this.#options.logger.info(facts(slot.assignment), 'a partition is open');
   }
 
   async #refresh(slot: PartitionSlot): Promise<void> {
-    const { assignment, topicId } = slot;
+    const { assignment, topic } = slot;
     const entry = await this.#topics.read(assignment.topic, assignment.revision);
     const { partition } = slot;
-    if (partition === undefined || entry === undefined || entry.topic.id !== topicId) {
+    if (partition === undefined || entry === undefined || entry.topic.id !== topic?.settings.id) {
       // Deleted, and perhaps made again under the name: what is open here will be taken.
       return;
     }
@@ -235,10 +235,10 @@ export class Ownership implements LeaseOrders {
     this.#readied.add(slot.served);
   }
 
-  /** A newer owner has written: nothing can be stored any more, so this lease is given up. */
-  #fenced(slot: PartitionSlot): void {
+  /** Nothing can be stored at this epoch any more, so the lease of it is given up. */
+  #stoodDown(slot: PartitionSlot, why: string): void {
     if (!slot.isClosed) {
-      this.#options.logger.warn(facts(slot.assignment), 'a partition was fenced by a newer owner');
+      this.#options.logger.warn({ ...facts(slot.assignment), why }, 'a partition stands down');
       this.#release(slot);
     }
   }

@@ -1,5 +1,6 @@
 import { type LeaseAssignment } from '@hermes/coordination';
 import { type StorageEngine } from '@hermes/log';
+import { type Storage } from '../storage/storage.js';
 import { type OwnedTopic } from './owned-topic.js';
 import { Partition } from './partition.js';
 import { type PartitionServices } from './partition-services.js';
@@ -10,25 +11,16 @@ export type OpenOutcome =
   | { readonly kind: 'epochTooLow'; readonly observed: number }
   | { readonly kind: 'dataLoss'; readonly detail: string };
 
-/** Opens granted partitions in the broker's storage, and deletes those of deleted topics. */
+/** Opens granted partitions in the storage that their topic names, and deletes those of deleted topics. */
 export class PartitionOpener {
-  readonly #engine: StorageEngine;
+  readonly #storage: Pick<Storage, 'engine'>;
   readonly #services: PartitionServices;
   readonly #incarnation: number;
 
-  constructor(engine: StorageEngine, services: PartitionServices, incarnation: number) {
-    this.#engine = engine;
+  constructor(storage: Pick<Storage, 'engine'>, services: PartitionServices, incarnation: number) {
+    this.#storage = storage;
     this.#services = services;
     this.#incarnation = incarnation;
-  }
-
-  get durability(): 'durable' | 'replicated' | 'buffered' {
-    return this.#engine.capabilities.durability;
-  }
-
-  /** True if other brokers may open the same partitions: then their storage is not this one's to delete. */
-  get movable(): boolean {
-    return this.#engine.capabilities.movable;
   }
 
   /** Opens the store at the granted epoch and stores what new groups need; rejects with an operating fault. */
@@ -36,11 +28,12 @@ export class PartitionOpener {
     const { partition, epoch, created } = assignment;
     const { id: topicId, lanes } = topic.settings;
     const incarnation = this.#incarnation;
-    const outcome = await this.#engine.openPartition({ topicId, partition, epoch, incarnation, lanes, created });
+    const engine = await this.#engine(topic, assignment);
+    const outcome = await engine.openPartition({ topicId, partition, epoch, incarnation, lanes, created });
     if (outcome.kind !== 'opened') {
       return outcome;
     }
-    const opened = new Partition(topic, outcome.store, this.#services);
+    const opened = new Partition(topic, { engine, store: outcome.store }, this.#services);
     try {
       await opened.applyGroups();
     } catch (error) {
@@ -50,7 +43,14 @@ export class PartitionOpener {
     return { kind: 'opened', partition: opened };
   }
 
-  delete(topicId: number, partition: number): Promise<void> {
-    return this.#engine.deletePartition(topicId, partition);
+  /** Deletes what a partition of a deleted topic holds. Its topic's id is never used again, whoever may have it open. */
+  async delete(topic: OwnedTopic, assignment: LeaseAssignment): Promise<void> {
+    const engine = await this.#engine(topic, assignment);
+    await engine.deletePartition(topic.settings.id, assignment.partition);
+  }
+
+  #engine(topic: OwnedTopic, { dataSource }: LeaseAssignment): Promise<StorageEngine> {
+    const { storageClass } = topic.settings;
+    return this.#storage.engine({ storageClass, dataSource: () => topic.dataSource(dataSource) });
   }
 }

@@ -1,4 +1,5 @@
 import { type LeaseAssignment } from '@hermes/coordination';
+import { type OwnedTopic } from './owned-topic.js';
 import { type Partition } from './partition.js';
 
 /**
@@ -18,7 +19,7 @@ export class PartitionSlot {
   /** Revision up to which everything is applied: what the meta-server may be told. */
   appliedRevision = 0;
   /** Set once the topic is read; storage is deleted by it. */
-  topicId: number | undefined;
+  topic: OwnedTopic | undefined;
   #state: SlotState = { kind: 'opening' };
   readonly #closed = new AbortController();
   #steps: Promise<void> = Promise.resolve();

@@ -1,9 +1,10 @@
-import { HermesError } from '@hermes/contracts';
+import { type Durability, HermesError } from '@hermes/contracts';
 import { type LaneCursor } from '@hermes/delivery';
-import { type PartitionStore, type ReadBounds, type RecordBlock, StoreError } from '@hermes/log';
+import { type PartitionStore, type ReadBounds, type RecordBlock, type StorageEngine, StoreError } from '@hermes/log';
 import { sleep } from '@hermes/runtime';
 import { type GroupSettings } from '../catalog/settings.js';
 import { commitFailure } from '../rpc/store-failure.js';
+import { durabilityOf } from '../storage/durability.js';
 import { Receipts } from '../subscribe/receipts.js';
 import { GroupPump } from './group-pump.js';
 import { openLane } from './open-lane.js';
@@ -11,6 +12,12 @@ import { type Lane } from './lane.js';
 import { type OwnedTopic } from './owned-topic.js';
 import { type PartitionServices } from './partition-services.js';
 import { SettlePump } from './settle-pump.js';
+
+/** A partition's store, and the storage that it is in. */
+export interface OpenStore {
+  readonly engine: StorageEngine;
+  readonly store: PartitionStore;
+}
 
 /**
  * One partition that this process owns: its lanes, its groups, and what connects them. Serves until it is drained,
@@ -23,8 +30,8 @@ export class Partition {
   readonly lanes: readonly Lane[];
   readonly receipts: Receipts;
   readonly settles: SettlePump;
-  /** Told once that a newer owner has written. */
-  onFenced: () => void = () => undefined;
+  /** Told once why nothing can be stored any more at this epoch. */
+  onStoodDown: (why: string) => void = () => undefined;
   readonly #store: PartitionStore;
   readonly #services: PartitionServices;
   readonly #groups = new Map<string, GroupPump>();
@@ -32,7 +39,7 @@ export class Partition {
   #stopped = false;
   #closing: Promise<void> | undefined;
 
-  constructor(topic: OwnedTopic, store: PartitionStore, services: PartitionServices) {
+  constructor(topic: OwnedTopic, { engine, store }: OpenStore, services: PartitionServices) {
     this.topic = topic;
     this.number = store.partition;
     this.epoch = store.epoch;
@@ -40,8 +47,11 @@ export class Partition {
     this.#store = store;
     this.#services = services;
     const fenced = (): void => {
-      this.#fenced();
+      this.#standDown('a newer owner has written');
     };
+    void store.lost.then(({ message }) => {
+      this.#standDown(message);
+    });
     this.settles = new SettlePump({
       groupState: store.groupState,
       timers: services.timers,
@@ -51,7 +61,9 @@ export class Partition {
     const appended = (): void => {
       this.#appended();
     };
-    this.lanes = store.lanes.map((log) => openLane(log, topic.settings.name, services, { appended, fenced }));
+    const durability = (): Durability => durabilityOf(engine.capabilities);
+    const on = { appended, fenced, durability };
+    this.lanes = store.lanes.map((log) => openLane(log, topic.settings.name, services, on));
   }
 
   /** Whether anything may be done here at this moment: a comparison, asked before each append, delivery and settle. */
@@ -210,7 +222,7 @@ export class Partition {
     const outcome = await this.#store.groupState.commit(changes);
     const definite = outcome.kind === 'inDoubt' ? await outcome.resolution : outcome;
     if (definite.kind === 'fenced') {
-      this.#fenced();
+      this.#standDown('a newer owner has written');
     }
     if (definite.kind !== 'committed') {
       throw commitFailure(definite);
@@ -224,10 +236,10 @@ export class Partition {
     this.#tellWatchers();
   }
 
-  #fenced(): void {
+  #standDown(why: string): void {
     if (!this.#stopped) {
-      this.#stop(new HermesError('PARTITION_MOVING', `partition ${this.number} has a newer owner`));
-      this.onFenced();
+      this.#stop(new HermesError('PARTITION_MOVING', `partition ${this.number} is moving: ${why}`));
+      this.onStoodDown(why);
     }
   }
 

@@ -1,9 +1,10 @@
-import { type PartitionRef } from '@hermes/coordination';
+import { type LeaseAssignment } from '@hermes/coordination';
 import { type Logger } from '@hermes/kit';
 import { type Random, type Timers } from '@hermes/runtime';
 import { type Catalog } from '../catalog/catalog.js';
 import { Gate } from './gate.js';
 import { retryFaults } from './operating-fault.js';
+import { type OwnedTopic } from './owned-topic.js';
 import { type PartitionOpener } from './partition-opener.js';
 
 export interface TopicSweeperOptions {
@@ -30,18 +31,15 @@ export class TopicSweeper {
     this.#options = options;
   }
 
-  /** Looks whether the topic `topicId` is gone, of which a partition was taken away; if so deletes that one's storage. */
-  async sweep(topicId: number, { topic, partition }: PartitionRef): Promise<void> {
+  /** Looks whether `topic` is gone, of which a partition was taken away; if so deletes that one's storage. */
+  async sweep(topic: OwnedTopic, assignment: LeaseAssignment): Promise<void> {
     const { catalog, opener, timers, random, logger } = this.#options;
-    if (opener.movable) {
-      // Another broker may have opened it.
-      return;
-    }
+    const { id, name } = topic.settings;
     const step = async (): Promise<void> => {
-      const entry = await catalog.readTopic(topic);
-      if (entry?.topic.id !== topicId) {
-        await opener.delete(topicId, partition);
-        logger.info({ topic, partition }, 'a deleted topic’s partition is swept');
+      const entry = await catalog.readTopic(name);
+      if (entry?.topic.id !== id) {
+        await opener.delete(topic, assignment);
+        logger.info({ topic: name, partition: assignment.partition }, 'a deleted topic’s partition is swept');
       }
     };
     const signal = this.#stopped.signal;

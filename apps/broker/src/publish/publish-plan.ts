@@ -1,5 +1,4 @@
 import {
-  Durability,
   HermesError,
   invalidField,
   laterFieldError,
@@ -9,18 +8,23 @@ import {
   type RawPublishRequest,
   scanMessage,
 } from '@hermes/contracts';
-import { type NewRecord } from '@hermes/log';
+import { type AppendChain, type NewRecord } from '@hermes/log';
 import { type Lane } from '../partition/lane.js';
 import { keyHashOf } from '../partition/key-hash.js';
 import { type OwnedTopic } from '../partition/owned-topic.js';
+import { isDurableEnough } from '../storage/durability.js';
 import { PublishResults } from './publish-results.js';
 
-/** Messages of one request that go to one lane, in order. */
+/** Messages of one request that go to one lane at once, in order. */
 export interface LaneShare {
   readonly lane: Lane;
   readonly records: NewRecord[];
   /** Where each stands in the request. */
   readonly indices: number[];
+  /** Shared by those of one lane, which are appended in their order or not at all. */
+  readonly chain: AppendChain;
+  /** Of the records and their ref keys. */
+  bytes: number;
 }
 
 /** What is to be done for one request: shares to append, and entries already refused. */
@@ -30,12 +34,6 @@ export interface PublishPlan {
   /** Entries whose partition (undefined: any one) is not served here; why, has still to be found out. */
   readonly misrouted: readonly { readonly index: number; readonly partition: number | undefined }[];
 }
-
-const DURABILITIES = {
-  durable: Durability.DURABLE,
-  replicated: Durability.REPLICATED,
-  buffered: Durability.BUFFERED,
-} as const;
 
 /** Refuses a request as a whole: nothing of it is tried. Throws HermesError. */
 export function checkPublishRequest(request: RawPublishRequest): void {
@@ -77,7 +75,9 @@ export function planPublish(request: RawPublishRequest, topic: OwnedTopic): Publ
 }
 
 class Planner implements PublishPlan {
-  readonly #shares = new Map<Lane, LaneShare>();
+  readonly shares: LaneShare[] = [];
+  /** The share of each lane that takes more. */
+  readonly #filling = new Map<Lane, LaneShare>();
   readonly misrouted: { readonly index: number; readonly partition: number | undefined }[] = [];
   readonly results: PublishResults;
   readonly #topic: OwnedTopic;
@@ -88,12 +88,8 @@ class Planner implements PublishPlan {
   constructor(request: RawPublishRequest, topic: OwnedTopic) {
     this.#topic = topic;
     this.#partition = request.partition;
-    this.results = new PublishResults(request.messages.length, DURABILITIES[topic.durability]);
+    this.results = new PublishResults(request.messages.length);
     this.#limits = { maxBodyBytes: topic.settings.bodyBytesMax, priorityLevels: topic.settings.lanes };
-  }
-
-  get shares(): readonly LaneShare[] {
-    return [...this.#shares.values()];
   }
 
   add(bytes: Uint8Array, index: number): void {
@@ -114,22 +110,41 @@ class Planner implements PublishPlan {
       this.misrouted.push({ index, partition });
       return;
     }
-    const share = this.#shareOf(lane);
     const { refKey } = scan;
+    const size = bytes.length + (refKey?.length ?? 0);
+    const refusal = this.#refusal(lane, size);
+    if (refusal !== undefined) {
+      this.results.failed(index, refusal);
+      return;
+    }
     const keyHash = keyHashOf(scan);
+    const share = this.#shareOf(lane, size);
     share.records.push(refKey === undefined ? { record: bytes, keyHash } : { record: bytes, keyHash, refKey });
     share.indices.push(index);
+    share.bytes += size;
   }
 
-  #shareOf(lane: Lane): LaneShare {
-    if (this.#last?.lane === lane) {
-      return this.#last;
+  /** Why the lane's storage may not take a message of so many bytes. */
+  #refusal(lane: Lane, size: number): HermesError | undefined {
+    const { name, requiredDurability } = this.#topic.settings;
+    if (!isDurableEnough(lane.durability(), requiredDurability)) {
+      return new HermesError('DURABILITY_UNMET', `the storage of topic ${name} promises less than the topic requires`);
     }
-    let share = this.#shares.get(lane);
-    if (share === undefined) {
-      share = { lane, records: [], indices: [] };
-      this.#shares.set(lane, share);
+    return lane.log.fits(1, size)
+      ? undefined
+      : new HermesError('MESSAGE_TOO_LARGE', `the storage of topic ${name} takes no message of ${size} bytes`);
+  }
+
+  /** The share that a message of so many bytes is to join: one that its lane's storage takes as a whole. */
+  #shareOf(lane: Lane, size: number): LaneShare {
+    const known = this.#last?.lane === lane ? this.#last : this.#filling.get(lane);
+    if (known !== undefined && lane.log.fits(known.records.length + 1, known.bytes + size)) {
+      this.#last = known;
+      return known;
     }
+    const share: LaneShare = { lane, records: [], indices: [], bytes: 0, chain: known?.chain ?? { broken: false } };
+    this.#filling.set(lane, share);
+    this.shares.push(share);
     this.#last = share;
     return share;
   }

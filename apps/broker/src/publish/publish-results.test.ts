@@ -4,17 +4,22 @@ import { PublishResults } from './publish-results.js';
 
 test('the bytes are what the generated code would write', () => {
   const result = fc.oneof(
-    fc.record({ prefix: fc.constantFrom('t/0/0/', `${'x'.repeat(200)}/1023/9/`), offset: fc.maxSafeNat() }),
+    fc.record({
+      prefix: fc.constantFrom('t/0/0/', `${'x'.repeat(200)}/1023/9/`),
+      offset: fc.maxSafeNat(),
+      durability: fc.constantFrom(Durability.DURABLE, Durability.REPLICATED, Durability.BUFFERED),
+    }),
     fc.constant('failed' as const),
   );
   fc.assert(
     fc.property(fc.array(result, { minLength: 1, maxLength: 30 }), (wanted) => {
-      const results = new PublishResults(wanted.length, Durability.DURABLE);
+      const results = new PublishResults(wanted.length);
       wanted.forEach((each, index) => {
         if (each === 'failed') {
           results.failed(index, new HermesError('NOT_OWNER', `entry ${index}`));
         } else {
-          results.stored(index, Buffer.from(each.prefix), each.offset);
+          const { prefix, durability, offset } = each;
+          results.stored(index, { idPrefix: Buffer.from(prefix), durability }, offset);
         }
       });
       const decoded = PublishResponse.decode(results.encode());
@@ -26,7 +31,7 @@ test('the bytes are what the generated code would write', () => {
           expect(outcome?.$case === 'error' && statusToError(outcome.value).message).toBe(`entry ${index}`);
         } else {
           expect(outcome).toEqual({ $case: 'messageId', value: `${each.prefix}${each.offset}` });
-          expect(durability).toBe(Durability.DURABLE);
+          expect(durability).toBe(each.durability);
         }
       });
     }),

@@ -6,35 +6,37 @@ const MESSAGE_ID = 0x0a;
 const DURABILITY = 0x20;
 const DURABILITY_BYTES = 2;
 
-/** The lane that a message went to, as its id begins: `orders/3/0/`. */
-export type IdPrefix = Buffer;
+/** Where messages went. */
+export interface StoredPlace {
+  /** How their ids begin: `orders/3/0/`. */
+  readonly idPrefix: Buffer;
+  readonly durability: Durability;
+}
 
 /**
  * The results of one request, by index: an offset in a lane, or an error. Kept as columns and written once, so that a
  * message costs no object and no string.
  */
 export class PublishResults {
-  readonly #prefixes: (IdPrefix | undefined)[];
+  readonly #places: (StoredPlace | undefined)[];
   readonly #offsets: Float64Array;
-  readonly #durability: Durability;
   #errors: Map<number, HermesError> | undefined;
 
-  constructor(count: number, durability: Durability) {
-    this.#prefixes = new Array<IdPrefix | undefined>(count).fill(undefined);
+  constructor(count: number) {
+    this.#places = new Array<StoredPlace | undefined>(count).fill(undefined);
     this.#offsets = new Float64Array(count);
-    this.#durability = durability;
   }
 
   get count(): number {
-    return this.#prefixes.length;
+    return this.#places.length;
   }
 
   get errors(): ReadonlyMap<number, HermesError> {
     return this.#errors ?? NO_ERRORS;
   }
 
-  stored(index: number, prefix: IdPrefix, offset: number): void {
-    this.#prefixes[index] = prefix;
+  stored(index: number, place: StoredPlace, offset: number): void {
+    this.#places[index] = place;
     this.#offsets[index] = offset;
   }
 
@@ -76,22 +78,22 @@ export class PublishResults {
   }
 
   #idBytes(index: number): number {
-    return (this.#prefixes[index]?.length ?? 0) + digits(this.#offsets[index] ?? 0);
+    return (this.#places[index]?.idPrefix.length ?? 0) + digits(this.#offsets[index] ?? 0);
   }
 
   #writeStored(target: Buffer, start: number, index: number): number {
-    const prefix = this.#prefixes[index] ?? NO_PREFIX;
+    const { idPrefix, durability } = this.#places[index] ?? NO_PLACE;
     let at = writeLength(target, start, MESSAGE_ID, this.#idBytes(index));
-    target.set(prefix, at);
-    at = writeDigits(target, at + prefix.length, this.#offsets[index] ?? 0);
+    target.set(idPrefix, at);
+    at = writeDigits(target, at + idPrefix.length, this.#offsets[index] ?? 0);
     target[at] = DURABILITY;
-    target[at + 1] = this.#durability;
+    target[at + 1] = durability;
     return at + DURABILITY_BYTES;
   }
 }
 
 const NO_ERRORS: ReadonlyMap<number, HermesError> = new Map();
-const NO_PREFIX = Buffer.alloc(0);
+const NO_PLACE: StoredPlace = { idPrefix: Buffer.alloc(0), durability: Durability.UNSPECIFIED };
 
 function failure(error: HermesError): PublishResult {
   return {

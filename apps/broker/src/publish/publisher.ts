@@ -25,7 +25,9 @@ export class Publisher {
   /** The answer of one unary request. `deadlineMs` is monotonic. Throws HermesError if nothing was tried. */
   async publish(request: RawPublishRequest, deadlineMs: number): Promise<Buffer> {
     const plan = await this.plan(request);
-    const { response } = await this.execute(plan, ({ lane, records }) => lane.appender.append(records, deadlineMs));
+    const { response } = await this.execute(plan, ({ lane, records, chain }) =>
+      lane.appender.append(records, deadlineMs, chain),
+    );
     return response;
   }
 
@@ -50,8 +52,9 @@ export class Publisher {
     const settle = (share: LaneShare, result: AppendResult): void => {
       if (result.kind === 'appended') {
         stored += 1;
+        const place = { idPrefix: share.lane.idPrefix, durability: share.lane.durability() };
         share.indices.forEach((index, nth) => {
-          results.stored(index, share.lane.idPrefix, result.firstOffset + nth);
+          results.stored(index, place, result.firstOffset + nth);
         });
         return;
       }

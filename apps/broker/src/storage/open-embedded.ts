@@ -11,7 +11,7 @@ const EXIT_CODES: Partial<Record<StoreErrorKind, ExitCode>> = {
 };
 
 /** Opens the embedded storage; a failure becomes an ExitError with a plain sentence. */
-export async function openEngine(
+export async function openEmbedded(
   directory: string,
   clock: Clock,
   onFatal: (error: unknown) => void,
