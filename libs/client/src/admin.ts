@@ -1,5 +1,6 @@
 import {
   AdminServiceService,
+  DataSource,
   type DescribeGroupResponse,
   type DescribeTopicResponse,
   type GetClusterResponse,
@@ -19,6 +20,9 @@ import { type Link } from './cluster/link.js';
 export type TopicSpec = Partial<Topic> & { readonly name: string };
 /** A group as one creates it: what is left out has the server's default. */
 export type GroupSpec = Partial<Group> & { readonly topic: string; readonly name: string };
+
+/** A server that topics may be stored on. */
+export type DataSourceSpec = Partial<DataSource> & { readonly name: string };
 
 /** Guards of a deletion. */
 export interface DeleteOptions {
@@ -118,6 +122,30 @@ export class Admin {
     } catch (error) {
       return unlessExists(error, 'GROUP_EXISTS', () => this.getGroup(group.topic, group.name));
     }
+  }
+
+  /** Adds a server that topics may be stored on. The identical one is no error. */
+  async createDataSource(source: DataSourceSpec): Promise<DataSource> {
+    const request = { dataSource: { ...DataSource.create(), ...source } };
+    return present((await this.#call(AdminServiceService.createDataSource, request)).dataSource);
+  }
+
+  async getDataSource(dataSource: string): Promise<DataSource> {
+    return present((await this.#call(AdminServiceService.getDataSource, { dataSource })).dataSource);
+  }
+
+  /** All data sources by name, read page by page. */
+  async *listDataSources(): AsyncGenerator<DataSource> {
+    for (let pageToken = '', more = true; more; more = pageToken !== '') {
+      const page = await this.#call(AdminServiceService.listDataSources, { pageSize: LIMITS.pageSize.max, pageToken });
+      yield* page.dataSources;
+      pageToken = page.nextPageToken;
+    }
+  }
+
+  /** Removes one that no topic uses. */
+  async deleteDataSource(dataSource: string): Promise<void> {
+    await this.#call(AdminServiceService.deleteDataSource, { dataSource });
   }
 
   getCluster(): Promise<GetClusterResponse> {

@@ -1,4 +1,4 @@
-export { Admin, type DeleteOptions, type GroupSpec, type TopicSpec } from './admin.js';
+export { Admin, type DataSourceSpec, type DeleteOptions, type GroupSpec, type TopicSpec } from './admin.js';
 export { bytesCodec, type Codec, jsonCodec, stringCodec } from './codec.js';
 export { type ConsumeOptions } from './consume-options.js';
 export { Consumer } from './consumer.js';

@@ -11,6 +11,10 @@ export interface ClusterOptions {
   readonly leaseTtlMs?: number;
   /** Further flags of the brokers. */
   readonly brokerFlags?: readonly string[];
+  /** Further environment of the brokers: passwords of data sources. */
+  readonly brokerEnvironment?: Readonly<Record<string, string>>;
+  /** Where the metadata is; embedded if unset. */
+  readonly metadataUrl?: string;
 }
 
 /** A broker process with its own data directory; it keeps ports and directory over restarts. */
@@ -24,7 +28,8 @@ export interface BrokerProcess {
 /** A whole cluster of separate processes on this machine: one meta-server, some brokers, one gateway. */
 export class Cluster implements AsyncDisposable {
   readonly brokers: BrokerProcess[] = [];
-  readonly #options: Required<ClusterOptions>;
+  readonly #options: Required<Omit<ClusterOptions, 'metadataUrl'>>;
+  readonly #metadataUrl: string;
   readonly #directory: TemporaryDirectory;
   #meta: HermesProcess | undefined;
   #gateway: HermesProcess | undefined;
@@ -34,8 +39,9 @@ export class Cluster implements AsyncDisposable {
   #gatewayOpsPort = 0;
 
   private constructor(options: ClusterOptions) {
-    this.#options = { brokers: 2, leaseTtlMs: 10_000, brokerFlags: [], ...options };
+    this.#options = { brokers: 2, leaseTtlMs: 10_000, brokerFlags: [], brokerEnvironment: {}, ...options };
     this.#directory = temporaryDirectory('hermes-e2e-');
+    this.#metadataUrl = options.metadataUrl ?? `sqlite:${join(this.#directory.path, 'meta', 'meta.db')}`;
   }
 
   /** Starts every process and waits until all are ready. */
@@ -124,7 +130,7 @@ export class Cluster implements AsyncDisposable {
       'meta-server',
       [
         ...['meta-server', '--meta-port', String(port), '--meta-ops-port', String(opsPort)],
-        ...['--metadata-url', `sqlite:${join(this.#directory.path, 'meta', 'meta.db')}`],
+        ...['--metadata-url', this.#metadataUrl],
         ...['--broker-lease-ttl-ms', ttl, '--consumer-lease-ttl-ms', ttl],
       ],
       opsPort,
@@ -142,6 +148,7 @@ export class Cluster implements AsyncDisposable {
         ...this.#options.brokerFlags,
       ],
       opsPort,
+      this.#options.brokerEnvironment,
     );
     const broker = { name, endpoint: `127.0.0.1:${port}`, opsPort, process };
     this.brokers.push(broker);

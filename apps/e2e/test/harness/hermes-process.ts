@@ -22,14 +22,21 @@ export class HermesProcess {
   readonly title: string;
   readonly #args: readonly string[];
   readonly #opsPort: number | undefined;
+  readonly #environment: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
   #end: Promise<ProcessEnd> | undefined;
   #output = '';
 
-  constructor(title: string, args: readonly string[], opsPort?: number) {
+  constructor(
+    title: string,
+    args: readonly string[],
+    opsPort?: number,
+    environment: Readonly<Record<string, string>> = {},
+  ) {
     this.title = title;
     this.#args = args;
     this.#opsPort = opsPort;
+    this.#environment = environment;
   }
 
   get pid(): number {
@@ -47,7 +54,10 @@ export class HermesProcess {
 
   /** Spawns the process; it may be called again after the process has ended. */
   start(): void {
-    const child = spawn(process.execPath, [PROGRAM, ...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [PROGRAM, ...this.#args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...this.#environment },
+    });
     const keep = (chunk: Buffer): void => {
       this.#output = (this.#output + chunk.toString()).slice(-OUTPUT_CHARS_MAX);
     };

@@ -10,6 +10,8 @@ export interface PublishLoad {
   readonly name: string;
   readonly messages: number;
   readonly keys: number;
+  /** Told the id of each acknowledged publish, at once. */
+  readonly onAcknowledged?: (id: string) => void;
   /** Tells how many publishes have ended. */
   readonly onProgress?: (ended: number) => void;
   readonly signal?: AbortSignal;
@@ -27,6 +29,7 @@ export async function publishLoad(hermes: Hermes, ledger: Ledger, load: PublishL
       try {
         const { id } = await producer.publish(value, { key });
         ledger.acknowledge(value, id ?? '');
+        load.onAcknowledged?.(id ?? '');
       } catch (error) {
         ledger.fail(value, isDefinite(error) ? 'refused' : 'unknown');
       }

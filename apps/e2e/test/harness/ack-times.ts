@@ -1,0 +1,34 @@
+import { parseMessageId } from '@hermes/contracts';
+
+/** When publishes were acknowledged, by partition: how long each was not served, as its publishers saw it. */
+export class AckTimes {
+  readonly #times = new Map<number, number[]>();
+
+  /** A publish was acknowledged just now. */
+  note(id: string): void {
+    const partition = parseMessageId(id)?.partition;
+    if (partition !== undefined) {
+      const times = this.#times.get(partition) ?? [];
+      this.#times.set(partition, times);
+      times.push(performance.now());
+    }
+  }
+
+  /** Whether every one of `partitions` has acknowledged something after `sinceMs` (performance.now). */
+  allServed(partitions: readonly number[], sinceMs: number): boolean {
+    return partitions.every((partition) => (this.#times.get(partition)?.at(-1) ?? 0) > sinceMs);
+  }
+
+  /** The longest time in ms between two acknowledgements of any one of `partitions` since shortly before `sinceMs`. */
+  longestPauseMs(partitions: readonly number[], sinceMs: number): number {
+    const pauses = partitions.map((partition) => {
+      const times = this.#times.get(partition) ?? [];
+      const first = Math.max(
+        1,
+        times.findIndex((time) => time >= sinceMs),
+      );
+      return Math.max(0, ...times.slice(first).map((time, nth) => time - (times[first + nth - 1] ?? time)));
+    });
+    return Math.max(0, ...pauses);
+  }
+}
