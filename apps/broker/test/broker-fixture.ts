@@ -23,7 +23,8 @@ import { brokerConfig, type BrokerDependencies, type RunningBroker, startBroker 
 import { FakeMetaServer } from './fake-meta-server.js';
 
 /** What a test provokes is logged as an error too. */
-const EXPECTED = /the lease has ended|is quarantined/;
+const EXPECTED =
+  /the lease has ended|is quarantined|another server answers|acknowledged records are gone|records could not be read/;
 
 /** A broker with a meta-server under the test's hand, and clients of both kinds. */
 export class BrokerFixture {
@@ -42,10 +43,10 @@ export class BrokerFixture {
   });
   #remove: (() => void) | undefined;
   readonly #subscribers: TestSubscriber[] = [];
-  readonly #time: Pick<BrokerDependencies, 'clock' | 'timers'>;
+  readonly #given: Pick<BrokerDependencies, 'clock' | 'timers' | 'environment'>;
 
-  constructor(time: Pick<BrokerDependencies, 'clock' | 'timers'> = {}) {
-    this.#time = time;
+  constructor(given: Pick<BrokerDependencies, 'clock' | 'timers' | 'environment'> = {}) {
+    this.#given = given;
   }
 
   async start(): Promise<void> {
@@ -68,7 +69,7 @@ export class BrokerFixture {
       cacheBytes: 16 * 1024 * 1024,
     });
     this.broker = await startBroker(config, {
-      ...this.#time,
+      ...this.#given,
       logger: this.#logger,
       onFatal: (error) => this.fatal.push(error),
     });

@@ -1,6 +1,7 @@
 import { type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
 import {
   AdminServiceService,
+  type DataSource,
   Group,
   GroupMode,
   GroupState,
@@ -21,6 +22,7 @@ interface KnownTopic {
 export class FakeCatalog {
   readonly #topics = new Map<string, KnownTopic>();
   #ids = 0;
+  readonly dataSources = new Map<string, DataSource>();
   /** Topics whose reads fail, as while the database does not answer. */
   readonly unreadable = new Set<string>();
 
@@ -40,6 +42,11 @@ export class FakeCatalog {
     const known = this.#known(name);
     known.topic = { ...known.topic, ...change };
     known.revision += 1;
+  }
+
+  /** The topic as it is now. */
+  topic(name: string): Topic {
+    return this.#known(name).topic;
   }
 
   delete(name: string): void {
@@ -91,6 +98,9 @@ export class FakeCatalog {
       getTopic: answer(({ topic }: { topic: string }) => {
         return { topic: this.#find(topic).topic };
       }),
+      getDataSource: answer(({ dataSource }: { dataSource: string }) => ({
+        dataSource: this.dataSources.get(dataSource),
+      })),
       listGroups: answer(({ topic }: { topic: string }) => ({
         groups: [...this.#find(topic).groups.values()],
         nextPageToken: '',

@@ -9,6 +9,7 @@ import {
   type HoldBrokerLeaseRequest,
   type HoldBrokerLeaseRequest_Register,
   type HoldBrokerLeaseResponse,
+  StorageClass,
   type Topic,
   toServiceError,
 } from '@hermes/contracts';
@@ -26,6 +27,8 @@ export class FakeMetaServer {
   readonly #assignments = new Map<string, Assignment>();
   #stream: LeaseCall | undefined;
   #epoch = 0;
+  /** True: what is released is granted again, at a new epoch. */
+  regrants = false;
   ttlMs = 2_000;
   /** False: heartbeats stay unanswered. */
   answers = true;
@@ -100,7 +103,7 @@ export class FakeMetaServer {
     this.#tellRevision(topic);
   }
 
-  /** Grants a partition at a new epoch. */
+  /** Grants a partition at a new epoch; one on MySQL is placed on the data source `db`. */
   grant(topic: string, partition: number, fields: Partial<Assignment> = {}): Assignment {
     this.#epoch += 1;
     const revision = this.catalog.revision(topic);
@@ -113,7 +116,7 @@ export class FakeMetaServer {
       endpoint: '',
       revision,
       created,
-      dataSource: '',
+      dataSource: this.catalog.topic(topic).storageClass === StorageClass.MYSQL ? 'db' : '',
       ...fields,
     };
     this.#assignments.set(key, assignment);
@@ -172,6 +175,9 @@ export class FakeMetaServer {
         case 'released':
           this.released.push(kind.value);
           this.#drop(kind.value);
+          if (this.regrants) {
+            this.grant(kind.value.topic, kind.value.partition);
+          }
           break;
         case 'draining':
           this.draining += 1;

@@ -146,16 +146,20 @@ describe.each(SQL_SERVER_KINDS)('opening on %s', (kind) => {
 
   it('finds data loss, and makes nothing anew, where another server is empty', async () => {
     const proxy = await MysqlProxy.start(server);
-    const environment = { ...fixture.database.environment };
-    const engine = await fixture.engine({ port: proxy.port, environment });
+    const engine = await fixture.engine({ port: proxy.port });
     await fixture.opened(engine);
-    const { database } = fixture.database.options;
-    const { host, port, user, password } = other;
-    const connection = await createConnection({ host, port, user, password });
+    const { database, user } = fixture.database.options;
+    const connection = await createConnection({
+      host: other.host,
+      port: other.port,
+      user: other.user,
+      password: other.password,
+    });
     await connection.query(`CREATE DATABASE ${database}`);
+    await connection.query(`CREATE USER ${user} IDENTIFIED BY '${fixture.database.environment['PASSWORD']!}'`);
+    await connection.query(`GRANT ALL ON ${database}.* TO ${user}`);
     try {
       proxy.retarget(other);
-      environment['PASSWORD'] = password;
       await engine.look();
       const outcome = await engine.openPartition({
         ...{ topicId: 7, partition: 3, epoch: 2, incarnation: 1, lanes: 1, created: true },
@@ -163,6 +167,7 @@ describe.each(SQL_SERVER_KINDS)('opening on %s', (kind) => {
       expect(outcome.kind).toBe('dataLoss');
     } finally {
       await connection.query(`DROP DATABASE ${database}`);
+      await connection.query(`DROP USER ${user}`);
       await connection.end();
     }
     expect(engine.counters.serverChanges).toBe(1);
@@ -206,7 +211,8 @@ describe.each(SQL_SERVER_KINDS)('opening on %s', (kind) => {
     const newer = await makeDatabase(server);
     await newer.query('CREATE TABLE hermes_schema (version INT UNSIGNED NOT NULL PRIMARY KEY)');
     await newer.query('INSERT INTO hermes_schema VALUES (99)');
-    await expect(fixture.engine({ server: newer.options })).rejects.toMatchObject({ kind: 'schemaNewer' });
+    const { options, environment } = newer;
+    await expect(fixture.engine({ server: options, environment })).rejects.toMatchObject({ kind: 'schemaNewer' });
     await newer.drop();
   });
 });

@@ -1,4 +1,4 @@
-import { type PartitionStore, StoreError } from '@hermes/log';
+import { type PartitionStore } from '@hermes/log';
 import {
   SeededRandom,
   SHARED_SERVER_DEADLINE_MS,
@@ -8,6 +8,7 @@ import {
 } from '@hermes/testing';
 
 import type { MysqlEngine } from '../src/index.js';
+import { killSome, takeOver } from './racing-owners.js';
 import { laneOf, StoreFixture } from './store-fixture.js';
 
 // Servers are shared with other tests, and definitions wait for one another.
@@ -39,37 +40,6 @@ async function writeUntilFenced(fixture: StoreFixture, store: PartitionStore): P
     }
     if (outcome.kind === 'refused' && outcome.error.kind !== 'unavailable') {
       throw outcome.error;
-    }
-  }
-}
-
-/** Opens the partition, at a higher epoch each time that a connection is lost on the way, as its meta-server does. */
-async function takeOver(
-  fixture: StoreFixture,
-  engine: MysqlEngine,
-  partition: number,
-  epochMin: number,
-): Promise<PartitionStore> {
-  for (let epoch = epochMin; ; epoch += 1) {
-    try {
-      return await fixture.opened(engine, { partition, epoch, created: epoch > 1, incarnation: epoch });
-    } catch (error) {
-      if (!(error instanceof StoreError && error.kind === 'unavailable')) {
-        throw error;
-      }
-    }
-  }
-}
-
-/** Ends some connections of the database, as a network or an operator does. */
-async function killSome(fixture: StoreFixture, random: SeededRandom): Promise<void> {
-  const rows = await fixture.database.query(
-    `SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()`,
-  );
-  for (const { id, ID } of rows) {
-    if (random.next() < 0.5) {
-      // It may have ended by itself meanwhile.
-      await fixture.database.query(`KILL ${Number(id ?? ID)}`).catch(() => undefined);
     }
   }
 }

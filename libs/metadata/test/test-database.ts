@@ -59,7 +59,7 @@ async function createServerDatabase(server: SqlServer): Promise<TestServerDataba
   return {
     ...{ name, directory: directory.path, passwordFile },
     url: `mysql://${user}@${host}:${port}/${name}`,
-    connect: () => createConnection({ host, port, user, password, database: name }),
+    connect: () => createConnection({ host, port, user: server.user, password: server.password, database: name }),
     remove: async () => {
       await database.drop();
       directory.remove();

@@ -67,6 +67,7 @@ describeServers((create) => {
     await expect(open({ passwordFile: '/nowhere' })).rejects.toMatchObject({
       ...{ code: 'FILE_UNREADABLE', exitCode: 78, message: '/nowhere cannot be read' },
     });
+    await query(`grant all on ${database.name}_gone.* to '${database.name}'@'%'`);
     await expect(open({ url: database.url + '_gone' })).rejects.toMatchObject({
       code: 'SERVER_UNAVAILABLE',
       exitCode: 69,

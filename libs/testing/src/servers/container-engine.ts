@@ -8,7 +8,7 @@ import { env } from 'node:process';
 
 import { type ContainerRuntimeClient } from 'testcontainers';
 
-import { DURABLE_SETTINGS, type Engine, settingArguments } from './engine.js';
+import { DURABLE_SETTINGS, type Engine, type EngineOptions, settingArguments } from './engine.js';
 import { serverPort } from './server-port.js';
 import { type SqlEndpoint, type SqlServerKind } from './sql-server.js';
 import { TestRun } from './test-run.js';
@@ -17,6 +17,7 @@ import { TestRun } from './test-run.js';
 const IMAGES = { mysql: 'mysql:9.7', mariadb: 'mariadb:10.11' } as const;
 const PROGRAMS = { mysql: 'mysqld', mariadb: 'mariadbd' } as const;
 const SERVER_PORT = 3306;
+const DATA_DIRECTORY = '/var/lib/mysql';
 /** A container may have no name server that answers: each new connection would wait for the name of its peer. */
 const CONTAINER_SETTINGS = { 'skip-name-resolve': 'ON' };
 const LOOPBACK = '127.0.0.1';
@@ -39,11 +40,7 @@ export class ContainerEngine implements Engine {
   ) {}
 
   /** Starts one, unless there is no Docker or no image: then says why not. */
-  static async open(
-    kind: SqlServerKind,
-    settings: Readonly<Record<string, string>>,
-    run: TestRun,
-  ): Promise<ContainerEngine | string> {
+  static async open(kind: SqlServerKind, options: EngineOptions, run: TestRun): Promise<ContainerEngine | string> {
     const client = await connectToDocker();
     if (typeof client === 'string') {
       return client;
@@ -54,7 +51,7 @@ export class ContainerEngine implements Engine {
     }
     writeFileSync(join(run.directory, 'uses-docker'), '');
     await sweep(client);
-    const container = await startContainer(kind, settings, run);
+    const container = await startContainer(kind, options, run);
     return new ContainerEngine(container.endpoint, client, container.id);
   }
 
@@ -110,7 +107,7 @@ export class ContainerEngine implements Engine {
 
 async function startContainer(
   kind: SqlServerKind,
-  settings: Readonly<Record<string, string>>,
+  { settings, diskBytes }: EngineOptions,
   run: TestRun,
 ): Promise<{ id: string; endpoint: SqlEndpoint }> {
   const { GenericContainer, Wait } = await import('testcontainers');
@@ -119,6 +116,7 @@ async function startContainer(
   const container = new GenericContainer(IMAGES[kind])
     .withEnvironment({ MYSQL_ROOT_PASSWORD: password })
     .withCommand([PROGRAMS[kind], ...settingArguments({ ...DURABLE_SETTINGS, ...CONTAINER_SETTINGS, ...settings })])
+    .withTmpFs(diskBytes === undefined ? {} : { [DATA_DIRECTORY]: `rw,size=${diskBytes}` })
     .withLabels({ [LABEL_RUN]: basename(run.directory), [LABEL_HOST]: hostname() })
     // A port that Docker chooses is another one after a restart.
     .withExposedPorts({ container: SERVER_PORT, host: port })

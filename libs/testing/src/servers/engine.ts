@@ -15,6 +15,14 @@ export interface Engine {
   remove(): Promise<void>;
 }
 
+/** How one server is to be. */
+export interface EngineOptions {
+  /** Options of the server by name, without dashes in front. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Its data is on a disk of that many bytes, in memory: it goes with the process. */
+  readonly diskBytes?: number;
+}
+
 /** What both kinds of server are told, wherever they run: durable at each commit, as production is. */
 export const DURABLE_SETTINGS: Readonly<Record<string, string>> = {
   'innodb-flush-log-at-trx-commit': '1',

@@ -5,13 +5,14 @@ import { closeSync, cpSync, mkdirSync, openSync, readFileSync, rmSync, writeFile
 import { join } from 'node:path';
 import { getuid } from 'node:process';
 
-import { DURABLE_SETTINGS, type Engine, settingArguments } from './engine.js';
+import { DURABLE_SETTINGS, type Engine, type EngineOptions, settingArguments } from './engine.js';
 import { serverPort } from './server-port.js';
 import { dataTemplate, findProgram, type ServerProgram } from './server-program.js';
 import { type SqlEndpoint, type SqlServerKind } from './sql-server.js';
 import { type TestRun } from './test-run.js';
 
 const LOG_TAIL_CHARS = 2_000;
+const IS_ROOT = getuid?.() === 0;
 
 /** A server as a child process, with a data directory of its own in the directory of the run. */
 export class ProgramEngine implements Engine {
@@ -21,15 +22,14 @@ export class ProgramEngine implements Engine {
     readonly endpoint: SqlEndpoint,
     private readonly program: ServerProgram,
     private readonly directory: string,
-    private readonly settings: Readonly<Record<string, string>>,
+    private readonly options: EngineOptions,
   ) {}
 
   /** Starts one, unless there is no such program: then says why not. */
-  static async open(
-    kind: SqlServerKind,
-    settings: Readonly<Record<string, string>>,
-    run: TestRun,
-  ): Promise<ProgramEngine | string> {
+  static async open(kind: SqlServerKind, options: EngineOptions, run: TestRun): Promise<ProgramEngine | string> {
+    if (options.diskBytes !== undefined && !IS_ROOT) {
+      return 'only root can give a program a disk of its own';
+    }
     const program = await run.once(`${kind}-program`, () => Promise.resolve(findProgram(kind)));
     if (typeof program === 'string') {
       return program;
@@ -49,16 +49,16 @@ export class ProgramEngine implements Engine {
       password: randomBytes(12).toString('hex'),
     };
     writeFileSync(join(directory, 'accounts.sql'), accounts(endpoint), { mode: 0o600 });
-    const engine = new ProgramEngine(endpoint, program, directory, settings);
+    const engine = new ProgramEngine(endpoint, program, directory, options);
     await engine.start();
     return engine;
   }
 
   async start(): Promise<void> {
-    const { command, args } = this.program;
+    const { command, args } = this.#onItsDisk([this.program.command, ...this.program.args, ...this.#arguments()]);
     const log = openSync(this.#logFile, 'a');
     // Detached: a Ctrl-C meant for the tests does not reach it, and it may outlive the worker that started it.
-    const child = spawn(command, [...args, ...this.#arguments()], { detached: true, stdio: ['ignore', log, log] });
+    const child = spawn(command, args, { detached: true, stdio: ['ignore', log, log] });
     closeSync(log);
     await once(child, 'spawn');
     child.unref();
@@ -102,6 +102,19 @@ export class ProgramEngine implements Engine {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
+  /** The same program, with its data on a disk of its own if it shall have one. */
+  #onItsDisk([command = '', ...args]: readonly string[]): { readonly command: string; readonly args: string[] } {
+    const { diskBytes } = this.options;
+    if (diskBytes === undefined) {
+      return { command, args };
+    }
+    const data = join(this.directory, 'data');
+    const copy = 'cp -a "$0" "$0.template" && mount -t tmpfs -o size="$1" tmpfs "$0" && cp -a "$0.template/." "$0"';
+    // A mount of the process's own: nobody has to take it away.
+    const script = `${copy} && rm -r "$0.template" && shift && exec "$@"`;
+    return { command: 'unshare', args: ['--mount', 'sh', '-c', script, data, String(diskBytes), command, ...args] };
+  }
+
   get #logFile(): string {
     return join(this.directory, 'log');
   }
@@ -117,9 +130,9 @@ export class ProgramEngine implements Engine {
       'init-file': file('accounts.sql'),
       'bind-address': this.endpoint.host,
       port: String(this.endpoint.port),
-      ...(getuid?.() === 0 ? { user: 'root' } : {}),
+      ...(IS_ROOT ? { user: 'root' } : {}),
       ...DURABLE_SETTINGS,
-      ...this.settings,
+      ...this.options.settings,
     }).concat('--skip-name-resolve');
   }
 }

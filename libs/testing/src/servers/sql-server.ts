@@ -10,7 +10,7 @@ export interface SqlEndpoint {
   readonly password: string;
 }
 
-/** A database of one test file. It goes with its server; on a server that was running before, `drop` it. */
+/** A database of one test file, with an account for it alone. It goes with its server; on a server that was running before, `drop` it. */
 export interface TestDatabase extends SqlEndpoint, AsyncDisposable {
   readonly name: string;
   /** `mysql://user:password@host:port/name` */
@@ -21,7 +21,7 @@ export interface TestDatabase extends SqlEndpoint, AsyncDisposable {
 /** A running server that test files share: each makes a database of its own and leaves the server's settings alone. */
 export interface SqlServer extends SqlEndpoint {
   readonly kind: SqlServerKind;
-  /** Makes an empty database with a name that no other has. */
+  /** Makes an empty database with a name that no other has, and a user who may do everything there and nothing else. */
   createDatabase(): Promise<TestDatabase>;
 }
 

@@ -22,13 +22,21 @@ export async function withConnection<T>(
   }
 }
 
-/** Makes an empty database with a name that no other has. */
+/** Makes an empty database with a name that no other has, and a user who may do everything there and nothing else. */
 export async function createDatabase(endpoint: SqlEndpoint): Promise<TestDatabase> {
   const name = `hermes_test_${randomBytes(6).toString('hex')}`;
-  await withConnection(endpoint, (connection) => connection.query(`CREATE DATABASE ${name}`));
-  const { host, port, user, password } = endpoint;
+  const { host, port } = endpoint;
+  const [user, password] = [name, randomBytes(12).toString('hex')];
+  await withConnection(endpoint, async (connection) => {
+    await connection.query(`CREATE DATABASE ${name}`);
+    await connection.query(`CREATE USER '${user}'@'%' IDENTIFIED BY '${password}'`);
+    await connection.query(`GRANT ALL PRIVILEGES ON ${name}.* TO '${user}'@'%'`);
+  });
   const drop = async (): Promise<void> => {
-    await withConnection(endpoint, (connection) => connection.query(`DROP DATABASE IF EXISTS ${name}`));
+    await withConnection(endpoint, async (connection) => {
+      await connection.query(`DROP DATABASE IF EXISTS ${name}`);
+      await connection.query(`DROP USER IF EXISTS '${user}'@'%'`);
+    });
   };
   const account = [user, password].map(encodeURIComponent).join(':');
   const url = `mysql://${account}@${host}:${port}/${name}`;

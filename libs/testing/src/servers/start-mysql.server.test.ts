@@ -6,6 +6,12 @@ import { createConnection } from 'mysql2/promise';
 import { type OwnSqlServer, type SqlEndpoint, SQL_SERVER_KINDS, type SqlServerKind } from './sql-server.js';
 import { sharedMysql, SQL_SERVER_SOURCES, type SqlServerOptions, startMysql } from './start-mysql.js';
 
+/** Enough for a server that has done nothing yet. */
+const DISK_BYTES = 400 * 1024 * 1024;
+
+/** MariaDB ends when its redo log has no room: a small one has all of it soon. */
+const SMALL_REDO_LOG = { mysql: {}, mariadb: { 'innodb-log-file-size': '8M' } } as const;
+
 /** Installing a server for the first time may take minutes. */
 jest.setTimeout(600_000);
 
@@ -28,9 +34,10 @@ async function startFrom(
   source: (typeof SQL_SERVER_SOURCES)[number],
   kind: SqlServerKind,
   settings: SqlServerOptions['settings'] = {},
+  diskBytes?: number,
 ): Promise<OwnSqlServer | undefined> {
   try {
-    return await startMysql(kind, { sources: [source], settings });
+    return await startMysql(kind, { sources: [source], settings, ...(diskBytes === undefined ? {} : { diskBytes }) });
   } catch (error) {
     if (REQUIRED_SOURCES.includes(source) || !(error instanceof Error && error.message.startsWith('no '))) {
       throw error;
@@ -60,7 +67,8 @@ describe.each(SQL_SERVER_KINDS)('sharedMysql: %s', (kind) => {
     expect(await ask(other, 'SHOW TABLES')).toBeUndefined();
     expect(await ask({ ...server, name: one.name }, 'SHOW TABLES')).toBeDefined();
     await other.drop();
-    await expect(ask(other, 'SELECT 1')).rejects.toMatchObject({ code: 'ER_BAD_DB_ERROR' });
+    await expect(ask(other, 'SELECT 1')).rejects.toMatchObject({ code: 'ER_ACCESS_DENIED_ERROR' });
+    await expect(ask(one, 'SELECT 1 FROM mysql.user')).rejects.toMatchObject({ code: 'ER_TABLEACCESS_DENIED_ERROR' });
   });
 });
 
@@ -82,6 +90,24 @@ describe.each(SQL_SERVER_KINDS.flatMap((kind) => SQL_SERVER_SOURCES.map((source)
         id: 7,
         connections: 23,
       });
+    });
+
+    it('has no more room than its disk', async () => {
+      const settings = { 'skip-log-bin': 'ON', ...SMALL_REDO_LOG[kind] };
+      await using server = await startFrom(source, kind, settings, DISK_BYTES);
+      if (server === undefined) {
+        return;
+      }
+      await using database = await server.createDatabase();
+      await ask(database, 'CREATE TABLE full (data VARCHAR(4000))');
+      const fill = async (): Promise<void> => {
+        for (;;) {
+          await ask(database, "INSERT INTO full SELECT REPEAT('x', 4000) FROM information_schema.columns LIMIT 500");
+        }
+      };
+      await expect(fill()).rejects.toMatchObject({ code: 'ER_RECORD_FILE_FULL' });
+      await ask(database, 'DROP TABLE full');
+      await ask(database, "CREATE TABLE roomy AS SELECT REPEAT('x', 4000) data FROM information_schema.columns LIMIT 500");
     });
 
     it('is another server than the one beside it, answers nothing while paused, and restarts in order', async () => {

@@ -17,6 +17,8 @@ export interface SqlServerOptions {
   readonly sources?: readonly SqlServerSource[];
   /** Options of the server by name, without dashes in front: `{ 'max-connections': '20' }`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Its data is on a disk of that many bytes, in memory: what is on it goes with the process. */
+  readonly diskBytes?: number;
 }
 
 /** A server is there within this time, even where it has to be installed first: what a test's `beforeAll` may take. */
@@ -30,11 +32,11 @@ const ENGINES = { docker: ContainerEngine, program: ProgramEngine } as const;
  * Ended by `stop` or disposal, at the latest with the test run. Throws what to install if there is none.
  */
 export async function startMysql(kind: SqlServerKind, options: SqlServerOptions = {}): Promise<OwnSqlServer> {
-  const { sources = SQL_SERVER_SOURCES, settings = {} } = options;
+  const { sources = SQL_SERVER_SOURCES, settings = {}, ...disk } = options;
   const run = TestRun.open();
   const problems: string[] = [];
   for (const source of sources) {
-    const opened = await ENGINES[source].open(kind, settings, run);
+    const opened = await ENGINES[source].open(kind, { settings, ...disk }, run);
     if (typeof opened !== 'string') {
       await untilReady(opened).catch(async (error: unknown) => {
         await opened.remove();
