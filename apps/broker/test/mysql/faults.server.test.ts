@@ -27,7 +27,7 @@ describe.each(SQL_SERVER_KINDS)('a broker on %s', (kind) => {
 
   /** A topic that has taken a message. */
   async function usedTopic(name: string, partitions = 1): Promise<string> {
-    await broker.topic(name, partitions);
+    await broker.topic(name, { partitions });
     expect(await broker.publish(name, 'before')).toBe('stored');
     return name;
   }

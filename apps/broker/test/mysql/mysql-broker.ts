@@ -1,4 +1,4 @@
-import { HermesError, type Message, StorageClass, statusToError } from '@hermes/contracts';
+import { HermesError, type Message, StorageClass, statusToError, type Topic } from '@hermes/contracts';
 import { eventually, type SqlServer, type TestDatabase } from '@hermes/testing';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { BrokerFixture, message, type TestSubscriber } from '../broker-fixture.js';
@@ -32,8 +32,8 @@ export class MysqlBroker implements AsyncDisposable {
   }
 
   /** Makes a topic with a group that starts at its beginning. */
-  async topic(name: string, partitions = 1): Promise<void> {
-    await this.fixture.topic(name, { storageClass: StorageClass.MYSQL, partitions });
+  async topic(name: string, fields: Partial<Topic> = {}): Promise<void> {
+    await this.fixture.topic(name, { storageClass: StorageClass.MYSQL, ...fields });
     await this.fixture.group(name, GROUP);
   }
 

@@ -1,0 +1,81 @@
+import { StorageClass } from '@hermes/contracts';
+import { eventually, SHARED_SERVER_DEADLINE_MS, sharedMysql, SQL_SERVER_KINDS } from '@hermes/testing';
+import { type TestSubscriber } from '../broker-fixture.js';
+import { MysqlBroker } from './mysql-broker.js';
+
+const PARTITIONS = 1_000;
+/** Connections of a broker to one server, of all kinds. */
+const CONNECTIONS_MAX = 26;
+const MESSAGES = 500;
+/** What a broker asks of a server for itself: its clock, now and then. */
+const OWN_SELECTS_MAX = 10;
+
+jest.setTimeout(SHARED_SERVER_DEADLINE_MS);
+
+/** A counter of the server's own. */
+async function counter(broker: MysqlBroker, name: string): Promise<number> {
+  const [row] = await broker.operate((query) => query(`SHOW GLOBAL STATUS LIKE '${name}'`));
+  return Number(row?.['Value']);
+}
+
+describe.each(SQL_SERVER_KINDS)('the load that a broker puts on %s', (kind) => {
+  it.each([1, 10])('tailing by %d groups causes no SELECT', async (groups) => {
+    await using broker = await MysqlBroker.start(await sharedMysql(kind));
+    await broker.topic('orders');
+    const subscribers: TestSubscriber[] = [];
+    for (let nth = 0; nth < groups; nth += 1) {
+      await broker.fixture.group('orders', `group-${nth}`);
+      subscribers.push(await broker.fixture.subscribe({ topic: 'orders', group: `group-${nth}` }).opened());
+    }
+    const before = await counter(broker, 'Com_select');
+    for (let nth = 1; nth <= MESSAGES; nth += 1) {
+      await broker.publish('orders', `message ${nth}`);
+      if (nth % 100 === 0) {
+        await Promise.all(
+          subscribers.map(async (subscriber) => {
+            const deliveries = await subscriber.received(nth);
+            await subscriber.settle(deliveries.slice(nth - 100, nth));
+          }),
+        );
+      }
+    }
+    expect((await counter(broker, 'Com_select')) - before).toBeLessThanOrEqual(OWN_SELECTS_MAX);
+  });
+
+  it(`${PARTITIONS} partitions have bounded connections and statements, and are opened again quickly`, async () => {
+    await using broker = await MysqlBroker.start(await sharedMysql(kind));
+    const { fixture } = broker;
+    const openAll = async (): Promise<number> => {
+      const sinceMs = performance.now();
+      for (let partition = 0; partition < PARTITIONS; partition += 1) {
+        fixture.meta.grant('wide', partition);
+      }
+      await eventually(async () => (await fixture.metric('hermes_broker_partitions_open')) === PARTITIONS, {
+        deadlineMs: 120_000,
+      });
+      return performance.now() - sinceMs;
+    };
+    fixture.meta.addTopic('wide', { storageClass: StorageClass.MYSQL, partitions: PARTITIONS });
+    const madeMs = await openAll();
+    await fixture.stopBroker();
+    const sinceMs = performance.now();
+    await fixture.startBroker();
+    await eventually(async () => (await fixture.metric('hermes_broker_partitions_open')) === PARTITIONS, {
+      deadlineMs: 120_000,
+    });
+    const openedMs = performance.now() - sinceMs;
+    process.stdout.write(
+      `${kind}: ${PARTITIONS} partitions made in ${madeMs.toFixed(0)} ms, opened again in ${openedMs.toFixed(0)} ms\n`,
+    );
+    const answers = await Promise.all(
+      Array.from({ length: PARTITIONS }, (_, partition) => broker.publish('wide', `to ${partition}`, {}, partition)),
+    );
+    expect(new Set(answers)).toEqual(new Set(['stored']));
+    const connections = await broker.operate((query) =>
+      query(`SELECT id FROM information_schema.processlist WHERE user = '${broker.database.user}'`),
+    );
+    expect(connections.length).toBeLessThanOrEqual(CONNECTIONS_MAX);
+    const [limit] = await broker.operate((query) => query('SELECT @@max_prepared_stmt_count AS max'));
+    expect(await counter(broker, 'Prepared_stmt_count')).toBeLessThanOrEqual(Number(limit?.['max']) / 2);
+  });
+});
