@@ -79,22 +79,38 @@ export async function write(
   }
 }
 
+/** Whether there are rows of groups without a cursor. */
+export async function hasOrphans(session: Session, address: PartitionAddress): Promise<boolean> {
+  return (await findOrphan(session, address)) !== undefined;
+}
+
 /** Deletes some rows of groups without a cursor, inside a fenced transaction; how many. */
 export async function sweep(session: Session, address: PartitionAddress): Promise<number> {
-  const { topicId, partition } = address;
+  const orphan = await findOrphan(session, address);
+  if (orphan === undefined) {
+    return 0;
+  }
+  return (await session.execute(orphan.remove, [address.topicId, address.partition, orphan.groupId])).affected;
+}
+
+/** A group without a cursor that has rows, and how to delete some of them. */
+async function findOrphan(
+  session: Session,
+  address: PartitionAddress,
+): Promise<{ readonly groupId: number; readonly remove: string } | undefined> {
   const known = new Set(await groupIds(session, address));
-  const sweeps = [
+  const tables = [
     [GROUP_SQL.retryGroups, GROUP_SQL.sweepRetries],
     [GROUP_SQL.deadLetterGroups, GROUP_SQL.sweepDeadLetters],
   ] as const;
-  for (const [groups, remove] of sweeps) {
-    const { rows } = await session.execute(groups, [topicId, partition]);
-    const orphan = rows.map(([groupId]) => Number(groupId)).find((groupId) => !known.has(groupId));
-    if (orphan !== undefined) {
-      return (await session.execute(remove, [topicId, partition, orphan])).affected;
+  for (const [groups, remove] of tables) {
+    const { rows } = await session.execute(groups, [address.topicId, address.partition]);
+    const groupId = rows.map(([id]) => Number(id)).find((id) => !known.has(id));
+    if (groupId !== undefined) {
+      return { groupId, remove };
     }
   }
-  return 0;
+  return undefined;
 }
 
 /** Dead letters first: they may copy what a retry's row holds. */

@@ -20,7 +20,10 @@ export interface LastRow {
 /** Rows looked at to guess a lane's mean record size. */
 const SIZE_SAMPLE_ROWS = 64;
 
-/** The table of one lane: nothing but the primary key, so that a batch insert is one sequential write. */
+/**
+ * The table of one lane: nothing but the primary key, so that a batch insert is one sequential write. What is asked
+ * once per opening goes as text: preparing it would be one more way to the server, and a statement kept for nothing.
+ */
 export class LaneTable {
   readonly address: LaneAddress;
   readonly name: string;
@@ -57,10 +60,9 @@ export class LaneTable {
 
   /** Upper bounds of the table's ranges, ascending; none if there is no table. */
   async ranges(session: Session): Promise<number[]> {
-    const { rows } = await session.execute(
+    const { rows } = await session.query(
       `SELECT CAST(partition_description AS UNSIGNED) FROM information_schema.partitions
-       WHERE table_schema = DATABASE() AND table_name = ? ORDER BY partition_ordinal_position`,
-      [this.name],
+       WHERE table_schema = DATABASE() AND table_name = '${this.name}' ORDER BY partition_ordinal_position`,
     );
     return rows.map(([bound]) => Number(bound));
   }
@@ -80,7 +82,7 @@ export class LaneTable {
   }
 
   async last(session: Session): Promise<LastRow | undefined> {
-    const { rows } = await session.execute(
+    const { rows } = await session.query(
       `SELECT log_offset, epoch, appended_at FROM ${this.name} ORDER BY log_offset DESC LIMIT 1`,
     );
     const row = rows[0] as [number, number, number] | undefined;
@@ -89,7 +91,7 @@ export class LaneTable {
 
   /** A guess at the mean size of a record, from the newest. */
   async meanRecordBytes(session: Session): Promise<number> {
-    const { rows } = await session.execute(
+    const { rows } = await session.query(
       `SELECT COALESCE(AVG(bytes), 0) FROM (SELECT LENGTH(record) AS bytes FROM ${this.name}
        WHERE kind = ${RECORD_KIND.message} ORDER BY log_offset DESC LIMIT ${SIZE_SAMPLE_ROWS}) AS newest`,
     );

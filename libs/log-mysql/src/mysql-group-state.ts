@@ -54,18 +54,16 @@ export class MysqlGroupState implements GroupState {
   sweep(): void {
     const { gate, fenced, address, background } = this.#options;
     background(`sweep groups of ${address.topicId}/${address.partition}`, async () => {
-      let deleted: number;
-      do {
-        deleted = 0;
-        if (gate.refusal !== undefined) {
-          return;
-        }
+      // Mostly there is nothing, and a transaction would cost a flush.
+      let isMore =
+        gate.refusal === undefined && (await this.#read((session) => groupRows.hasOrphans(session, address)));
+      while (isMore && gate.refusal === undefined) {
         await gate.run(() =>
           fenced.write(async (session) => {
-            deleted = await groupRows.sweep(session, address);
+            isMore = (await groupRows.sweep(session, address)) > 0;
           }),
         );
-      } while (deleted > 0);
+      }
     });
   }
 

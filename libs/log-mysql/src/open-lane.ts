@@ -5,7 +5,7 @@ import type { FencedWriter } from './fenced-writer.js';
 import * as groupRows from './group-rows.js';
 import { LaneExtender } from './lane-extender.js';
 import { markInsert } from './lane-insert.js';
-import type { LaneTable } from './lane-table.js';
+import type { LaneTable, LastRow } from './lane-table.js';
 import { LaneWriter } from './lane-writer.js';
 import { ERRNO } from './mysql-fault.js';
 import { MysqlLog } from './mysql-log.js';
@@ -36,7 +36,7 @@ export async function openLane(
     check: (session, end) => checkEnd(session, { table, gate, end }),
   });
   const extender = new LaneExtender({ table, rangeRows, bounds, timers, random, control: source.control });
-  const { nextOffset, appendedAtMs } = await new LaneFencing(context, { writer, extender, gate }).run();
+  const { nextOffset, appendedAtMs } = await new LaneFencing(context, { writer, extender, gate }).run(found.last);
   const meanRecordBytes = await source.reads.run((session) => table.meanRecordBytes(session));
   const log = new MysqlLog({
     ...{ table, meanRecordBytes, writer, extender, fenced, gate, background, firstOffset, nextOffset },
@@ -59,7 +59,8 @@ async function checkEnd(
   session: Session,
   { table, gate, end }: { readonly table: LaneTable; readonly gate: OpeningGate; readonly end: number },
 ): Promise<void> {
-  if (gate.refusal === undefined) {
+  // At its opening the lane's end was read just now.
+  if (gate.refusal === undefined && end > 0) {
     const last = (await table.last(session))?.offset ?? -1;
     if (last < end - 1) {
       gate.lose(`${table.name} ends at ${last}, below ${end - 1}`);
@@ -95,12 +96,12 @@ class LaneFencing {
   /**
    * The fence stands one above the last record. If more than that was acknowledged here, or settled by a group (the
    * server was restored, or a replica without the last records was promoted), a second one stands above it, so that no
-   * offset ever names two messages.
+   * offset ever names two messages. `last` is the last record as it was found before.
    */
-  async run(): Promise<FencedEnd> {
+  async run(last: LastRow | undefined): Promise<FencedEnd> {
     const { source, acknowledged, onNotice } = this.#context;
     const { table } = this.#parts.writer;
-    const end = await this.#fenceEnd();
+    const end = await this.#fenceEnd(last);
     const floor = await source.reads.run((session) => groupRows.highestFloor(session, table.address));
     const highest = Math.max(floor - 1, acknowledged.highest(table.name));
     const fence = end.nextOffset - 1;
@@ -114,11 +115,10 @@ class LaneFencing {
     return { ...end, nextOffset: highest + 2 };
   }
 
-  async #fenceEnd(): Promise<FencedEnd> {
+  async #fenceEnd(found: LastRow | undefined): Promise<FencedEnd> {
     const { source } = this.#context;
     const { writer } = this.#parts;
-    for (;;) {
-      const last = await source.reads.run((session) => writer.table.last(session));
+    for (let last = found; ; last = await source.reads.run((session) => writer.table.last(session))) {
       if (last !== undefined && last.epoch >= writer.epoch) {
         throw new OpeningRefused({ kind: 'epochTooLow', observed: last.epoch });
       }
