@@ -97,6 +97,7 @@ interface Parts {
   readonly address: { endpoint: string };
   readonly embedded: EmbeddedEngine;
   readonly storage: Storage;
+  readonly dataSources: DataSources;
   readonly holder: LeaseHolder;
   readonly tasks: TaskGroup;
   readonly meta: MetaClient;
@@ -224,7 +225,7 @@ function wire(config: BrokerConfig, given: BrokerDependencies, embedded: Embedde
   registerMetrics(metrics, { ownership, subscriber, services, dataSources });
   const parts: Parts = {
     ...{ config, clock, timers, random, logger, metrics, incarnation, address, holder, tasks, meta },
-    ...{ embedded, storage },
+    ...{ embedded, storage, dataSources },
     ...{ ownership, subscriber, server, drain },
     session: undefined,
   };
@@ -232,7 +233,7 @@ function wire(config: BrokerConfig, given: BrokerDependencies, embedded: Embedde
 }
 
 function openSession(parts: Parts, port: number): LeaseSession {
-  const { config, clock, timers, random, logger, holder, ownership } = parts;
+  const { config, clock, timers, random, logger, holder, ownership, dataSources } = parts;
   const identity: BrokerIdentity = {
     broker: config.brokerName ?? `${hostname()}-${port}`,
     incarnation: parts.incarnation,
@@ -244,7 +245,7 @@ function openSession(parts: Parts, port: number): LeaseSession {
     dataDirectory: parts.embedded.directoryId,
   };
   return new LeaseSession({
-    ...{ identity, holder, orders: ownership, clock, timers, random, logger },
+    ...{ identity, holder, orders: ownership, dataSources: () => dataSources.reports(), clock, timers, random, logger },
     metaServers: config.metaServers,
     credentials: credentials.createInsecure(),
   });

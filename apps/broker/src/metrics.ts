@@ -20,7 +20,7 @@ export function registerMetrics(
   metrics: Metrics,
   { ownership, subscriber, services, dataSources }: MeasuredParts,
 ): void {
-  const gauge = (name: string, help: string, read: () => number): void => {
+  const gauge: AddGauge = (name, help, read) => {
     metrics.gauge(name, { help, read });
   };
   const lanes = (value: (lane: Lane) => number): (() => number) => {
@@ -32,17 +32,7 @@ export function registerMetrics(
   gauge('partitions_open', 'Partitions that are served.', () => ownership.count('open'));
   gauge('partitions_opening', 'Partitions that are being opened.', () => ownership.count('opening'));
   gauge('partitions_quarantined', 'Partitions whose data is damaged.', () => ownership.count('quarantined'));
-  gauge('data_sources_connected', 'Servers that partitions are stored on.', () => dataSources.count);
-  gauge(
-    'log_lost_records',
-    'Acknowledged records that were gone from a server when their partition was opened.',
-    () => dataSources.counters.lostRecords,
-  );
-  gauge(
-    'data_source_server_changes',
-    'Times that another server, or a restored one, answered for a data source.',
-    () => dataSources.counters.serverChanges,
-  );
+  registerDataSources(gauge, dataSources);
   gauge('subscriptions_open', 'Subscribe streams that are open.', () => subscriber.count);
   gauge(
     'append_queue_records',
@@ -87,6 +77,28 @@ export function registerMetrics(
     'in_flight_messages',
     'Deliveries that are not settled.',
     groups((pump) => sum(pump.holders().map(({ inFlight }) => inFlight))),
+  );
+}
+
+/** Registers a gauge that is read when it is asked for. */
+type AddGauge = (name: string, help: string, read: () => number) => void;
+
+function registerDataSources(gauge: AddGauge, dataSources: DataSources): void {
+  gauge('data_sources', 'Servers that partitions are stored on.', () => dataSources.reports().length);
+  gauge(
+    'data_sources_failing',
+    'Those of them that do not answer, or cannot be used.',
+    () => dataSources.reports().filter(({ problem }) => problem !== '').length,
+  );
+  gauge(
+    'log_lost_records',
+    'Acknowledged records that were gone from a server when their partition was opened.',
+    () => dataSources.counters.lostRecords,
+  );
+  gauge(
+    'data_source_server_changes',
+    'Times that another server, or a restored one, answered for a data source.',
+    () => dataSources.counters.serverChanges,
   );
 }
 

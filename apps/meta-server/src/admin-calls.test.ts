@@ -1,4 +1,13 @@
-import { BrokerState, DataSource, GroupMode, GroupState, PartitionState, StorageClass, Topic } from '@hermes/contracts';
+import {
+  BrokerState,
+  DataSource,
+  Durability,
+  GroupMode,
+  GroupState,
+  PartitionState,
+  StorageClass,
+  Topic,
+} from '@hermes/contracts';
 import { eventually } from '@hermes/testing';
 
 import { failureOf, MetaServerFixture } from '../test/meta-server-fixture.js';
@@ -312,11 +321,39 @@ describe('data sources', () => {
     expect(failure.message).not.toContain('hunter2');
   });
 
-  test('a MySQL topic is NOT_IMPLEMENTED until brokers serve it', async () => {
+  test('show what the brokers that use them find, until these are gone', async () => {
     await create();
-    const topic = Topic.fromPartial({ name: 't', storageClass: StorageClass.MYSQL, dataSources: ['m1'] });
-    expect(await failureOf(fixture.admin.createTopic({ topic }))).toMatchObject({ code: 'NOT_IMPLEMENTED' });
-    await fixture.admin.deleteDataSource({ dataSource: 'm1' });
+    await create({ name: 'm2' });
+    const [well, ill] = [fixture.broker(), fixture.broker()];
+    const found = { dataSource: 'm1', problem: '', version: '9.7.0', durability: Durability.DURABLE };
+    well.dataSources = [found, { ...found, dataSource: 'm2' }];
+    ill.dataSources = [{ dataSource: 'm1', problem: 'no connection', version: '', durability: Durability.UNSPECIFIED }];
+    [well, ill].forEach((broker) => broker.heartbeat());
+    const healthOf = async (dataSource: string): Promise<(readonly [string, string])[]> => {
+      const answer = await fixture.admin.getDataSource({ dataSource });
+      return (answer.dataSource?.health ?? []).map(({ problem, version }) => [problem, version] as const);
+    };
+    await eventually(async () => {
+      expect([...(await healthOf('m1'))].sort()).toEqual([
+        ['', '9.7.0'],
+        ['no connection', ''],
+      ]);
+      expect(await healthOf('m2')).toEqual([['', '9.7.0']]);
+    });
+    ill.crash();
+    await eventually(async () => {
+      expect(await healthOf('m1')).toEqual([['', '9.7.0']]);
+    });
+  });
+
+  test.each([
+    ['ca', { ca: '/etc/ca.pem', certificate: '', key: '' }, 'data_source.tls.ca'],
+    ['key', { ca: '', certificate: '', key: 'hunter2' }, 'data_source.tls.key'],
+    ['certificate without its key', { ca: '', certificate: 'env:C', key: '' }, 'data_source.tls'],
+  ])('refuse TLS with a bad %s', async (_, tls, field) => {
+    const failure = await failureOf(create({ tls }));
+    expect(failure).toMatchObject({ code: 'INVALID_FIELD', violations: [{ field }] });
+    expect(failure.message).not.toContain('hunter2');
   });
 
   describe('where brokers serve MySQL', () => {
@@ -329,9 +366,7 @@ describe('data sources', () => {
       return partitions.map(({ dataSource }) => dataSource);
     };
 
-    beforeEach(async () => {
-      await fixture.stopServer();
-      await fixture.start({}, { servedClasses: new Set([StorageClass.EMBEDDED, StorageClass.MYSQL]) });
+    beforeEach(() => {
       fixture.broker();
     });
 

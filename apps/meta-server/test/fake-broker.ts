@@ -6,6 +6,7 @@ import {
   type Grant,
   type HermesError,
   type HoldBrokerLeaseRequest,
+  type HoldBrokerLeaseRequest_DataSourceReport,
   HoldBrokerLeaseRequest_Register,
   type HoldBrokerLeaseResponse,
   type Revoke,
@@ -36,6 +37,8 @@ export class FakeBroker {
   readonly grants: Grant[] = [];
   readonly revokes: Revoke[] = [];
   assignments: readonly Assignment[] = [];
+  /** What it says, with each heartbeat, of the data sources that it uses. */
+  dataSources: HoldBrokerLeaseRequest_DataSourceReport[] = [];
   /** What the stream ended with; `OK` for a normal end. */
   ended: HermesError | 'OK' | undefined;
 
@@ -72,7 +75,8 @@ export class FakeBroker {
 
   heartbeat(): number {
     this.#sequence += 1;
-    this.send({ $case: 'heartbeat', value: { sequence: this.#sequence } });
+    const { dataSources } = this;
+    this.send({ $case: 'heartbeat', value: { sequence: this.#sequence, dataSources } });
     return this.#sequence;
   }
 

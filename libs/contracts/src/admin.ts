@@ -10,6 +10,8 @@ export {
   CreateTopicRequest,
   CreateTopicResponse,
   DataSource,
+  DataSource_Health,
+  DataSource_Tls,
   DeleteDataSourceRequest,
   DeleteDataSourceResponse,
   DeleteGroupRequest,

@@ -5,6 +5,7 @@ export {
   CoordinationServiceService,
   Grant,
   HoldBrokerLeaseRequest,
+  HoldBrokerLeaseRequest_DataSourceReport,
   HoldBrokerLeaseRequest_Draining,
   HoldBrokerLeaseRequest_EpochTooLow,
   HoldBrokerLeaseRequest_Heartbeat,

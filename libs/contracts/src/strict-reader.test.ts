@@ -34,7 +34,7 @@ describe('generated decoders', () => {
 
   it('refuse every message that is cut short in the middle of a field', () => {
     const bytes = HoldBrokerLeaseRequest.encode({
-      kind: { $case: 'heartbeat', value: { sequence: 1_000_000 } },
+      kind: { $case: 'heartbeat', value: { sequence: 1_000_000, dataSources: [] } },
     }).finish();
     for (let length = 1; length < bytes.length; length++) {
       expect(() => HoldBrokerLeaseRequest.decode(bytes.subarray(0, length))).toThrow();

@@ -72,6 +72,7 @@ export class DataSource {
   #clockReadings = 0;
   #cancelTick: CancelTimer = () => undefined;
   #closed = false;
+  #problem: string | undefined;
 
   private constructor(options: DataSourceOptions) {
     const { bounds, clock } = options;
@@ -108,6 +109,11 @@ export class DataSource {
     return this.#facts;
   }
 
+  /** Why the server did not answer when it was last looked at; undefined if it did. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
   /** Ends another connection of the server: its transaction is rolled back. */
   async kill(connectionId: number): Promise<void> {
     await this.control.run(async (session) => {
@@ -122,8 +128,10 @@ export class DataSource {
   }
 
   /** Looks who answers at the address, by a new connection. */
-  async look(): Promise<void> {
-    (await this.#connect()).destroy();
+  look(): Promise<void> {
+    return this.#observed(async () => {
+      (await this.#connect()).destroy();
+    });
   }
 
   /** Ends all connections once what waits for them is done. */
@@ -228,12 +236,22 @@ export class DataSource {
       this.#options.tasks.run('read the clock of the data source', async () => {
         this.#clockReadings += 1;
         const isLook = this.#clockReadings % CLOCK_READINGS_PER_LOOK === 0;
-        await (isLook ? this.look() : this.control.run((session) => this.#readClock(session)));
+        await (isLook ? this.look() : this.#observed(() => this.control.run((session) => this.#readClock(session))));
       });
       if (!this.#closed) {
         this.#tick();
       }
     });
+  }
+
+  async #observed(look: () => Promise<void>): Promise<void> {
+    try {
+      await look();
+      this.#problem = undefined;
+    } catch (error) {
+      this.#problem = error instanceof Error ? error.message : String(error);
+      throw error;
+    }
   }
 
   #stop(): void {

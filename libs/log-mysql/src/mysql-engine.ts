@@ -60,6 +60,9 @@ export interface MysqlEngine extends StorageEngine {
   readonly facts: ServerFacts;
   readonly counters: Readonly<MysqlCounters>;
 
+  /** Why the server did not answer when it was last asked for its clock, every 10 s; undefined if it did. */
+  readonly problem: string | undefined;
+
   /** Looks at once who answers at the address, as otherwise each minute; rejects with StoreError. */
   look(): Promise<void>;
 }
@@ -110,6 +113,10 @@ class MysqlStorage implements MysqlEngine {
 
   get facts(): ServerFacts {
     return this.#open.facts;
+  }
+
+  get problem(): string | undefined {
+    return this.#open.problem;
   }
 
   get capabilities(): StorageCapabilities {

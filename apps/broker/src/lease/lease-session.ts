@@ -1,5 +1,12 @@
 import { type ChannelCredentials } from '@grpc/grpc-js';
-import { type Assignment, durationToMs, type Grant, type HermesError, type Revoke } from '@hermes/contracts';
+import {
+  type Assignment,
+  durationToMs,
+  type Grant,
+  type HermesError,
+  type HoldBrokerLeaseRequest_DataSourceReport,
+  type Revoke,
+} from '@hermes/contracts';
 import {
   LEASE_TTL_DEFAULT_MS,
   type LeaseAssignment,
@@ -37,6 +44,8 @@ export interface LeaseSessionOptions {
   readonly identity: BrokerIdentity;
   readonly holder: LeaseHolder;
   readonly orders: LeaseOrders;
+  /** What the meta-server is told, with each heartbeat, of the data sources that are used here. */
+  readonly dataSources: () => HoldBrokerLeaseRequest_DataSourceReport[];
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
@@ -224,7 +233,7 @@ export class LeaseSession {
     if (sequence === undefined) {
       return;
     }
-    this.#stream?.send({ $case: 'heartbeat', value: { sequence } });
+    this.#stream?.send({ $case: 'heartbeat', value: { sequence, dataSources: this.#options.dataSources() } });
     this.#cancelHeartbeat();
     this.#cancelHeartbeat = timers.after(this.#answered ? this.#heartbeatMs : FIRST_ANSWER_MS, () => {
       logger.warn({ endpoint: this.#stream?.endpoint }, 'the meta-server does not answer heartbeats');

@@ -3,10 +3,16 @@ import {
   CreateDataSourceResponse,
   type CreateTopicRequest,
   CreateTopicResponse,
+  Durability,
   ListDataSourcesResponse,
   StorageClass,
 } from '@hermes/contracts';
 import { cli, startFakeGateway } from '../../test/fake-gateway.js';
+
+const HEALTH = [
+  { broker: 'b0', problem: '', version: '9.7.0', durability: Durability.DURABLE },
+  { broker: 'b1', problem: 'no connection', version: '', durability: Durability.UNSPECIFIED },
+];
 
 describe('data sources', () => {
   it('are created with the fields of the request, and shown', async () => {
@@ -17,12 +23,13 @@ describe('data sources', () => {
         return Promise.resolve(CreateDataSourceResponse.create(request));
       },
     });
-    const flags = ['--endpoints', 'db:3306', '--database', 'hermes', '--username', 'broker', '--secret', 'env:DB'];
+    const place = ['--endpoints', 'db:3306', '--database', 'hermes', '--username', 'broker', '--secret', 'env:DB'];
+    const flags = [...place, '--tls-ca', 'file:/ca.pem'];
     const run = await cli(['datasource', 'create', 'm1', ...flags, '--server', gateway.address]);
     expect(run.exitCode).toBe(0);
     expect(asked?.dataSource).toEqual({
       ...{ name: 'm1', storageClass: StorageClass.MYSQL, endpoints: ['db:3306'], database: 'hermes' },
-      ...{ username: 'broker', secret: 'env:DB' },
+      ...{ username: 'broker', secret: 'env:DB', tls: { ca: 'file:/ca.pem', certificate: '', key: '' }, health: [] },
     });
     expect(run.stdout).toMatch(/^data source +m1\nstorage class +mysql\nendpoints +db:3306\n/);
   });
@@ -35,7 +42,11 @@ describe('data sources', () => {
           ListDataSourcesResponse.fromPartial(
             pageToken === ''
               ? { dataSources: [{ name: 'm1', storageClass: StorageClass.MYSQL }], nextPageToken: 'n' }
-              : { dataSources: [{ name: 'm2', storageClass: StorageClass.MYSQL, endpoints: ['h:1'] }] },
+              : {
+                  dataSources: [
+                    { ...{ name: 'm2', storageClass: StorageClass.MYSQL, endpoints: ['h:1'] }, health: HEALTH },
+                  ],
+                },
           ),
         ),
       deleteDataSource: ({ dataSource }) => {
@@ -45,8 +56,8 @@ describe('data sources', () => {
     });
     const list = await cli(['datasource', 'list', '--server', gateway.address]);
     expect(list.stdout.split('\n').slice(1, 3)).toEqual([
-      expect.stringMatching(/^m1 +mysql/) as unknown,
-      expect.stringMatching(/^m2 +mysql +h:1/) as unknown,
+      expect.stringMatching(/^m1 +mysql .* used by no broker yet$/) as unknown,
+      expect.stringMatching(/^m2 +mysql +h:1 .* b1: no connection$/) as unknown,
     ]);
     const run = await cli(['datasource', 'delete', 'm1', '--server', gateway.address]);
     expect(run).toMatchObject({ exitCode: 0, stdout: 'data source m1 is deleted\n' });

@@ -8,7 +8,7 @@ import {
 import { type DataSourceFlags } from '../flags/resource-flags.js';
 import { EMPTY, facts, show, table } from '../output.js';
 import { type Session } from '../session.js';
-import { dataSourceOf, storageWord } from './resource-fields.js';
+import { dataSourceOf, durabilityWord, storageWord } from './resource-fields.js';
 
 /** hermes datasource create NAME */
 export async function createDataSource(session: Session, name: string, flags: DataSourceFlags): Promise<void> {
@@ -48,9 +48,10 @@ function dataSourceTable(sources: readonly DataSource[]): string[] {
     return ['no data sources yet – add one with `hermes datasource create NAME`'];
   }
   return table(
-    ['DATA SOURCE', 'CLASS', 'ENDPOINTS', 'DATABASE', 'USER', 'SECRET'],
-    sources.map(({ name, storageClass, endpoints, database, username, secret }) => [
-      ...[name, storageWord(storageClass), endpoints.join(','), database, username, secret],
+    ['DATA SOURCE', 'CLASS', 'ENDPOINTS', 'DATABASE', 'USER', 'SECRET', 'TLS', 'HEALTH'],
+    sources.map((source) => [
+      ...[source.name, storageWord(source.storageClass), source.endpoints.join(','), source.database],
+      ...[source.username, source.secret, source.tls === undefined ? 'no' : 'yes', health(source)],
     ]),
   );
 }
@@ -66,5 +67,19 @@ function dataSourceFacts(source: DataSource | undefined): string[] {
     ['database', source.database],
     ['user', source.username],
     ['secret', source.secret],
+    ['tls', source.tls === undefined ? 'no' : 'yes'],
+    ['health', health(source)],
   ]);
+}
+
+/** What the brokers find, problems first and alone. */
+function health({ health: found }: DataSource): string {
+  const problems = found.filter(({ problem }) => problem !== '');
+  if (problems.length > 0) {
+    return problems.map(({ broker, problem }) => `${broker}: ${problem}`).join('; ');
+  }
+  const [first] = found;
+  return first === undefined
+    ? 'used by no broker yet'
+    : `ok for ${found.length} broker${found.length === 1 ? '' : 's'}, ${first.version}, ${durabilityWord(first.durability)}`;
 }

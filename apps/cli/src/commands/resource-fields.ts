@@ -1,5 +1,6 @@
 import {
   type DataSource,
+  type DataSource_Tls,
   Durability,
   type Duration,
   durationFromMs,
@@ -56,7 +57,15 @@ export function dataSourceOf(name: string, flags: DataSourceFlags): Partial<Data
     ...given('database', flags.database),
     ...given('username', flags.username),
     ...given('secret', flags.secret),
+    ...given('tls', tlsOf(flags)),
   };
+}
+
+/** TLS is asked for by itself, or by what it needs. */
+function tlsOf({ tls, tlsCa, tlsCertificate, tlsKey }: DataSourceFlags): DataSource_Tls | undefined {
+  return tls === true || [tlsCa, tlsCertificate, tlsKey].some((reference) => reference !== undefined)
+    ? { ca: tlsCa ?? '', certificate: tlsCertificate ?? '', key: tlsKey ?? '' }
+    : undefined;
 }
 
 /** The group that flags describe. */
@@ -120,6 +129,11 @@ export function modeWord(mode: GroupMode): string {
 /** `embedded` */
 export function storageWord(storageClass: StorageClass): string {
   return Object.entries(STORAGE_CLASSES).find(([, value]) => value === storageClass)?.[0] ?? '';
+}
+
+/** `durable` */
+export function durabilityWord(durability: Durability): string {
+  return Object.entries(DURABILITIES).find(([, value]) => value === durability)?.[0] ?? '';
 }
 
 /** `16 attempts, 1s to 5m` */

@@ -45,6 +45,10 @@ export interface DataSourceFlags {
   readonly database?: string;
   readonly username?: string;
   readonly secret?: string;
+  readonly tls?: boolean;
+  readonly tlsCa?: string;
+  readonly tlsCertificate?: string;
+  readonly tlsKey?: string;
 }
 
 /** Adds the flags of a data source's fields. There is none for a password: arguments are shown to everybody. */
@@ -54,7 +58,11 @@ export function addDataSourceFlags(command: Command): Command {
     .requiredOption('--endpoints <host:port>', 'its servers, separated by commas; for mysql the one that writes', words)
     .option('--database <name>', 'its database, for mysql')
     .option('--username <name>', 'who connects')
-    .option('--secret <reference>', 'where brokers find the password: file:PATH or env:NAME');
+    .option('--secret <reference>', 'where brokers find the password: file:PATH or env:NAME')
+    .option('--tls', 'TLS to its servers, whose certificates are verified')
+    .option('--tls-ca <reference>', 'authorities that may have signed them (PEM): file:PATH or env:NAME')
+    .option('--tls-certificate <reference>', 'certificate of the brokers (PEM), if the servers ask for one')
+    .option('--tls-key <reference>', 'its key (PEM)');
 }
 
 /** Adds the flags of a topic's fields; those that are fixed at its creation only when creating. */

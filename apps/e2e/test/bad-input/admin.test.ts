@@ -353,5 +353,5 @@ function edge(value: PositionEdge) {
 }
 
 function beat(sequence: number) {
-  return { $case: 'heartbeat', value: { sequence } };
+  return { $case: 'heartbeat', value: { sequence, dataSources: [] } };
 }

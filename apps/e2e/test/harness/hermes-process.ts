@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { get } from 'node:http';
 import { join } from 'node:path';
+import { env } from 'node:process';
 
 import { eventually } from '@hermes/testing';
 
@@ -56,7 +57,7 @@ export class HermesProcess {
   start(): void {
     const child = spawn(process.execPath, [PROGRAM, ...this.#args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...this.#environment },
+      env: { ...env, ...this.#environment },
     });
     const keep = (chunk: Buffer): void => {
       this.#output = (this.#output + chunk.toString()).slice(-OUTPUT_CHARS_MAX);

@@ -1,4 +1,4 @@
-import { type DataSource, type StorageClass } from '@hermes/contracts';
+import { type DataSource, type DataSource_Health, type StorageClass } from '@hermes/contracts';
 import { type GroupRecord, type TopicRecord } from '@hermes/metadata';
 
 /** What a waiting call has left. */
@@ -20,6 +20,8 @@ export interface ClusterView {
   /** New topics may be placed there from now on. */
   dataSourceCreated(dataSource: DataSource): void;
   dataSourceDeleted(name: string): void;
+  /** What the brokers find that use it, by broker. */
+  healthOf(dataSource: string): DataSource_Health[];
   /** Whether a topic of this class that names no data source could be placed. */
   canPlace(storageClass: StorageClass): boolean;
   /** A topic with a partition there, stored or only decided; undefined: there is none. */

@@ -1,6 +1,7 @@
 import {
   checkName,
   type DataSource,
+  type DataSource_Tls,
   HermesError,
   invalidField,
   LIMITS,
@@ -17,7 +18,7 @@ const DATABASE_NAME = /^[A-Za-z0-9_$-]{1,64}$/;
 const USERNAME = /^[^\p{Cc}]{1,128}$/u;
 const SECRET = /^(file:[^\p{Cc}]{1,4096}|env:[A-Za-z_][A-Za-z0-9_]{0,255})$/u;
 
-/** A new data source, checked; INVALID_FIELD first, then NOT_IMPLEMENTED. What is no reference is never repeated. */
+/** A new data source, checked and without what only an answer has; INVALID_FIELD first, then NOT_IMPLEMENTED. What is no reference is never repeated. */
 export function checkedDataSource(given: DataSource | undefined): DataSource {
   if (given === undefined) {
     throw invalidField('data_source', 'required');
@@ -31,9 +32,8 @@ export function checkedDataSource(given: DataSource | undefined): DataSource {
     throw invalidField('data_source.storage_class', 'MYSQL or KAFKA');
   }
   checkEndpoints(given);
-  if (given.secret !== '' && !SECRET.test(given.secret)) {
-    throw invalidField('data_source.secret', 'file:PATH or env:NAME at the broker, never the password itself');
-  }
+  checkSecret('data_source.secret', given.secret);
+  checkTls(given.tls);
   if (storageClass === StorageClass.KAFKA) {
     throw notImplemented('DataSource.storage_class KAFKA');
   }
@@ -43,7 +43,25 @@ export function checkedDataSource(given: DataSource | undefined): DataSource {
   if (!USERNAME.test(given.username)) {
     throw invalidField('data_source.username', '1 to 128 characters');
   }
-  return given;
+  return { ...given, health: [] };
+}
+
+function checkTls(tls: DataSource_Tls | undefined): void {
+  if (tls === undefined) {
+    return;
+  }
+  for (const name of ['ca', 'certificate', 'key'] as const) {
+    checkSecret(`data_source.tls.${name}`, tls[name]);
+  }
+  if ((tls.certificate === '') !== (tls.key === '')) {
+    throw invalidField('data_source.tls', 'a certificate and its key, or neither');
+  }
+}
+
+function checkSecret(field: string, reference: string): void {
+  if (reference !== '' && !SECRET.test(reference)) {
+    throw invalidField(field, 'file:PATH or env:NAME at the broker, never the secret itself');
+  }
 }
 
 function checkEndpoints({ endpoints, storageClass }: DataSource): void {

@@ -33,7 +33,7 @@ export class DataSourceAdmin {
   async create({ dataSource }: CreateDataSourceRequest): Promise<CreateDataSourceResponse> {
     const config = checkedDataSource(dataSource);
     const { changes } = this.#context;
-    return { dataSource: (await changes.run(() => this.#create(config))).config };
+    return { dataSource: this.#answer(await changes.run(() => this.#create(config))) };
   }
 
   async get({ dataSource }: GetDataSourceRequest): Promise<GetDataSourceResponse> {
@@ -42,7 +42,7 @@ export class DataSourceAdmin {
     if (record === undefined) {
       throw dataSourceNotFound(dataSource);
     }
-    return { dataSource: record.config };
+    return { dataSource: this.#answer(record) };
   }
 
   async list(request: ListDataSourcesRequest): Promise<ListDataSourcesResponse> {
@@ -50,13 +50,17 @@ export class DataSourceAdmin {
     const { dataSources } = this.#context.metadata;
     const records = await dataSources.list({ after: page.after, limit: page.limit + 1 });
     const { entries, nextPageToken } = cutPage('data-sources', records, page, ({ config }) => config.name);
-    return { dataSources: entries.map(({ config }) => config), nextPageToken };
+    return { dataSources: entries.map((record) => this.#answer(record)), nextPageToken };
   }
 
   async delete({ dataSource }: DeleteDataSourceRequest): Promise<DeleteDataSourceResponse> {
     refuse(checkName(dataSource, 'data_source'));
     await this.#context.changes.run(() => this.#delete(dataSource));
     return {};
+  }
+
+  #answer({ config }: DataSourceRecord): DataSource {
+    return { ...config, health: this.#context.cluster.healthOf(config.name) };
   }
 
   async #create(config: DataSource): Promise<DataSourceRecord> {

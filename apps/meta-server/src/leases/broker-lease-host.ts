@@ -12,6 +12,7 @@ import { type Clock, type TaskGroup, type Timers } from '@hermes/runtime';
 import { type Serial } from '../serial.js';
 import { Alarm } from './alarm.js';
 import { brokerFrame } from './broker-frame.js';
+import { DataSourceHealth } from './data-source-health.js';
 import { EffectQueue } from './effect-queue.js';
 import { LeaseSessions, type SessionOutlet } from './lease-sessions.js';
 import { isRefused } from './probe.js';
@@ -36,6 +37,8 @@ export interface BrokerLeaseHostOptions {
 
 /** Gives the pure broker leases their time, streams, disk and network. */
 export class BrokerLeaseHost {
+  /** What the brokers say of the data sources that they use. */
+  readonly dataSources = new DataSourceHealth();
   readonly #options: BrokerLeaseHostOptions;
   readonly #sessions = new LeaseSessions<HoldBrokerLeaseResponse>();
   readonly #effects: EffectQueue<BrokerLeaseEffect>;
@@ -129,6 +132,7 @@ export class BrokerLeaseHost {
       case 'persist':
         for (const name of effect.forgottenBrokers) {
           this.#builds.delete(name);
+          this.dataSources.forget(name);
         }
         return this.#options.persist(effect);
       case 'grant':

@@ -1,4 +1,4 @@
-import { type DataSource, GroupMode, type HermesError, StorageClass } from '@hermes/contracts';
+import { type DataSource, type DataSource_Health, GroupMode, type HermesError, StorageClass } from '@hermes/contracts';
 import {
   type BrokerView,
   COALESCE_MS,
@@ -83,6 +83,10 @@ export class Cluster implements ClusterView, LeaseViews {
 
   dataSourceDeleted(name: string): void {
     this.#dataSources.delete(name);
+  }
+
+  healthOf(dataSource: string): DataSource_Health[] {
+    return this.#options.brokers.dataSources.of(dataSource);
   }
 
   canPlace(storageClass: StorageClass): boolean {

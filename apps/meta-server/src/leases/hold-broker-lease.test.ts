@@ -173,7 +173,7 @@ describe('HoldBrokerLease', () => {
       unknown.send(undefined);
       await expectEnd(unknown, { code: 'INVALID_FIELD' });
       const zero = fixture.broker({ name: 'b4', endpoint: '127.0.0.1:4', dataDirectory: 'd4', heartbeats: false });
-      zero.send({ $case: 'heartbeat', value: { sequence: 0 } });
+      zero.send({ $case: 'heartbeat', value: { sequence: 0, dataSources: [] } });
       await expectEnd(zero, { code: 'INVALID_FIELD' });
       const answered = good.grants.length;
       await eventually(() => good.grants.length > answered);
@@ -189,7 +189,7 @@ describe('HoldBrokerLease', () => {
         });
       });
       stream.on('data', () => undefined);
-      stream.write({ kind: { $case: 'heartbeat', value: { sequence: 1 } } });
+      stream.write({ kind: { $case: 'heartbeat', value: { sequence: 1, dataSources: [] } } });
       expect(await ended).toMatchObject({ code: 'INVALID_FIELD' });
     });
 

@@ -36,22 +36,27 @@ export function holdBrokerLease(
     const outlet = new Outlet(stream, timers);
     const session = host.open(outlet);
     const budget = new FrameBudget(clock, FRAMES);
-    let registered = false;
+    let broker: string | undefined;
     try {
       await outlet.serve((frame) => {
         budget.take();
-        if ((frame.kind?.$case === 'register') === registered) {
+        if ((frame.kind?.$case === 'register') === (broker !== undefined)) {
           throw invalidField('kind', 'register comes first, and once');
         }
         if (frame.kind?.$case === 'register') {
-          registered = true;
-          register({ host, session, build: buildOf(stream) }, frame.kind.value);
-        } else {
-          take(host, session, frame);
+          broker = register({ host, session, build: buildOf(stream) }, frame.kind.value);
+          return;
         }
+        if (frame.kind?.$case === 'heartbeat' && broker !== undefined) {
+          host.dataSources.note(broker, frame.kind.value.dataSources);
+        }
+        take(host, session, frame);
       });
     } finally {
       host.ended(session);
+      if (broker !== undefined) {
+        host.dataSources.forget(broker);
+      }
     }
   };
 }
@@ -63,10 +68,11 @@ function buildOf({ metadata }: BidiStream<HoldBrokerLeaseRequest, HoldBrokerLeas
 function register(
   { host, session, build }: { readonly host: BrokerLeaseHost; readonly session: SessionId; readonly build: string },
   given: HoldBrokerLeaseRequest_Register,
-): void {
+): string {
   const registration = brokerRegistration(given);
   host.noteBuild(registration.broker, build);
   host.apply((leases, nowMs) => leases.register(session, registration, nowMs));
+  return registration.broker;
 }
 
 function take(host: BrokerLeaseHost, session: SessionId, { kind }: HoldBrokerLeaseRequest): void {

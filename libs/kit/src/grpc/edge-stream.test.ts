@@ -102,7 +102,7 @@ describe('streams', () => {
         .on('error', reject);
     });
     for (let sequence = 1; sequence <= 50; sequence += 1) {
-      call.write({ kind: { $case: 'heartbeat', value: { sequence } } });
+      call.write({ kind: { $case: 'heartbeat', value: { sequence, dataSources: [] } } });
     }
     call.end();
     await eventually(() => read.length === 1);
@@ -132,7 +132,7 @@ describe('streams', () => {
     expect(fromServiceError(error)).toMatchObject({ code: 'FENCED', details: { epoch: '7' } });
 
     const left = edge.coordination.holdBrokerLease();
-    left.write({ kind: { $case: 'heartbeat', value: { sequence: 1 } } });
+    left.write({ kind: { $case: 'heartbeat', value: { sequence: 1, dataSources: [] } } });
     const frames: unknown[] = [];
     await new Promise<void>((resolve, reject) => {
       left
