@@ -1,6 +1,7 @@
 import { credentials } from '@grpc/grpc-js';
 import { LeaseHolder } from '@hermes/coordination';
 import { HermesError } from '@hermes/contracts';
+import { InFlightPool } from '@hermes/delivery';
 import {
   advertisedHost,
   createGrpcServer,
@@ -53,6 +54,8 @@ export interface BrokerDependencies {
   readonly timers?: Timers;
   readonly random?: Random;
   readonly logger?: Logger;
+  /** Messages in flight, of all groups; IN_FLIGHT_MAX if unset. */
+  readonly inFlightMax?: number;
   /** Told of a fault after which the process cannot go on; if unset it ends as an uncaught exception. */
   readonly onFatal?: (error: unknown) => void;
 }
@@ -74,6 +77,9 @@ const TAIL_SHARE = 0.75;
 
 /** Bytes that wait to be appended, of all partitions of the process. */
 const APPEND_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Messages in flight, of all groups of the process. Counted without their bytes: what is sent is not kept. */
+const IN_FLIGHT_MAX = 1_000_000;
 
 /** Part of a stop's deadline that partitions may take to flush; the rest is for closing. */
 const FLUSH_SHARE = 0.8;
@@ -187,6 +193,7 @@ function wire(config: BrokerConfig, given: BrokerDependencies, engine: EmbeddedE
     tailCache: new TailCache(config.cacheBytes * TAIL_SHARE),
     pages: new PageCache({ bytesMax: config.cacheBytes * (1 - TAIL_SHARE), keyHash: keyHashOfRecord }),
     appendBudget: new ByteBudget(APPEND_BYTES_MAX),
+    inFlight: new InFlightPool(given.inFlightMax ?? IN_FLIGHT_MAX),
     turns: new Turns(clock),
   };
   const meta = new MetaClient(config.metaServers, credentials.createInsecure(), {});

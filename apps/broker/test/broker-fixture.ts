@@ -42,10 +42,10 @@ export class BrokerFixture {
   });
   #remove: (() => void) | undefined;
   readonly #subscribers: TestSubscriber[] = [];
-  readonly #time: Pick<BrokerDependencies, 'clock' | 'timers'>;
+  readonly #given: Pick<BrokerDependencies, 'clock' | 'timers' | 'inFlightMax'>;
 
-  constructor(time: Pick<BrokerDependencies, 'clock' | 'timers'> = {}) {
-    this.#time = time;
+  constructor(given: Pick<BrokerDependencies, 'clock' | 'timers' | 'inFlightMax'> = {}) {
+    this.#given = given;
   }
 
   async start(): Promise<void> {
@@ -68,7 +68,7 @@ export class BrokerFixture {
       cacheBytes: 16 * 1024 * 1024,
     });
     this.broker = await startBroker(config, {
-      ...this.#time,
+      ...this.#given,
       logger: this.#logger,
       onFatal: (error) => this.fatal.push(error),
     });

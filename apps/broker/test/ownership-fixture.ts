@@ -1,5 +1,6 @@
 import { credentials } from '@grpc/grpc-js';
 import { type LeaseAssignment, type LeaseChange } from '@hermes/coordination';
+import { InFlightPool } from '@hermes/delivery';
 import { createLogger } from '@hermes/kit';
 import { ByteBudget, PageCache, TailCache } from '@hermes/log';
 import { openEmbeddedEngine } from '@hermes/log-sqlite';
@@ -106,6 +107,7 @@ export class OwnershipFixture {
       tailCache: new TailCache(CACHE_BYTES),
       pages: new PageCache({ bytesMax: CACHE_BYTES, keyHash: keyHashOfRecord }),
       appendBudget: new ByteBudget(CACHE_BYTES),
+      inFlight: new InFlightPool(1_000),
       turns: new Turns(systemClock),
       isLeased: () => true,
     };

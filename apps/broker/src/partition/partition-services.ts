@@ -1,4 +1,5 @@
 import { type Logger } from '@hermes/kit';
+import { type InFlightPool } from '@hermes/delivery';
 import { type ByteBudget, type PageCache, type TailCache } from '@hermes/log';
 import { type Clock, type Random, type TaskGroup, type Timers } from '@hermes/runtime';
 import { type Turns } from './turns.js';
@@ -9,6 +10,8 @@ export interface PartitionServices {
   readonly pages: PageCache;
   /** Bytes that wait to be appended, of all lanes. */
   readonly appendBudget: ByteBudget;
+  /** Deliveries in flight, of all groups. */
+  readonly inFlight: InFlightPool;
   readonly turns: Turns;
   readonly tasks: TaskGroup;
   readonly clock: Clock;

@@ -16,7 +16,8 @@ const METRICS: Record<string, readonly string[]> = {
     ...SERVER,
     ...['partitions_open', 'partitions_opening', 'partitions_quarantined', 'subscriptions_open'],
     ...['append_queue_records', 'append_queue_bytes', 'tail_cache_bytes', 'page_cache_bytes', 'page_loads'],
-    ...['ready_window_records', 'ready_window_bytes', 'settled_ranges', 'retry_rows', 'in_flight_messages'],
+    ...['ready_window_records', 'ready_window_bytes', 'settled_ranges', 'retry_rows'],
+    ...['in_flight_messages', 'in_flight_pool_messages', 'in_flight_waiting_groups'],
   ],
   gateway: [...SERVER, 'subscriptions', 'publish_queue_bytes', 'channels', 'consumer_leases', 'routes_fresh'],
 };
