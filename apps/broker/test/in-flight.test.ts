@@ -1,6 +1,6 @@
 import { GroupMode } from '@hermes/contracts';
 import { eventually } from '@hermes/testing';
-import { BrokerFixture, type TestSubscriber } from './broker-fixture.js';
+import { BrokerFixture, message, type TestSubscriber } from './broker-fixture.js';
 
 const IN_FLIGHT_MAX = 10;
 
@@ -113,5 +113,17 @@ describe('what a broker has in flight', () => {
     expect(await inFlight()).toBe(5);
     end(stream);
     await comesTo(0);
+  });
+
+  test('a stream may use at once what it held of a partition that leaves it', async () => {
+    const publishTo = (partition: number, count: number): Promise<unknown> =>
+      fixture.publish({ partition, messages: Array.from({ length: count }, () => message('x')) });
+    const stream = await fixture.subscribe({ group: 'a', consumer: 'a', maxInFlightMessages: 4 }).opened();
+    await publishTo(1, 4);
+    await stream.received(4);
+    await publishTo(0, 4);
+    fixture.meta.take('orders', 1);
+    await stream.received(8);
+    expect(stream.deliveries.slice(4).every(({ partition }) => partition === 0)).toBe(true);
   });
 });
