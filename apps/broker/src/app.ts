@@ -33,6 +33,7 @@ import { hostname } from 'node:os';
 import { Catalog } from './catalog/catalog.js';
 import { MetaClient } from './catalog/meta-client.js';
 import { type BrokerConfig } from './config.js';
+import { createCounters } from './counters.js';
 import { type BrokerIdentity, LeaseSession } from './lease/lease-session.js';
 import { registerMetrics } from './metrics.js';
 import { openEngine } from './open-engine.js';
@@ -194,6 +195,7 @@ function wire(config: BrokerConfig, given: BrokerDependencies, engine: EmbeddedE
     pages: new PageCache({ bytesMax: config.cacheBytes * (1 - TAIL_SHARE), keyHash: keyHashOfRecord }),
     appendBudget: new ByteBudget(APPEND_BYTES_MAX),
     inFlight: new InFlightPool(given.inFlightMax ?? IN_FLIGHT_MAX),
+    counters: createCounters(metrics),
     turns: new Turns(clock),
   };
   const meta = new MetaClient(config.metaServers, credentials.createInsecure(), {});
@@ -214,7 +216,7 @@ function wire(config: BrokerConfig, given: BrokerDependencies, engine: EmbeddedE
     BrokerMessagingService,
     messagingHandlers({
       publisher: new Publisher(ownership),
-      acknowledger: new Acknowledger(ownership),
+      acknowledger: new Acknowledger(ownership, services.counters),
       ...{ subscriber, clock, drain: drain.signal },
     }),
   );

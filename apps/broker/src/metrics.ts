@@ -35,12 +35,6 @@ function partitionGauges({ ownership, subscriber, services }: Measured): GaugeEn
     ['subscriptions_open', 'Subscribe streams that are open.', () => subscriber.count],
     ['append_queue_records', 'Records that wait to be durable.', lanes(({ appender }) => appender.pendingRecords)],
     ['append_queue_bytes', 'Bytes of the same.', () => appendBudget.used],
-    [
-      'appended_records',
-      'Records appended by the open partitions.',
-      lanes(({ appender }) => appender.counters.records),
-    ],
-    ['append_batches', 'Batches in which they were appended.', lanes(({ appender }) => appender.counters.batches)],
     ['tail_cache_bytes', 'Bytes of records that were just appended.', () => tailCache.bytes],
     ['page_cache_bytes', 'Bytes of older records that were read.', () => pages.bytes],
     ['page_loads', 'Pages that were read from storage.', () => pages.counters.loads],

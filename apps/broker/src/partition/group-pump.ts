@@ -140,7 +140,9 @@ export class GroupPump implements ChangeSource {
   }
 
   committed(ticket: number): void {
-    for (const change of this.#taken?.changes ?? []) {
+    const changes = this.#taken?.changes ?? [];
+    this.#services.counters.committed(changes);
+    for (const change of changes) {
       if (change.kind === 'deadLetter') {
         this.#dead.add(change.entry);
       }
@@ -181,6 +183,7 @@ export class GroupPump implements ChangeSource {
     }
     const orders = this.#dispatcher.dispatch(this.#now());
     if (orders.length > 0) {
+      this.#services.counters.delivered(orders);
       this.#sender.send(orders);
     }
     if (fed === 'fed' || orders.length > 0) {

@@ -2,6 +2,7 @@ import { type Logger } from '@hermes/kit';
 import { type InFlightPool } from '@hermes/delivery';
 import { type ByteBudget, type PageCache, type TailCache } from '@hermes/log';
 import { type Clock, type Random, type TaskGroup, type Timers } from '@hermes/runtime';
+import { type Counters } from '../counters.js';
 import { type Turns } from './turns.js';
 
 /** What all partitions of the process share. */
@@ -12,6 +13,7 @@ export interface PartitionServices {
   readonly appendBudget: ByteBudget;
   /** Deliveries in flight, of all groups. */
   readonly inFlight: InFlightPool;
+  readonly counters: Counters;
   readonly turns: Turns;
   readonly tasks: TaskGroup;
   readonly clock: Clock;
