@@ -1,6 +1,7 @@
 import { credentials } from '@grpc/grpc-js';
 import { LeaseHolder } from '@hermes/coordination';
 import { HermesError } from '@hermes/contracts';
+import { InFlightPool } from '@hermes/delivery';
 import {
   advertisedHost,
   createGrpcServer,
@@ -32,6 +33,7 @@ import { hostname } from 'node:os';
 import { Catalog } from './catalog/catalog.js';
 import { MetaClient } from './catalog/meta-client.js';
 import { type BrokerConfig } from './config.js';
+import { createCounters } from './counters.js';
 import { type BrokerIdentity, LeaseSession } from './lease/lease-session.js';
 import { registerMetrics } from './metrics.js';
 import { keyHashOfRecord } from './partition/key-hash.js';
@@ -57,6 +59,8 @@ export interface BrokerDependencies {
   readonly logger?: Logger;
   /** Where `env:NAME` of a data source is looked up; the process's environment if unset. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Messages in flight, of all groups; IN_FLIGHT_MAX if unset. */
+  readonly inFlightMax?: number;
   /** Told of a fault after which the process cannot go on; if unset it ends as an uncaught exception. */
   readonly onFatal?: (error: unknown) => void;
 }
@@ -78,6 +82,9 @@ const TAIL_SHARE = 0.75;
 
 /** Bytes that wait to be appended, of all partitions of the process. */
 const APPEND_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Messages in flight, of all groups of the process. Counted without their bytes: what is sent is not kept. */
+const IN_FLIGHT_MAX = 1_000_000;
 
 /** Part of a stop's deadline that partitions may take to flush; the rest is for closing. */
 const FLUSH_SHARE = 0.8;
@@ -195,6 +202,8 @@ function wire(config: BrokerConfig, given: BrokerDependencies, embedded: Embedde
     tailCache: new TailCache(config.cacheBytes * TAIL_SHARE),
     pages: new PageCache({ bytesMax: config.cacheBytes * (1 - TAIL_SHARE), keyHash: keyHashOfRecord }),
     appendBudget: new ByteBudget(APPEND_BYTES_MAX),
+    inFlight: new InFlightPool(given.inFlightMax ?? IN_FLIGHT_MAX),
+    counters: createCounters(metrics),
     turns: new Turns(clock),
   };
   const meta = new MetaClient(config.metaServers, credentials.createInsecure(), {});
@@ -217,7 +226,7 @@ function wire(config: BrokerConfig, given: BrokerDependencies, embedded: Embedde
     BrokerMessagingService,
     messagingHandlers({
       publisher: new Publisher(ownership),
-      acknowledger: new Acknowledger(ownership),
+      acknowledger: new Acknowledger(ownership, services.counters),
       ...{ subscriber, clock, drain: drain.signal },
     }),
   );

@@ -7,99 +7,72 @@ import { type PartitionServices } from './partition/partition-services.js';
 import { type DataSources } from './storage/data-sources.js';
 import { type Subscriber } from './subscribe/subscriber.js';
 
-/** What the metrics are read from. */
-export interface MeasuredParts {
+/** What is measured. */
+export interface Measured {
   readonly ownership: Ownership;
   readonly subscriber: Subscriber;
   readonly services: PartitionServices;
   readonly dataSources: DataSources;
 }
 
+/** A gauge: its name, what it means, and how it is read. */
+type GaugeEntry = readonly [string, string, () => number];
+
 /** Gauges of everything that has a bound, read when they are asked for. */
-export function registerMetrics(
-  metrics: Metrics,
-  { ownership, subscriber, services, dataSources }: MeasuredParts,
-): void {
-  const gauge: AddGauge = (name, help, read) => {
+export function registerMetrics(metrics: Metrics, measured: Measured): void {
+  const gauges = [...partitionGauges(measured), ...groupGauges(measured), ...dataSourceGauges(measured)];
+  for (const [name, help, read] of gauges) {
     metrics.gauge(name, { help, read });
-  };
+  }
+}
+
+function partitionGauges({ ownership, subscriber, services }: Measured): GaugeEntry[] {
+  const { appendBudget, tailCache, pages } = services;
   const lanes = (value: (lane: Lane) => number): (() => number) => {
     return () => sum([...partitionsOf(ownership)].flatMap((partition) => partition.lanes.map(value)));
   };
+  return [
+    ['partitions_open', 'Partitions that are served.', () => ownership.count('open')],
+    ['partitions_opening', 'Partitions that are being opened.', () => ownership.count('opening')],
+    ['partitions_quarantined', 'Partitions whose data is damaged.', () => ownership.count('quarantined')],
+    ['subscriptions_open', 'Subscribe streams that are open.', () => subscriber.count],
+    ['append_queue_records', 'Records that wait to be durable.', lanes(({ appender }) => appender.pendingRecords)],
+    ['append_queue_bytes', 'Bytes of the same.', () => appendBudget.used],
+    ['tail_cache_bytes', 'Bytes of records that were just appended.', () => tailCache.bytes],
+    ['page_cache_bytes', 'Bytes of older records that were read.', () => pages.bytes],
+    ['page_loads', 'Pages that were read from storage.', () => pages.counters.loads],
+  ];
+}
+
+function groupGauges({ ownership, services: { inFlight } }: Measured): GaugeEntry[] {
   const groups = (value: (pump: GroupPump) => number): (() => number) => {
     return () => sum([...partitionsOf(ownership)].flatMap((partition) => [...partition.groups].map(value)));
   };
-  gauge('partitions_open', 'Partitions that are served.', () => ownership.count('open'));
-  gauge('partitions_opening', 'Partitions that are being opened.', () => ownership.count('opening'));
-  gauge('partitions_quarantined', 'Partitions whose data is damaged.', () => ownership.count('quarantined'));
-  registerDataSources(gauge, dataSources);
-  gauge('subscriptions_open', 'Subscribe streams that are open.', () => subscriber.count);
-  gauge(
-    'append_queue_records',
-    'Records that wait to be durable.',
-    lanes(({ appender }) => appender.pendingRecords),
-  );
-  gauge('append_queue_bytes', 'Bytes of the same.', () => services.appendBudget.used);
-  gauge(
-    'appended_records',
-    'Records appended by the open partitions.',
-    lanes(({ appender }) => appender.counters.records),
-  );
-  gauge(
-    'append_batches',
-    'Batches in which they were appended.',
-    lanes(({ appender }) => appender.counters.batches),
-  );
-  gauge('tail_cache_bytes', 'Bytes of records that were just appended.', () => services.tailCache.bytes);
-  gauge('page_cache_bytes', 'Bytes of older records that were read.', () => services.pages.bytes);
-  gauge('page_loads', 'Pages that were read from storage.', () => services.pages.counters.loads);
-  gauge(
-    'ready_window_records',
-    'Messages that are known and wait for delivery.',
-    groups((pump) => pump.gauges.windowRecords),
-  );
-  gauge(
-    'ready_window_bytes',
-    'Bytes of the same.',
-    groups((pump) => pump.gauges.windowBytes),
-  );
-  gauge(
-    'settled_ranges',
-    'Ranges of settled offsets above the floors.',
-    groups((pump) => pump.gauges.settledRanges),
-  );
-  gauge(
-    'retry_rows',
-    'Stored retries.',
-    groups((pump) => pump.gauges.retries),
-  );
-  gauge(
-    'in_flight_messages',
-    'Deliveries that are not settled.',
-    groups((pump) => sum(pump.holders().map(({ inFlight }) => inFlight))),
-  );
+  const held = (pump: GroupPump): number => sum(pump.holders().map((holder) => holder.inFlight));
+  const bound = inFlight.messagesMax.toLocaleString('en');
+  const pooled = `The same, and settled ones that are not durable yet; at most ${bound}.`;
+  return [
+    ['ready_window_records', 'Messages known and not delivered.', groups(({ gauges }) => gauges.windowRecords)],
+    ['ready_window_bytes', 'Bytes of the same.', groups(({ gauges }) => gauges.windowBytes)],
+    ['settled_ranges', 'Ranges of settled offsets above the floors.', groups(({ gauges }) => gauges.settledRanges)],
+    ['retry_rows', 'Stored retries.', groups(({ gauges }) => gauges.retries)],
+    ['in_flight_messages', 'Deliveries that are not settled.', groups(held)],
+    ['in_flight_pool_messages', pooled, () => inFlight.used],
+    ['in_flight_waiting_groups', 'Groups, by partition, that wait for room among them.', () => inFlight.waiting],
+  ];
 }
 
-/** Registers a gauge that is read when it is asked for. */
-type AddGauge = (name: string, help: string, read: () => number) => void;
-
-function registerDataSources(gauge: AddGauge, dataSources: DataSources): void {
-  gauge('data_sources', 'Servers that partitions are stored on.', () => dataSources.reports().length);
-  gauge(
-    'data_sources_failing',
-    'Those of them that do not answer, or cannot be used.',
-    () => dataSources.reports().filter(({ problem }) => problem !== '').length,
-  );
-  gauge(
-    'log_lost_records',
-    'Acknowledged records that were gone from a server when their partition was opened.',
-    () => dataSources.counters.lostRecords,
-  );
-  gauge(
-    'data_source_server_changes',
-    'Times that another server, or a restored one, answered for a data source.',
-    () => dataSources.counters.serverChanges,
-  );
+function dataSourceGauges({ dataSources }: Measured): GaugeEntry[] {
+  const failing = (): number => dataSources.reports().filter(({ problem }) => problem !== '').length;
+  const { counters } = dataSources;
+  const lost = 'Acknowledged records that were gone from a server when their partition was opened.';
+  const changes = 'Times that another server, or a restored one, answered for a data source.';
+  return [
+    ['data_sources', 'Servers that partitions are stored on.', () => dataSources.reports().length],
+    ['data_sources_failing', 'Those of them that do not answer, or cannot be used.', failing],
+    ['log_lost_records', lost, () => counters.lostRecords],
+    ['data_source_server_changes', changes, () => counters.serverChanges],
+  ];
 }
 
 function* partitionsOf(ownership: Ownership): Generator<Partition> {

@@ -43,9 +43,9 @@ export class BrokerFixture {
   });
   #remove: (() => void) | undefined;
   readonly #subscribers: TestSubscriber[] = [];
-  readonly #given: Pick<BrokerDependencies, 'clock' | 'timers' | 'environment'>;
+  readonly #given: Pick<BrokerDependencies, 'clock' | 'timers' | 'environment' | 'inFlightMax'>;
 
-  constructor(given: Pick<BrokerDependencies, 'clock' | 'timers' | 'environment'> = {}) {
+  constructor(given: Pick<BrokerDependencies, 'clock' | 'timers' | 'environment' | 'inFlightMax'> = {}) {
     this.#given = given;
   }
 
@@ -120,11 +120,11 @@ export class BrokerFixture {
     await this.ready(topic, this.meta.granted(topic));
   }
 
-  /** A number that the broker's /metrics shows. */
+  /** A number that the broker's /metrics shows; with labels: `name{label="value"}`. NaN if it is not there. */
   async metric(name: string): Promise<number> {
     const response = await fetch(`http://127.0.0.1:${this.broker.opsPort}/metrics`);
-    const [, value] = new RegExp(`^${name} (.+)$`, 'm').exec(await response.text()) ?? [];
-    return Number(value);
+    const line = (await response.text()).split('\n').find((each) => each.startsWith(`${name} `));
+    return Number(line?.slice(name.length));
   }
 
   async ready(topic: string, partitions = 1): Promise<void> {

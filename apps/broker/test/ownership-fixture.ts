@@ -1,12 +1,14 @@
 import { credentials } from '@grpc/grpc-js';
 import { type LeaseAssignment, type LeaseChange } from '@hermes/coordination';
-import { createLogger } from '@hermes/kit';
+import { InFlightPool } from '@hermes/delivery';
+import { createLogger, createMetrics } from '@hermes/kit';
 import { ByteBudget, PageCache, TailCache } from '@hermes/log';
 import { openEmbeddedEngine } from '@hermes/log-sqlite';
 import { systemClock, systemRandom, systemTimers, TaskGroup } from '@hermes/runtime';
 import { eventually, temporaryDirectory } from '@hermes/testing';
 import { Catalog } from '../src/catalog/catalog.js';
 import { MetaClient } from '../src/catalog/meta-client.js';
+import { createCounters } from '../src/counters.js';
 import { keyHashOfRecord } from '../src/partition/key-hash.js';
 import { Ownership } from '../src/partition/ownership.js';
 import { PartitionOpener } from '../src/partition/partition-opener.js';
@@ -106,6 +108,8 @@ export class OwnershipFixture {
       tailCache: new TailCache(CACHE_BYTES),
       pages: new PageCache({ bytesMax: CACHE_BYTES, keyHash: keyHashOfRecord }),
       appendBudget: new ByteBudget(CACHE_BYTES),
+      inFlight: new InFlightPool(1_000),
+      counters: createCounters(createMetrics('broker')),
       turns: new Turns(systemClock),
       isLeased: () => true,
     };

@@ -1,6 +1,7 @@
 import type { Random } from '@hermes/runtime';
 
 import type { GroupChange, GroupSnapshot } from './group-state.js';
+import type { InFlightShare } from './in-flight-pool.js';
 import type { RetryPolicy } from './retry-policy.js';
 
 /** The order that a group is promised. */
@@ -41,6 +42,8 @@ export interface GroupDispatcherOptions {
   /** Numbers deliveries; never repeats one for this partition while this process owns it. */
   readonly nextDeliveryNo: () => number;
   readonly random: Random;
+  /** Its own share of what all groups may have in flight; its wake leads to a call of `dispatch`, or of `close`. */
+  readonly inFlight: InFlightShare;
   readonly limits?: Partial<DispatcherLimits>;
 }
 

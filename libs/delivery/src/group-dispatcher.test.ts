@@ -4,6 +4,7 @@ import {
   GroupDispatcher,
   type GroupDispatcherOptions,
   type GroupSnapshot,
+  InFlightPool,
   type RetryEntry,
   SETTLE,
   type SettleOutcome,
@@ -32,6 +33,7 @@ class Fixture {
       redeliveredBelow: [0],
       nextDeliveryNo: () => (this.#deliveryNo += 1),
       random: { next: () => 0 },
+      inFlight: new InFlightPool(1_000_000).share(() => undefined),
       ...more,
     });
   }
@@ -218,5 +220,38 @@ describe('GroupDispatcher', () => {
     expect(group.dispatcher.counts([4_000])).toEqual([
       { lane: 0, floor: 0, unsettled: 400, inFlight: 400, retrying: 0 },
     ]);
+  });
+
+  it('gives room back where its settle is durable: first to who waits, then to itself', () => {
+    const pool = new InFlightPool(1);
+    const woken: string[] = [];
+    const [one, two] = ['one', 'two'].map((name) => {
+      const group = new Fixture('shared', { inFlight: pool.share(() => woken.push(name)) });
+      group.feed(0, [0]);
+      group.join(1);
+      return group;
+    }) as [Fixture, Fixture];
+    expect([one.deliver(0), two.deliver(0)]).toEqual([['0#1/1'], []]);
+    one.feed(1, [0]);
+    one.settle(SETTLE.ack, '0#1/1', 0);
+    expect([woken, pool.used]).toEqual([[], 1]);
+    one.commit();
+    expect([woken, one.deliver(0), two.deliver(0)]).toEqual([['two'], [], ['0#1/1']]);
+  });
+
+  it('frees room and credit when it is closed, and what was decided can still be committed', () => {
+    const pool = new InFlightPool(10);
+    const credit = new Credit(10, 1_000);
+    const group = new Fixture('shared', { inFlight: pool.share(() => undefined) });
+    group.feed(0, [0, 0, 0]);
+    group.dispatcher.subscribe({ id: 1, consumer: 'c', consumerEpoch: 0, ackDeadlineMs: 1_000, credit });
+    group.deliver(0);
+    group.settle(SETTLE.ack, '0#1/1', 0);
+    group.settle(SETTLE.extend, '1#1/2', 0);
+    expect([pool.used, credit.messages]).toEqual([3, 3]);
+    group.dispatcher.close();
+    expect([pool.used, credit.messages, credit.bytes, group.deliver(0)]).toEqual([0, 0, 0, []]);
+    expect(group.commit()).toEqual(['cursor']);
+    expect(pool.used).toBe(0);
   });
 });

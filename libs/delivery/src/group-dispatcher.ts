@@ -14,16 +14,18 @@ import {
   type SubscribeOutcome,
   type Wanted,
 } from './dispatcher-types.js';
-import { Entry, ENTRY_STATE, FATE } from './entry.js';
+import { type Entry, ENTRY_STATE } from './entry.js';
 import { ExclusiveSequencer } from './exclusive-sequencer.js';
 import type { RetryEntry } from './group-state.js';
 import { Holdership } from './holdership.js';
+import type { InFlightShare } from './in-flight-pool.js';
 import { Intake } from './intake.js';
 import { KeyedSequencer } from './keyed-sequencer.js';
 import { Lane } from './lane.js';
 import { LanePicker } from './lane-picker.js';
 import { SETTLE, SETTLED_BEFORE, type SettleOutcome, type SettleRequest, STALE } from './settle.js';
 import { Settlement } from './settlement.js';
+import { storedEntry } from './stored-entry.js';
 import { Subscription, type SubscriptionRequest } from './subscription.js';
 import { Turns } from './turns.js';
 import { Window } from './window.js';
@@ -49,9 +51,10 @@ export class GroupDispatcher {
   readonly #holdership: Holdership;
   readonly #settlement: Settlement;
   readonly #intake: Intake;
+  readonly #inFlight: InFlightShare;
 
   constructor(options: GroupDispatcherOptions) {
-    const { snapshot, mode, random, settings, redeliveredBelow } = options;
+    const { snapshot, mode, random, settings, redeliveredBelow, inFlight } = options;
     const limits = { ...DISPATCHER_LIMITS, ...options.limits };
     this.groupId = snapshot.groupId;
     this.mode = mode;
@@ -65,7 +68,8 @@ export class GroupDispatcher {
     this.#picker = new LanePicker(lanes.length);
     this.#window = window;
     this.#holdership = holdership;
-    this.#settlement = new Settlement({ snapshot, lanes, turns, window, holdership, random, settings });
+    this.#inFlight = inFlight;
+    this.#settlement = new Settlement({ snapshot, lanes, turns, window, holdership, inFlight, random, settings });
     this.#intake = new Intake({ lanes, window, limits, redeliveredBelow, settlement: this.#settlement });
     this.#load(snapshot.retries);
   }
@@ -127,12 +131,7 @@ export class GroupDispatcher {
   unsubscribe(subscriptionId: number): void {
     const subscription = this.#turns.remove(subscriptionId);
     if (subscription !== undefined) {
-      for (const entry of [...subscription.inFlight, ...subscription.extended]) {
-        // Giving one back may have voided another.
-        if (entry.state === ENTRY_STATE.inFlight) {
-          this.#settlement.giveBack(entry);
-        }
-      }
+      this.#settlement.giveBack(subscription);
     }
   }
 
@@ -147,26 +146,9 @@ export class GroupDispatcher {
   /** Gives out what may be delivered now, at most DISPATCH_MAX messages; call again while it gives some. */
   dispatch(now: Now): DispatchOrder[] {
     this.tick(now);
-    if (this.#settlement.settings.paused || this.#turns.isEmpty) {
-      return [];
-    }
-    const orders = new Map<Subscription, Dispatch[]>();
-    for (let count = 0; count < DISPATCH_MAX; count += 1) {
-      const entry = this.#nextEntry();
-      const subscription = entry === undefined ? undefined : this.#turns.next(entry.bytes);
-      if (entry === undefined || subscription === undefined) {
-        break;
-      }
-      this.#picker.spend(entry.lane);
-      const dispatch = this.#deliver(entry, subscription, now);
-      const dispatches = orders.get(subscription);
-      if (dispatches === undefined) {
-        orders.set(subscription, [dispatch]);
-      } else {
-        dispatches.push(dispatch);
-      }
-    }
-    return Array.from(orders, ([{ id }, dispatches]) => ({ subscriptionId: id, dispatches }));
+    const orders = this.#settlement.settings.paused || this.#turns.isEmpty ? [] : this.#dispatch(now);
+    this.#inFlight.rest();
+    return orders;
   }
 
   /** Corrects the size of a message in flight whose size was not known: a retry that was loaded from storage. */
@@ -224,6 +206,15 @@ export class GroupDispatcher {
     }
   }
 
+  /**
+   * Ends every subscription and delivers nothing more: the credit and the room of all that is in flight or settling are
+   * free at once. What was decided can still be taken and committed.
+   */
+  close(): void {
+    this.#settlement.close();
+    this.#turns.clear();
+  }
+
   /** Progress per lane; `nextOffsets` are the ends of the lanes' logs. */
   counts(nextOffsets: readonly number[]): LaneCounts[] {
     return this.#lanes.map((lane) => lane.counts(nextOffsets[lane.number] ?? 0));
@@ -255,6 +246,26 @@ export class GroupDispatcher {
     return lane;
   }
 
+  #dispatch(now: Now): DispatchOrder[] {
+    const orders = new Map<Subscription, Dispatch[]>();
+    for (let count = 0; count < DISPATCH_MAX; count += 1) {
+      const entry = this.#nextEntry();
+      const subscription = entry === undefined ? undefined : this.#turns.next(entry.bytes);
+      if (entry === undefined || subscription === undefined || !this.#inFlight.take()) {
+        break;
+      }
+      this.#picker.spend(entry.lane);
+      const dispatch = this.#deliver(entry, subscription, now);
+      const dispatches = orders.get(subscription);
+      if (dispatches === undefined) {
+        orders.set(subscription, [dispatch]);
+      } else {
+        dispatches.push(dispatch);
+      }
+    }
+    return Array.from(orders, ([{ id }, dispatches]) => ({ subscriptionId: id, dispatches }));
+  }
+
   #nextEntry(): Entry | undefined {
     const lane = this.#picker.pick((number) => this.#lanes[number]?.sequencer.peek() !== undefined);
     return lane === undefined ? undefined : this.#lanes[lane]?.sequencer.peek();
@@ -283,18 +294,4 @@ export class GroupDispatcher {
     const entry = this.#intake.adopt(lane, request);
     return entry === undefined ? STALE : this.#settlement.settle(entry, request, now);
   }
-}
-
-/** A retry as storage knows it: an earlier owner may have delivered it, and its size is not known. */
-function storedEntry(retry: RetryEntry, mode: DeliveryMode): Entry {
-  const hasFailed = retry.attempts > 0;
-  const entry = new Entry({ ...retry, bytes: 0, redelivered: true });
-  entry.attempts = retry.attempts;
-  entry.strikes = retry.strikes;
-  entry.reason = retry.reason;
-  entry.stored = true;
-  entry.dueAtMs = retry.dueAtMs;
-  entry.fate = hasFailed ? FATE.retry : undefined;
-  entry.barrier = hasFailed && mode === 'exclusive';
-  return entry;
 }

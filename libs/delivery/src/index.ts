@@ -25,6 +25,7 @@ export {
   type OffsetRange,
   type RetryEntry,
 } from './group-state.js';
+export { InFlightPool, type InFlightShare } from './in-flight-pool.js';
 export { OffsetRanges } from './offset-ranges.js';
 export { type RetryPolicy, retryDelayMs } from './retry-policy.js';
 export { SETTLE, type SettleKind, type SettleOutcome, type SettleRequest } from './settle.js';

@@ -7,6 +7,7 @@ import { type Entry, ENTRY_STATE, FATE, type Fate } from './entry.js';
 import type { GroupSettings, Now, SealedChanges } from './dispatcher-types.js';
 import type { GroupSnapshot } from './group-state.js';
 import type { Holdership } from './holdership.js';
+import type { InFlightShare } from './in-flight-pool.js';
 import type { Lane } from './lane.js';
 import { retryDelayMs } from './retry-policy.js';
 import { DONE, judge, SETTLE, type SettleOutcome, type SettleRequest, STALE } from './settle.js';
@@ -28,6 +29,7 @@ export class Settlement {
   readonly #turns: Turns;
   readonly #window: Window;
   readonly #holdership: Holdership;
+  readonly #inFlight: InFlightShare;
   readonly #random: Random;
   readonly #deadlines = new Deadlines();
   /** Stored retries by due time, on the store's clock. */
@@ -48,6 +50,7 @@ export class Settlement {
     readonly turns: Turns;
     readonly window: Window;
     readonly holdership: Holdership;
+    readonly inFlight: InFlightShare;
     readonly random: Random;
     readonly settings: GroupSettings;
   }) {
@@ -56,6 +59,7 @@ export class Settlement {
     this.#turns = of.turns;
     this.#window = of.window;
     this.#holdership = of.holdership;
+    this.#inFlight = of.inFlight;
     this.#random = of.random;
     this.settings = of.settings;
   }
@@ -84,7 +88,7 @@ export class Settlement {
   settle(entry: Entry, request: SettleRequest, now: Now): SettleOutcome {
     switch (judge(entry, request)) {
       case 'current':
-        return this.#apply(entry, request, now);
+        return this.#settle(entry, request, now);
       case 'repeated':
         return entry.state === ENTRY_STATE.settling ? { kind: 'pending', ticket: entry.ticket } : DONE;
       case 'stale':
@@ -92,11 +96,20 @@ export class Settlement {
     }
   }
 
-  /** A message in flight whose consumer has gone is ready again, as the same attempt. */
-  giveBack(entry: Entry): void {
-    this.#release(entry);
-    this.#stepBack(entry, false);
-    this.#comeBack(entry);
+  /** A consumer has gone: what it held is ready again, as the same attempt. */
+  giveBack({ inFlight, extended }: Subscription): void {
+    for (const entry of [...inFlight, ...extended]) {
+      // Giving one back may have voided another.
+      if (entry.state === ENTRY_STATE.inFlight) {
+        this.#release(entry);
+        this.#stepBack(entry, false);
+        this.#comeBack(entry);
+      }
+    }
+    if (this.#turns.isEmpty) {
+      this.#inFlight.leave();
+    }
+    this.#inFlight.passOn();
   }
 
   /** A message that waits behind its key waits in storage instead, where it needs no room. */
@@ -117,6 +130,7 @@ export class Settlement {
     }
     this.#wake(this.#retries, now.storeMs);
     this.#wake(this.#returned, now.monotonicMs);
+    this.#inFlight.passOn();
   }
 
   /** Time until `tick` has something to do; infinity if only events bring something. */
@@ -149,6 +163,27 @@ export class Settlement {
     for (const entry of batch.entries) {
       this.#takeEffect(entry);
     }
+    this.#inFlight.passOn();
+  }
+
+  /** Frees whatever is held, by subscriptions and by decisions that are not durable yet; nothing is ready again. */
+  close(): void {
+    for (const { inFlight, extended } of this.#turns) {
+      for (const entry of [...inFlight, ...extended]) {
+        this.#release(entry);
+      }
+    }
+    for (const entry of [...(this.#sealed?.entries ?? []), ...this.#batch.entries]) {
+      this.#release(entry);
+    }
+    this.#inFlight.leave();
+    this.#inFlight.passOn();
+  }
+
+  #settle(entry: Entry, request: SettleRequest, now: Now): SettleOutcome {
+    const outcome = this.#apply(entry, request, now);
+    this.#inFlight.passOn();
+    return outcome;
   }
 
   #apply(entry: Entry, request: SettleRequest, now: Now): SettleOutcome {
@@ -243,11 +278,14 @@ export class Settlement {
     this.#lane(entry).comeBack(entry);
   }
 
-  /** Nobody holds it any more: its credit is free. */
+  /** Nobody holds it any more: its credit and its room in the pool are free. */
   #release(entry: Entry): void {
     entry.heldIn?.remove(entry);
-    entry.subscription?.credit.giveBack(entry.bytes);
-    entry.subscription = undefined;
+    if (entry.subscription !== undefined) {
+      entry.subscription.credit.giveBack(entry.bytes);
+      entry.subscription = undefined;
+      this.#inFlight.giveBack();
+    }
   }
 
   #lane({ lane }: Entry): Lane {

@@ -31,6 +31,11 @@ export class Turns implements Iterable<Subscription> {
     return subscription;
   }
 
+  clear(): void {
+    this.#byId.clear();
+    this.#order = [];
+  }
+
   /** The next subscription in turn that takes a message of so many bytes; undefined if none does. */
   next(bytes: number): Subscription | undefined {
     const { length } = this.#order;

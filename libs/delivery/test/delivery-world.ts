@@ -7,6 +7,7 @@ import {
   type GroupChange,
   GroupDispatcher,
   type GroupSnapshot,
+  InFlightPool,
   type Now,
   SETTLE,
   type SettleRequest,
@@ -17,7 +18,7 @@ import { COMMIT_MS_MAX, type Delivery, DeliveryJudge, POLICY, STORE_AHEAD_MS } f
 import { StoredGroup } from './stored-group.js';
 
 /** The library that a world plays: the real one, or one with a bug. */
-export type DeliveryCode = Pick<typeof library, 'Credit' | 'GroupDispatcher'>;
+export type DeliveryCode = Pick<typeof library, 'Credit' | 'GroupDispatcher' | 'InFlightPool'>;
 
 /** Wrong behaviour that a test plants in the dispatcher, or between it, its storage and its callers. */
 export interface Bugs {
@@ -45,6 +46,8 @@ const LOG_RECORDS = 40;
 const ACK_DEADLINE_MS = 60;
 /** Far more than a pump has to do. */
 const PUMP_TURNS_MAX = 1_000;
+/** Less than two subscriptions may hold. */
+const POOL_MESSAGES = 7;
 const LIMITS = { windowRecordsMax: 12, rangesMax: 4, retriesMax: 2_000 };
 
 /**
@@ -60,6 +63,7 @@ export class DeliveryWorld {
   readonly #stored = new StoredGroup();
   readonly #judge: DeliveryJudge;
   #dispatcher!: GroupDispatcher;
+  #pool!: InFlightPool;
   #owner = 0;
   #deliveryNo = 0;
   #subscriptions = new Map<number, number>();
@@ -78,7 +82,7 @@ export class DeliveryWorld {
     this.#mode = mode;
     this.#judge = new DeliveryJudge(mode, this.#stored);
     this.#bugs = bugs;
-    this.#code = bugs.code ?? { Credit, GroupDispatcher };
+    this.#code = bugs.code ?? { Credit, GroupDispatcher, InFlightPool };
     this.#random = simulation.random('world');
     this.#open();
   }
@@ -103,6 +107,7 @@ export class DeliveryWorld {
     check(counts?.unsettled === 0 && counts.inFlight === 0 && counts.retrying === 0, 'counts are not zero at the end');
     check(counts.floor === this.#judge.end, 'the floor is not the end of the log');
     check(this.#dispatcher.gauges.windowRecords === 0 && this.#dispatcher.gauges.windowBytes === 0, 'window leaks');
+    check(this.#pool.used === 0 && this.#pool.waiting === 0, 'room leaks');
   }
 
   #poll(): void {
@@ -156,6 +161,8 @@ export class DeliveryWorld {
     this.#waiting = [];
     this.#judge.givenUp();
     const snapshot = this.#stored.snapshot();
+    const owner = this.#owner;
+    this.#pool = new this.#code.InFlightPool(POOL_MESSAGES);
     this.#dispatcher = new this.#code.GroupDispatcher({
       mode: this.#bugs.mode ?? this.#mode,
       settings: { retry: POLICY, paused: false },
@@ -163,6 +170,13 @@ export class DeliveryWorld {
       redeliveredBelow: [this.#judge.end],
       nextDeliveryNo: () => (this.#deliveryNo += 1),
       random: this.#random,
+      inFlight: this.#pool.share(() => {
+        this.#simulation.after(0, 'room', () => {
+          if (owner === this.#owner) {
+            this.#pump();
+          }
+        });
+      }),
       limits: LIMITS,
     });
     this.#judge.written(this.#simulation.nowMs);

@@ -104,8 +104,14 @@ const PLANTED_LINES: readonly (readonly [string, DeliveryMode, PlantedBug, RegEx
   [
     'credit that is not given back',
     'shared',
-    { file: 'settlement.ts', code: 'entry.subscription?.credit.giveBack(entry.bytes);', instead: '' },
+    { file: 'settlement.ts', code: 'entry.subscription.credit.giveBack(entry.bytes);', instead: '' },
     /never settled/,
+  ],
+  [
+    'room that is not given back',
+    'shared',
+    { file: 'settlement.ts', code: 'this.#inFlight.giveBack();', instead: '' },
+    /never settled|room leaks/,
   ],
   [
     'a retry whose offset is not settled',
@@ -189,7 +195,7 @@ const PLANTED_LINES: readonly (readonly [string, DeliveryMode, PlantedBug, RegEx
     'a new owner that lets others pass what has failed',
     'exclusive',
     {
-      file: 'group-dispatcher.ts',
+      file: 'stored-entry.ts',
       code: "entry.barrier = hasFailed && mode === 'exclusive';",
       instead: 'entry.barrier = false;',
     },

@@ -2,8 +2,16 @@ import { deepStrictEqual as same } from 'node:assert/strict';
 
 import { runSeeds, type SeededRandom, type Simulation } from '@hermes/testing';
 
-import { Credit, type DeliveryMode, type Dispatch, GroupDispatcher, SETTLE, type SettleRequest } from '../src/index.js';
-import { MODEL_ACK_DEADLINE_MS, MODEL_RETRY, ReferenceModel } from './reference-model.js';
+import {
+  Credit,
+  type DeliveryMode,
+  type Dispatch,
+  GroupDispatcher,
+  InFlightPool,
+  SETTLE,
+  type SettleRequest,
+} from '../src/index.js';
+import { MODEL_ACK_DEADLINE_MS, MODEL_IN_FLIGHT_MAX, MODEL_RETRY, ReferenceModel } from './reference-model.js';
 
 const HISTORIES = 1_500;
 const EVENTS = 80;
@@ -16,6 +24,7 @@ class Comparison {
   readonly #mode: DeliveryMode;
   readonly #model: ReferenceModel;
   readonly #dispatcher: GroupDispatcher;
+  readonly #pool = new InFlightPool(MODEL_IN_FLIGHT_MAX);
   readonly #credits = new Map<number, Credit>();
   readonly #epochs = new Map<number, number>();
   readonly #receipts: SettleRequest[] = [];
@@ -47,6 +56,7 @@ class Comparison {
       redeliveredBelow: [0],
       nextDeliveryNo: () => (deliveryNo += 1),
       random: { next: () => 0 },
+      inFlight: this.#pool.share(() => undefined),
     });
   }
 
@@ -198,6 +208,7 @@ class Comparison {
     const nextMs = this.#model.nextTimerAtMs() - this.#nowMs;
     same(this.#dispatcher.nextTimerMs(this.#now()) ?? Number.POSITIVE_INFINITY, Math.max(0, nextMs));
     same(this.#dispatcher.fencingToken, this.#mode === 'exclusive' ? this.#model.token : 0);
+    same(this.#pool.used, this.#model.inFlight);
     for (const [id, { messages, bytes, messagesMax }] of this.#credits) {
       same({ messages, bytes }, this.#model.held(id));
       same(messages <= messagesMax, true);

@@ -20,6 +20,8 @@ export interface ModelSubscription {
 
 export const MODEL_RETRY = { initialMs: 30, maxMs: 200, multiplier: 2, jitter: 0, maxAttempts: 3 };
 export const MODEL_ACK_DEADLINE_MS = 80;
+/** What may be in flight together; so few that a share of its own is never the lower bound. */
+export const MODEL_IN_FLIGHT_MAX = 8;
 const RETURN_MS = 100;
 
 /**
@@ -211,9 +213,15 @@ export class ReferenceModel {
     return { messages: held.length, bytes: held.reduce((sum, { bytes }) => sum + bytes, 0) };
   }
 
+  /** Messages in flight, and those whose settle is not durable. */
+  get inFlight(): number {
+    return this.#messages.filter(({ subscriptionId }) => subscriptionId !== undefined).length;
+  }
+
   #mayTake({ id, writable, consumerEpoch, messagesMax }: ModelSubscription): boolean {
     const isAdmitted = this.#mode !== 'exclusive' || (this.#isOurs && consumerEpoch === this.#stored.consumerEpoch);
-    return !this.paused && writable && isAdmitted && this.held(id).messages < messagesMax;
+    const hasRoom = this.inFlight < MODEL_IN_FLIGHT_MAX && this.held(id).messages < messagesMax;
+    return !this.paused && writable && isAdmitted && hasRoom;
   }
 
   #mayCome(message: ModelMessage): boolean {

@@ -50,6 +50,9 @@ export class GroupPump implements ChangeSource {
     this.#partition = partition;
     this.#settings = settings;
     this.#services = services;
+    const wake = (): void => {
+      this.wake();
+    };
     this.#dispatcher = new GroupDispatcher({
       mode: settings.mode,
       settings: { retry: settings.retry, paused: settings.paused },
@@ -60,10 +63,8 @@ export class GroupPump implements ChangeSource {
         return this.#deliveries;
       },
       random: services.random,
+      inFlight: services.inFlight.share(wake),
     });
-    const wake = (): void => {
-      this.wake();
-    };
     this.#timer = new WakeTimer(services.clock, services.timers, wake);
     this.#members = new GroupMembers(partition, this.#dispatcher, wake);
     this.#reader = new GroupReader(partition, services, {
@@ -128,6 +129,8 @@ export class GroupPump implements ChangeSource {
   stop(reason: HermesError): void {
     this.#stopped = true;
     this.#timer.stop();
+    // First: the streams that go on with other partitions may use at once what they held here.
+    this.#dispatcher.close();
     this.#members.leave(reason);
   }
 
@@ -137,7 +140,9 @@ export class GroupPump implements ChangeSource {
   }
 
   committed(ticket: number): void {
-    for (const change of this.#taken?.changes ?? []) {
+    const changes = this.#taken?.changes ?? [];
+    this.#services.counters.committed(changes);
+    for (const change of changes) {
       if (change.kind === 'deadLetter') {
         this.#dead.add(change.entry);
       }
@@ -178,6 +183,7 @@ export class GroupPump implements ChangeSource {
     }
     const orders = this.#dispatcher.dispatch(this.#now());
     if (orders.length > 0) {
+      this.#services.counters.delivered(orders);
       this.#sender.send(orders);
     }
     if (fed === 'fed' || orders.length > 0) {

@@ -1,5 +1,5 @@
 import { type Durability } from '@hermes/contracts';
-import { Appender, type MessageLog } from '@hermes/log';
+import { Appender, type MessageLog, type RecordBlock } from '@hermes/log';
 import { type Lane } from './lane.js';
 import { type PartitionServices } from './partition-services.js';
 
@@ -11,12 +11,16 @@ export function openLane(
   on: { readonly appended: () => void; readonly fenced: () => void; readonly durability: () => Durability },
 ): Lane {
   const tail = services.tailCache.openLane();
-  const { clock, random, appendBudget: budget } = services;
+  const { clock, random, counters, appendBudget: budget } = services;
+  const onAppended = ({ count, recordBytes }: RecordBlock): void => {
+    counters.published(count, recordBytes);
+    on.appended();
+  };
   return {
     number: log.lane,
     log,
     tail,
-    appender: new Appender({ log, tail, budget, clock, random, onAppended: on.appended, onFenced: on.fenced }),
+    appender: new Appender({ log, tail, budget, clock, random, onAppended, onFenced: on.fenced }),
     durability: on.durability,
     idPrefix: Buffer.from(`${topic}/${log.partition}/${log.lane}/`),
   };

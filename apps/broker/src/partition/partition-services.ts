@@ -1,6 +1,8 @@
 import { type Logger } from '@hermes/kit';
+import { type InFlightPool } from '@hermes/delivery';
 import { type ByteBudget, type PageCache, type TailCache } from '@hermes/log';
 import { type Clock, type Random, type TaskGroup, type Timers } from '@hermes/runtime';
+import { type Counters } from '../counters.js';
 import { type Turns } from './turns.js';
 
 /** What all partitions of the process share. */
@@ -9,6 +11,9 @@ export interface PartitionServices {
   readonly pages: PageCache;
   /** Bytes that wait to be appended, of all lanes. */
   readonly appendBudget: ByteBudget;
+  /** Deliveries in flight, of all groups. */
+  readonly inFlight: InFlightPool;
+  readonly counters: Counters;
   readonly turns: Turns;
   readonly tasks: TaskGroup;
   readonly clock: Clock;

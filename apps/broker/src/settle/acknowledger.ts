@@ -17,6 +17,7 @@ import {
   toStatus,
 } from '@hermes/contracts';
 import { SETTLE, type SettleKind, type SettleOutcome } from '@hermes/delivery';
+import { type Counters } from '../counters.js';
 import { type GroupPump } from '../partition/group-pump.js';
 import { type OwnedTopic } from '../partition/owned-topic.js';
 import { type Ownership } from '../partition/ownership.js';
@@ -37,9 +38,11 @@ interface Share {
 /** Answers Acknowledge: every entry alone, once it is durable. */
 export class Acknowledger {
   readonly #ownership: Ownership;
+  readonly #counters: Counters;
 
-  constructor(ownership: Ownership) {
+  constructor(ownership: Ownership, counters: Counters) {
     this.#ownership = ownership;
+    this.#counters = counters;
   }
 
   /** Throws only if nothing was tried. */
@@ -56,6 +59,7 @@ export class Acknowledger {
     const settlement = new Settlement(request, topic);
     await settlement.answerMisrouted(ownership);
     await settlement.commit();
+    settlement.count(this.#counters);
     return { results: settlement.results };
   }
 }
@@ -67,10 +71,15 @@ class Settlement {
   readonly #topic: OwnedTopic;
   readonly #shares = new Map<number, Share | undefined>();
   readonly #misrouted = new Map<number, number[]>();
+  /** What each entry asks for; 0 if that cannot be read. */
+  readonly #kinds: Uint8Array;
+  /** Reasons of the entries that failed. */
+  readonly #refusals = new Map<number, string>();
 
   constructor(request: RawAcknowledgeRequest, topic: OwnedTopic) {
     this.#request = request;
     this.#topic = topic;
+    this.#kinds = new Uint8Array(request.entries.length);
     this.results = new Array<AckResult>(request.entries.length).fill(DONE);
     request.entries.forEach((entry, index) => {
       const error = this.#settle(entry, index);
@@ -110,6 +119,21 @@ class Settlement {
     );
   }
 
+  /** Counts what is answered. */
+  count(counters: Counters): void {
+    for (const [index, reason] of this.#refusals) {
+      this.#kinds[index] = 0;
+      counters.refused(reason);
+    }
+    const counts = new Map<number, number>();
+    for (const kind of this.#kinds) {
+      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    }
+    for (const kind of Object.values(SETTLE)) {
+      counters.settled(kind, counts.get(kind) ?? 0);
+    }
+  }
+
   #settle(entry: RawAckEntry, index: number): HermesError | undefined {
     const receipt = decodeReceipt(entry.receipt);
     if (receipt === undefined) {
@@ -122,6 +146,7 @@ class Settlement {
     if (receipt.partition >= this.#topic.settings.partitions) {
       return notAllowed();
     }
+    this.#kinds[index] = decision.kind;
     const share = this.#shareOf(receipt.partition);
     if (share === undefined) {
       this.#misroute(receipt.partition, index);
@@ -181,6 +206,7 @@ class Settlement {
 
   #fail(index: number, error: HermesError): void {
     this.results[index] = { error: toStatus(error) };
+    this.#refusals.set(index, error.code);
   }
 }
 

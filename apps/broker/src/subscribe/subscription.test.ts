@@ -94,8 +94,9 @@ test('one partition of several leaves with a draining frame, the last one ends t
   const error = new HermesError('DRAINING', 'moving');
   subscription.lose(3, part, error);
   expect(subscription.partitions).toEqual([4]);
+  expect([part.freed, other.freed]).toEqual([0, 1]);
   subscription.creditFreed(part);
-  expect(other.freed).toBe(1);
+  expect(other.freed).toBe(2);
   subscription.lose(4, other, error);
   expect(await ended).toBe(error);
   expect(stream.frames).toEqual(['accepted', 'draining', 'draining']);

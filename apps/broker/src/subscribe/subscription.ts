@@ -108,7 +108,10 @@ export class Subscription {
     }
   }
 
-  /** A partition is no longer served on this stream; one left without any ends with `error`. */
+  /**
+   * A partition is no longer served on this stream, whose credit it has given back; one left without any ends with
+   * `error`.
+   */
   lose(partition: number, attachment: Attachment, error: HermesError): void {
     if (this.#attachments.get(partition) !== attachment) {
       return;
@@ -120,6 +123,8 @@ export class Subscription {
     });
     if (last) {
       this.end(error);
+    } else {
+      this.creditFreed(attachment);
     }
   }
 

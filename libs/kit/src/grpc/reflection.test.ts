@@ -62,6 +62,14 @@ describe.each(['v1', 'v1alpha'] as const)('reflection %s', (version) => {
     expect(absent?.errorResponse?.errorCode).toBe(status.NOT_FOUND);
   });
 
+  it('names types in full, as strict clients want it, and gives the files that define them', async () => {
+    await using edge = await startEdge({});
+    const [symbol] = await ask(edge.port, version, [{ fileContainingSymbol: 'hermes.admin.v1.AdminService' }]);
+    const files = symbol?.fileDescriptorResponse?.fileDescriptorProto ?? [];
+    expect(files.filter((file) => file.includes('.google.protobuf.Timestamp')).length).toBeGreaterThan(0);
+    expect(files.filter((file) => file.includes('google/protobuf/timestamp.proto')).length).toBeGreaterThan(1);
+  });
+
   it('is absent when switched off', async () => {
     await using edge = await startEdge({}, { reflection: false });
     await expect(ask(edge.port, version, [{ listServices: '*' }])).rejects.toMatchObject({

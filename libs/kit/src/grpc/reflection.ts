@@ -54,9 +54,17 @@ async function load(descriptorSet: string, services: readonly string[]): Promise
     import('@grpc/reflection'),
   ]);
   const implementations = new Map<string, Implementation>();
-  new reflection.ReflectionService(loader.loadFileDescriptorSetFromBuffer(bytes), {
-    services: [...services],
-  }).addToServer({
+  const root = loader.loadFileDescriptorSetFromBuffer(bytes);
+  // The loader writes the files anew, with short type names, which grpcurl refuses: what protoc wrote is served.
+  // Once: each entry's files are decoded.
+  let fileDescriptorProtos = filesOf(bytes);
+  for (const entry of Object.values(root)) {
+    if ('fileDescriptorProtos' in entry) {
+      Object.assign(entry, { fileDescriptorProtos });
+      fileDescriptorProtos = [];
+    }
+  }
+  new reflection.ReflectionService(root, { services: [...services] }).addToServer({
     addService: (definition, handlers) => {
       for (const [name, method] of Object.entries(definition)) {
         implementations.set(method.path, { method, serve: handlers[name] as Implementation['serve'] });
@@ -64,6 +72,22 @@ async function load(descriptorSet: string, services: readonly string[]): Promise
     },
   });
   return implementations;
+}
+
+/** The files of a FileDescriptorSet, which is `repeated FileDescriptorProto file = 1` and nothing else. */
+function filesOf(set: Buffer): Buffer[] {
+  const files: Buffer[] = [];
+  for (let at = 0; at < set.length;) {
+    let [length, shift] = [0, 0];
+    do {
+      at += 1;
+      length += ((set[at] ?? 0) & 0x7f) * 2 ** shift;
+      shift += 7;
+    } while (((set[at] ?? 0) & 0x80) !== 0);
+    files.push(set.subarray(at + 1, at + 1 + length));
+    at += 1 + length;
+  }
+  return files;
 }
 
 function found(implementations: ReadonlyMap<string, Implementation>, path: string): Implementation {
