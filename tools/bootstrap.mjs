@@ -68,16 +68,16 @@ function install() {
   if (reason !== undefined) {
     say(`installing dependencies, since ${reason} (one to two minutes on two cores) …`);
     const startedAt = Date.now();
-    run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--foreground-scripts=false'], {
-      env: installEnvironment(),
-    });
+    const quiet = ['--no-audit', '--no-fund', '--update-notifier=false', '--loglevel=error'];
+    run('npm', ['ci', ...quiet, '--foreground-scripts=false'], { env: installEnvironment() });
     say(`dependencies installed in ${Math.round((Date.now() - startedAt) / 1000)} s.`);
   }
   writeFileSync(abiFile, process.versions.modules);
 }
 
 function build() {
-  say('building …');
+  const first = existsSync(join(root, 'apps', 'cli', 'dist')) ? '' : ' for the first time (a minute on two cores)';
+  say(`building${first} …`);
   const nx = join(root, 'node_modules', '.bin', 'nx');
   // Without the daemon nothing stays behind; static output keeps one line per project.
   const env = { ...process.env, NX_DAEMON: 'false', NX_TUI: 'false' };
