@@ -105,23 +105,17 @@ export class FakeMetaServer {
 
   /** Grants a partition at a new epoch; one on MySQL is placed on the data source `db`. */
   grant(topic: string, partition: number, fields: Partial<Assignment> = {}): Assignment {
-    this.#epoch += 1;
-    const revision = this.catalog.revision(topic);
-    const key = `${topic}/${partition}`;
-    const created = this.#created.has(key);
-    const assignment = {
-      topic,
-      partition,
-      epoch: this.#epoch,
-      endpoint: '',
-      revision,
-      created,
-      dataSource: this.catalog.topic(topic).storageClass === StorageClass.MYSQL ? 'db' : '',
-      ...fields,
-    };
-    this.#assignments.set(key, assignment);
+    const assignment = this.#assign(topic, partition, fields);
     this.push();
     return assignment;
+  }
+
+  /** Grants all partitions of a topic at once. */
+  grantAll(topic: string): void {
+    for (let partition = 0; partition < this.catalog.partitionCount(topic); partition += 1) {
+      this.#assign(topic, partition);
+    }
+    this.push();
   }
 
   revoke(topic: string, partition: number, graceMs = 1_000): void {
@@ -159,6 +153,25 @@ export class FakeMetaServer {
         each.revision >= revision &&
         (epoch === undefined || each.epoch === epoch),
     );
+  }
+
+  #assign(topic: string, partition: number, fields: Partial<Assignment> = {}): Assignment {
+    this.#epoch += 1;
+    const revision = this.catalog.revision(topic);
+    const key = `${topic}/${partition}`;
+    const created = this.#created.has(key);
+    const assignment = {
+      topic,
+      partition,
+      epoch: this.#epoch,
+      endpoint: '',
+      revision,
+      created,
+      dataSource: this.catalog.topic(topic).storageClass === StorageClass.MYSQL ? 'db' : '',
+      ...fields,
+    };
+    this.#assignments.set(key, assignment);
+    return assignment;
   }
 
   #hold(call: LeaseCall): void {

@@ -1,6 +1,7 @@
 import {
   BrokerState,
   DataSource,
+  type DataSource_Tls,
   Durability,
   GroupMode,
   GroupState,
@@ -324,7 +325,10 @@ describe('data sources', () => {
   test('show what the brokers that use them find, until these are gone', async () => {
     await create();
     await create({ name: 'm2' });
-    const [well, ill] = [fixture.broker(), fixture.broker()];
+    const [well, ill] = [
+      fixture.broker(),
+      fixture.broker({ name: 'b2', dataDirectory: 'd2', endpoint: '127.0.0.1:2' }),
+    ];
     const found = { dataSource: 'm1', problem: '', version: '9.7.0', durability: Durability.DURABLE };
     well.dataSources = [found, { ...found, dataSource: 'm2' }];
     ill.dataSources = [{ dataSource: 'm1', problem: 'no connection', version: '', durability: Durability.UNSPECIFIED }];
@@ -349,9 +353,10 @@ describe('data sources', () => {
   test.each([
     ['ca', { ca: '/etc/ca.pem', certificate: '', key: '' }, 'data_source.tls.ca'],
     ['key', { ca: '', certificate: '', key: 'hunter2' }, 'data_source.tls.key'],
+    ['address for a name', { ca: '', certificate: '', key: '', endpoints: ['10.0.0.7:3306'] }, 'data_source.tls'],
     ['certificate without its key', { ca: '', certificate: 'env:C', key: '' }, 'data_source.tls'],
-  ])('refuse TLS with a bad %s', async (_, tls, field) => {
-    const failure = await failureOf(create({ tls }));
+  ])('refuse TLS with a bad %s', async (_, { endpoints, ...tls }: Partial<DataSource_Tls & DataSource>, field) => {
+    const failure = await failureOf(create({ tls, ...(endpoints && { endpoints }) }));
     expect(failure).toMatchObject({ code: 'INVALID_FIELD', violations: [{ field }] });
     expect(failure.message).not.toContain('hunter2');
   });

@@ -1,9 +1,11 @@
+import { isIP } from 'node:net';
+
 import { StoreError } from '@hermes/log';
 import type { ConnectionOptions, SslOptions } from 'mysql2';
 
 import { type Environment, readSecret, type SecretReference } from './secret.js';
 
-/** TLS to the server; the server's certificate is always verified. */
+/** TLS to the server; the server's certificate is always verified, and with it the server's name: addresses have none. */
 export interface MysqlTlsOptions {
   /** Authorities that may have signed the server's certificate; the system's if unset. */
   readonly ca?: SecretReference;
@@ -30,6 +32,9 @@ const PORT_DEFAULT = 3306;
 /** The driver's form of the options, with secrets read. */
 export async function driverOptions(server: MysqlServerOptions, environment: Environment): Promise<ConnectionOptions> {
   const { host, port = PORT_DEFAULT, user, password, database, tls } = server;
+  if (tls !== undefined && isIP(host) !== 0) {
+    throw new StoreError('unavailable', `TLS verifies the name of the server, and ${host} is an address`);
+  }
   return {
     host,
     port,

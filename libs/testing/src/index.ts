@@ -9,6 +9,7 @@ export { Simulation } from './simulation/simulation.js';
 export { type NetworkOptions, type SimulationNetwork } from './simulation/simulation-network.js';
 export { type NodeOptions, type NodeState, type SimulationNode } from './simulation/simulation-node.js';
 export { type StreamEnd } from './simulation/simulation-stream.js';
+export { type Authority, type Certificate, createAuthority } from './servers/certificates.js';
 export {
   type OwnSqlServer,
   SQL_SERVER_KINDS,

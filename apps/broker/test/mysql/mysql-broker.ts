@@ -1,4 +1,4 @@
-import { HermesError, type Message, StorageClass, statusToError, type Topic } from '@hermes/contracts';
+import { DataSource, HermesError, type Message, StorageClass, statusToError, type Topic } from '@hermes/contracts';
 import { eventually, type SqlServer, type TestDatabase } from '@hermes/testing';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { BrokerFixture, message, type TestSubscriber } from '../broker-fixture.js';
@@ -23,10 +23,13 @@ export class MysqlBroker implements AsyncDisposable {
     const database = await server.createDatabase();
     const fixture = new BrokerFixture({ environment: { [PASSWORD_VARIABLE]: database.password } });
     fixture.meta.regrants = true;
-    fixture.meta.catalog.dataSources.set('db', {
-      ...{ name: 'db', storageClass: StorageClass.MYSQL, endpoints: [`${database.host}:${database.port}`] },
-      ...{ database: database.name, username: database.user, secret: `env:${PASSWORD_VARIABLE}` },
-    });
+    fixture.meta.catalog.dataSources.set(
+      'db',
+      DataSource.fromPartial({
+        ...{ name: 'db', storageClass: StorageClass.MYSQL, endpoints: [`${database.host}:${database.port}`] },
+        ...{ database: database.name, username: database.user, secret: `env:${PASSWORD_VARIABLE}` },
+      }),
+    );
     await fixture.start();
     return new MysqlBroker(server, database, fixture);
   }

@@ -1,13 +1,15 @@
 import {
   checkName,
   type DataSource,
-  type DataSource_Tls,
   HermesError,
   invalidField,
   LIMITS,
   notImplemented,
   StorageClass,
 } from '@hermes/contracts';
+
+import { parseAddress } from '@hermes/kit';
+import { isIP } from 'node:net';
 
 import { checkEndpoint } from '../leases/endpoint.js';
 import { knownEnum, refuse } from './field-check.js';
@@ -33,7 +35,7 @@ export function checkedDataSource(given: DataSource | undefined): DataSource {
   }
   checkEndpoints(given);
   checkSecret('data_source.secret', given.secret);
-  checkTls(given.tls);
+  checkTls(given);
   if (storageClass === StorageClass.KAFKA) {
     throw notImplemented('DataSource.storage_class KAFKA');
   }
@@ -46,9 +48,12 @@ export function checkedDataSource(given: DataSource | undefined): DataSource {
   return { ...given, health: [] };
 }
 
-function checkTls(tls: DataSource_Tls | undefined): void {
+function checkTls({ tls, endpoints }: DataSource): void {
   if (tls === undefined) {
     return;
+  }
+  if (endpoints.some((endpoint) => isIP(parseAddress(endpoint)?.host ?? '') !== 0)) {
+    throw invalidField('data_source.tls', 'endpoints by host name, which TLS verifies');
   }
   for (const name of ['ca', 'certificate', 'key'] as const) {
     checkSecret(`data_source.tls.${name}`, tls[name]);

@@ -23,6 +23,8 @@ describe('the URL of a MySQL database', () => {
     'mysql://u@h/d?tls=hunter2',
     'mysql://u@h/d?tls=off&ca=/hunter2',
     'mysql://u@h/d?cert=/hunter2',
+    'mysql://hunter2@10.0.0.7/d',
+    'mysql://hunter2@127.0.0.1/d?tls=verify',
     'mysql://h/hunter2',
     'mysql://u@h/',
     'mysql://u@h/a/hunter2',

@@ -65,6 +65,9 @@ function readTls(parameters: URLSearchParams, host: string): Partial<MysqlAddres
   if (tls === 'off' && [caFile, certFile, keyFile].some((file) => file !== undefined)) {
     refuse('names certificates, which need tls=verify or tls=encrypt');
   }
+  if (tls === 'verify' && isIP(host) !== 0) {
+    refuse('must name the host: tls=verify checks the name, not the address (tls=encrypt trusts whoever answers)');
+  }
   if ((certFile === undefined) !== (keyFile === undefined)) {
     refuse('needs cert and key together');
   }

@@ -8,7 +8,7 @@ import { env } from 'node:process';
 
 import { type ContainerRuntimeClient } from 'testcontainers';
 
-import { DURABLE_SETTINGS, type Engine, type EngineOptions, settingArguments } from './engine.js';
+import { DURABLE_SETTINGS, type Engine, type EngineOptions, settingArguments, tlsFiles } from './engine.js';
 import { serverPort } from './server-port.js';
 import { type SqlEndpoint, type SqlServerKind } from './sql-server.js';
 import { TestRun } from './test-run.js';
@@ -107,15 +107,27 @@ export class ContainerEngine implements Engine {
 
 async function startContainer(
   kind: SqlServerKind,
-  { settings, diskBytes }: EngineOptions,
+  options: EngineOptions,
   run: TestRun,
 ): Promise<{ id: string; endpoint: SqlEndpoint }> {
   const { GenericContainer, Wait } = await import('testcontainers');
   const [port, password] = [await serverPort(), randomBytes(12).toString('hex')];
+  const { settings, diskBytes } = options;
+  const tls = tlsFiles(options, (name) => `/etc/hermes-test/${name}`);
   let log = '';
   const container = new GenericContainer(IMAGES[kind])
     .withEnvironment({ MYSQL_ROOT_PASSWORD: password })
-    .withCommand([PROGRAMS[kind], ...settingArguments({ ...DURABLE_SETTINGS, ...CONTAINER_SETTINGS, ...settings })])
+    .withCommand([
+      PROGRAMS[kind],
+      ...settingArguments({ ...DURABLE_SETTINGS, ...CONTAINER_SETTINGS, ...tls.settings, ...settings }),
+    ])
+    .withCopyContentToContainer(
+      Object.entries(tls.files).map(([name, content]) => ({
+        content,
+        target: `/etc/hermes-test/${name}`,
+        mode: 0o644,
+      })),
+    )
     .withTmpFs(diskBytes === undefined ? {} : { [DATA_DIRECTORY]: `rw,size=${diskBytes}` })
     .withLabels({ [LABEL_RUN]: basename(run.directory), [LABEL_HOST]: hostname() })
     // A port that Docker chooses is another one after a restart.
@@ -131,7 +143,9 @@ async function startContainer(
   try {
     const started = await container.start();
     const host = (await answers(LOOPBACK, port)) ? LOOPBACK : started.getHost();
-    return { id: started.getId(), endpoint: { host, port, user: 'root', password } };
+    const { ca } = options.tls ?? {};
+    const endpoint = { host, port, user: 'root', password, ...(ca === undefined ? {} : { ca }) };
+    return { id: started.getId(), endpoint };
   } catch (error) {
     throw new Error(`${IMAGES[kind]} does not start: ${log}`, { cause: error });
   }

@@ -1,3 +1,4 @@
+import { type Certificate } from './certificates.js';
 import { type SqlEndpoint } from './sql-server.js';
 
 /** One server process and its data, however it is run. */
@@ -21,6 +22,8 @@ export interface EngineOptions {
   readonly settings: Readonly<Record<string, string>>;
   /** Its data is on a disk of that many bytes, in memory: it goes with the process. */
   readonly diskBytes?: number;
+  /** It takes nothing but TLS, and knows clients by this authority. */
+  readonly tls?: Certificate & { readonly ca: string };
 }
 
 /** What both kinds of server are told, wherever they run: durable at each commit, as production is. */
@@ -28,6 +31,23 @@ export const DURABLE_SETTINGS: Readonly<Record<string, string>> = {
   'innodb-flush-log-at-trx-commit': '1',
   'sync-binlog': '1',
 };
+
+/** The files that TLS takes, by name and content, and the settings that name them; `path` is where they will be. */
+export function tlsFiles(
+  { tls }: EngineOptions,
+  path: (name: string) => string,
+): { readonly files: Readonly<Record<string, string>>; readonly settings: Readonly<Record<string, string>> } {
+  if (tls === undefined) {
+    return { files: {}, settings: {} };
+  }
+  return {
+    files: { 'ca.crt': tls.ca, 'server.crt': tls.certificate, 'server.key': tls.key },
+    settings: {
+      ...{ 'ssl-ca': path('ca.crt'), 'ssl-cert': path('server.crt'), 'ssl-key': path('server.key') },
+      'require-secure-transport': 'ON',
+    },
+  };
+}
 
 /** `{ 'max-connections': '20' }` as `--max-connections=20`. */
 export function settingArguments(settings: Readonly<Record<string, string>>): string[] {

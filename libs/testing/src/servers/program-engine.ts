@@ -5,7 +5,7 @@ import { closeSync, cpSync, mkdirSync, openSync, readFileSync, rmSync, writeFile
 import { join } from 'node:path';
 import { getuid } from 'node:process';
 
-import { DURABLE_SETTINGS, type Engine, type EngineOptions, settingArguments } from './engine.js';
+import { DURABLE_SETTINGS, type Engine, type EngineOptions, settingArguments, tlsFiles } from './engine.js';
 import { serverPort } from './server-port.js';
 import { dataTemplate, findProgram, type ServerProgram } from './server-program.js';
 import { type SqlEndpoint, type SqlServerKind } from './sql-server.js';
@@ -47,8 +47,12 @@ export class ProgramEngine implements Engine {
       port: await serverPort(),
       user: 'root',
       password: randomBytes(12).toString('hex'),
+      ...(options.tls === undefined ? {} : { ca: options.tls.ca }),
     };
     writeFileSync(join(directory, 'accounts.sql'), accounts(endpoint), { mode: 0o600 });
+    for (const [name, content] of Object.entries(tlsFiles(options, () => '').files)) {
+      writeFileSync(join(directory, name), content, { mode: 0o600 });
+    }
     const engine = new ProgramEngine(endpoint, program, directory, options);
     await engine.start();
     return engine;
@@ -132,6 +136,7 @@ export class ProgramEngine implements Engine {
       port: String(this.endpoint.port),
       ...(IS_ROOT ? { user: 'root' } : {}),
       ...DURABLE_SETTINGS,
+      ...tlsFiles(this.options, file).settings,
       ...this.options.settings,
     }).concat('--skip-name-resolve');
   }

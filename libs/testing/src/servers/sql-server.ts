@@ -8,6 +8,8 @@ export interface SqlEndpoint {
   readonly port: number;
   readonly user: string;
   readonly password: string;
+  /** Set: it takes nothing but TLS, with a certificate of this authority (PEM). */
+  readonly ca?: string;
 }
 
 /** A database of one test file, with an account for it alone. It goes with its server; on a server that was running before, `drop` it. */

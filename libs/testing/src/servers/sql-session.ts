@@ -13,8 +13,11 @@ export async function withConnection<T>(
 ): Promise<T> {
   // Loaded here, so that tests without a server do not pay for it.
   const { createConnection } = await import('mysql2/promise');
-  const { host, port, user, password } = endpoint;
-  const connection = await createConnection({ host, port, user, password, connectTimeout: CONNECT_DEADLINE_MS });
+  const { host, port, user, password, ca } = endpoint;
+  const connection = await createConnection({
+    ...{ host, port, user, password, connectTimeout: CONNECT_DEADLINE_MS },
+    ...(ca === undefined ? {} : { ssl: { ca, verifyIdentity: false } }),
+  });
   try {
     return await work(connection);
   } finally {
@@ -25,7 +28,7 @@ export async function withConnection<T>(
 /** Makes an empty database with a name that no other has, and a user who may do everything there and nothing else. */
 export async function createDatabase(endpoint: SqlEndpoint): Promise<TestDatabase> {
   const name = `hermes_test_${randomBytes(6).toString('hex')}`;
-  const { host, port } = endpoint;
+  const { host, port, ca } = endpoint;
   const [user, password] = [name, randomBytes(12).toString('hex')];
   await withConnection(endpoint, async (connection) => {
     await connection.query(`CREATE DATABASE ${name}`);
@@ -40,5 +43,6 @@ export async function createDatabase(endpoint: SqlEndpoint): Promise<TestDatabas
   };
   const account = [user, password].map(encodeURIComponent).join(':');
   const url = `mysql://${account}@${host}:${port}/${name}`;
-  return { host, port, user, password, name, url, drop, [Symbol.asyncDispose]: drop };
+  const tls = ca === undefined ? {} : { ca };
+  return { host, port, user, password, ...tls, name, url, drop, [Symbol.asyncDispose]: drop };
 }

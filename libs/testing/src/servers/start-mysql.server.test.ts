@@ -107,7 +107,10 @@ describe.each(SQL_SERVER_KINDS.flatMap((kind) => SQL_SERVER_SOURCES.map((source)
       };
       await expect(fill()).rejects.toMatchObject({ code: 'ER_RECORD_FILE_FULL' });
       await ask(database, 'DROP TABLE full');
-      await ask(database, "CREATE TABLE roomy AS SELECT REPEAT('x', 4000) data FROM information_schema.columns LIMIT 500");
+      await ask(
+        database,
+        "CREATE TABLE roomy AS SELECT REPEAT('x', 4000) data FROM information_schema.columns LIMIT 500",
+      );
     });
 
     it('is another server than the one beside it, answers nothing while paused, and restarts in order', async () => {

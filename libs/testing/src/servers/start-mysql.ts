@@ -1,6 +1,7 @@
 import { env, stderr } from 'node:process';
 
 import { eventually } from '../eventually.js';
+import { type Certificate } from './certificates.js';
 import { ContainerEngine } from './container-engine.js';
 import { type Engine } from './engine.js';
 import { ProgramEngine } from './program-engine.js';
@@ -19,6 +20,8 @@ export interface SqlServerOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Its data is on a disk of that many bytes, in memory: what is on it goes with the process. */
   readonly diskBytes?: number;
+  /** It takes nothing but TLS, with this certificate, and knows clients by this authority. */
+  readonly tls?: Certificate & { readonly ca: string };
 }
 
 /** A server is there within this time, even where it has to be installed first: what a test's `beforeAll` may take. */
@@ -32,11 +35,11 @@ const ENGINES = { docker: ContainerEngine, program: ProgramEngine } as const;
  * Ended by `stop` or disposal, at the latest with the test run. Throws what to install if there is none.
  */
 export async function startMysql(kind: SqlServerKind, options: SqlServerOptions = {}): Promise<OwnSqlServer> {
-  const { sources = SQL_SERVER_SOURCES, settings = {}, ...disk } = options;
+  const { sources = SQL_SERVER_SOURCES, settings = {}, ...rest } = options;
   const run = TestRun.open();
   const problems: string[] = [];
   for (const source of sources) {
-    const opened = await ENGINES[source].open(kind, { settings, ...disk }, run);
+    const opened = await ENGINES[source].open(kind, { settings, ...rest }, run);
     if (typeof opened !== 'string') {
       await untilReady(opened).catch(async (error: unknown) => {
         await opened.remove();
@@ -117,7 +120,7 @@ class StartedServer implements OwnSqlServer {
     ({ host: this.host, port: this.port, user: this.user, password: this.password } = engine.endpoint);
   }
 
-  createDatabase: SqlServer['createDatabase'] = () => createDatabase(this);
+  createDatabase: SqlServer['createDatabase'] = () => createDatabase(this.engine.endpoint);
 
   kill(): Promise<void> {
     return this.engine.end('SIGKILL');
