@@ -1,37 +1,56 @@
 #!/usr/bin/env bash
-# Sees to it that the images of the tests' database servers are there: keeps what is tagged, pulls what can be pulled,
-# and builds the rest from Debian packages (closed networks).
-#   build.sh [mysql] [mariadb]      both if none is named
+# Sees to it that the images of the tests' database servers, and a base for Hermes' own, are there: keeps what is tagged,
+# pulls what can be pulled, and builds the rest from Debian packages (closed networks).
+#   build.sh [mysql] [mariadb] [node]      all if none is named; with node the tag of the base is printed
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./servers.sh
 
 say() { printf 'test-images: %s\n' "$1" >&2; }
 
+settings_of() { # KIND: what the image says about itself, one --change a line
+  if [ "$1" = node ]; then
+    # npm and Node's own fetch trust what Debian's bundle has.
+    printf '%s\n' 'CMD ["node"]' 'ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt'
+  else
+    printf '%s\n' 'ENTRYPOINT ["docker-entrypoint.sh"]' "CMD [\"$(server_program "$1")\"]" 'EXPOSE 3306' \
+      'VOLUME /var/lib/mysql'
+  fi
+}
+
 import_tree() { # KIND
-  local tree
+  local tree changes=() change
   tree=$(./debian-tree.sh "$1")
-  tar -C "$tree" -c . | docker import \
-    --change 'ENTRYPOINT ["docker-entrypoint.sh"]' \
-    --change "CMD [\"$(server_program "$1")\"]" \
-    --change 'EXPOSE 3306' \
-    --change 'VOLUME /var/lib/mysql' \
-    --message 'built from Debian packages by tools/test-images' \
+  while read -r change; do changes+=(--change "$change"); done < <(settings_of "$1")
+  tar -C "$tree" -c . | docker import "${changes[@]}" --message 'built from Debian packages by tools/test-images' \
     - "$(server_image "$1")" >/dev/null
 }
 
-docker info >/dev/null 2>&1 || { say 'no Docker daemon answers; start one first (daemon.sh start).'; exit 69; }
-[ $# -gt 0 ] || set -- mysql mariadb
-for kind in "$@"; do
-  image=$(server_image "$kind")
-  if docker image inspect "$image" >/dev/null 2>&1; then
-    say "$image is there."
-  elif timeout 300 docker pull --quiet "$image" >/dev/null 2>&1; then
-    say "$image was pulled."
+has() { docker image inspect "$1" >/dev/null 2>&1; } # IMAGE
+pull() { timeout 300 docker pull --quiet "$1" >/dev/null 2>&1; } # IMAGE
+
+provide() { # KIND OFFICIAL: prints the image that there is
+  local built
+  built=$(server_image "$1")
+  if has "$2" || has "$built"; then
+    say "$1: the image is there."
+  elif pull "$2"; then
+    say "$2 was pulled."
   else
-    say "$image cannot be pulled: building it from Debian packages …"
+    say "$2 cannot be pulled: building $built from Debian packages …"
     SECONDS=0
-    import_tree "$kind"
-    say "$image was built in $SECONDS s."
+    import_tree "$1"
+    say "$built was built in $SECONDS s."
+  fi
+  if has "$2"; then echo "$2"; else echo "$built"; fi
+}
+
+docker info >/dev/null 2>&1 || { say 'no Docker daemon answers; start one first (daemon.sh start).'; exit 69; }
+[ $# -gt 0 ] || set -- mysql mariadb node
+for kind in "$@"; do
+  if [ "$kind" = node ]; then
+    provide node "$NODE_IMAGE_OFFICIAL"
+  else
+    provide "$kind" "$(server_image "$kind")" >/dev/null
   fi
 done

@@ -1,13 +1,15 @@
 # shellcheck shell=bash
-# What differs between the two servers; sourced by the scripts beside it.
+# What differs between the images; sourced by the scripts beside it.
 
-unknown_server() { printf 'test-images: unknown server %s: mysql or mariadb\n' "$1" >&2; exit 64; }
+unknown_server() { printf 'test-images: unknown image %s: mysql, mariadb or node\n' "$1" >&2; exit 64; }
 
-# The tag of the official image, which the built one takes in its place.
+# The tag of the official image, which the built one takes in its place. Not so Node's: the one of this machine may be
+# another version, so its tag says which.
 server_image() {
   case $1 in
     mysql) echo mysql:9.7 ;;
     mariadb) echo mariadb:10.11 ;;
+    node) echo "hermes-node:$(node --version)-bookworm" ;;
     *) unknown_server "$1" ;;
   esac
 }
@@ -16,6 +18,7 @@ server_program() {
   case $1 in
     mysql) echo mysqld ;;
     mariadb) echo mariadbd ;;
+    node) echo node ;;
     *) unknown_server "$1" ;;
   esac
 }
@@ -24,7 +27,7 @@ server_program() {
 server_suite() {
   case $1 in
     mysql) echo sid ;;
-    mariadb) echo bookworm ;;
+    mariadb | node) echo bookworm ;;
     *) unknown_server "$1" ;;
   esac
 }
@@ -33,6 +36,7 @@ server_version_pattern() {
   case $1 in
     mysql) echo 'Ver 9\.' ;;
     mariadb) echo 'Ver 10\.11\..*MariaDB' ;;
+    node) node --version ;;
     *) unknown_server "$1" ;;
   esac
 }
@@ -42,6 +46,10 @@ server_packages() {
   case $1 in
     mysql) echo mysql-server-core,mysql-client-core ;;
     mariadb) echo mariadb-server-core,mariadb-client-core ;;
+    node) echo ca-certificates,libstdc++6 ;; # what a Node that was not built for Debian links to
     *) unknown_server "$1" ;;
   esac
 }
+
+# The image of Node that is pulled where images can be pulled.
+NODE_IMAGE_OFFICIAL=node:22-bookworm-slim
