@@ -35,9 +35,9 @@ describe('AckQueue', () => {
     settle(1, false);
     await timers.advanceAsync(0);
     settle(2, false);
-    await timers.advanceAsync(2);
+    await timers.advanceAsync(15);
     settle(3, false);
-    await timers.advanceAsync(2);
+    await timers.advanceAsync(4);
     expect(requests).toEqual([[1]]);
     await timers.advanceAsync(1);
     expect(requests).toEqual([[1], [2, 3]]);
