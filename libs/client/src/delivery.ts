@@ -60,6 +60,8 @@ export class Held {
   /** When the server will give it to another, if it is not extended. */
   deadlineAtMs: number;
   state: 'ready' | 'handed' | 'decided' | 'lost' = 'ready';
+  /** Its place in the pool while it is held. */
+  slot: number | undefined;
   /** True once a handler has it, whose end will be told. */
   isHandled = false;
   #abort: AbortController | undefined;
