@@ -45,7 +45,7 @@ export async function run({ metaServers, topic, group, rate, warmUpMs, measureMs
       sent += 1;
     }
   };
-  const stop = pace(rate, sendDue);
+  const stop = pace({ rate, startAt: startedAt }, sendDue);
   await sleep(endAt - now());
   stop();
   await sleep(1000);

@@ -5,11 +5,17 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 /** Wake-ups come at most so often: at high rates a few messages go together. */
 const GAP_MS = 0.5;
 
-/** Calls `onDue` about every `gapMs` from now on; gives what ends it. */
-export function pace(rate, onDue) {
+/** The same in all threads, with the resolution of `performance.now`. */
+const absoluteMs = () => performance.timeOrigin + performance.now();
+
+/**
+ * Calls `onDue` at `startAt` (of `performance.now`) and then each time a message of `rate` per second is due. Gives what
+ * ends it.
+ */
+export function pace({ rate, startAt }, onDue) {
   const ended = new Int32Array(new SharedArrayBuffer(4));
-  const gapMs = Math.max(1000 / rate, GAP_MS);
-  const worker = new Worker(new URL(import.meta.url), { workerData: { ended, gapMs } });
+  const startAtMs = performance.timeOrigin + startAt;
+  const worker = new Worker(new URL(import.meta.url), { workerData: { ended, startAtMs, gapMs: 1000 / rate } });
   worker.on('message', onDue);
   return () => {
     Atomics.store(ended, 0, 1);
@@ -18,9 +24,10 @@ export function pace(rate, onDue) {
 }
 
 if (!isMainThread) {
-  const { ended, gapMs } = workerData;
-  for (let due = performance.now() + gapMs; Atomics.load(ended, 0) === 0; due += gapMs) {
-    Atomics.wait(ended, 0, 0, Math.max(0, due - performance.now()));
+  const { ended, startAtMs, gapMs } = workerData;
+  const stepMs = Math.max(gapMs, GAP_MS);
+  for (let due = startAtMs; Atomics.load(ended, 0) === 0; due += stepMs) {
+    Atomics.wait(ended, 0, 0, Math.max(0, due - absoluteMs()));
     parentPort.postMessage(0);
   }
 }
