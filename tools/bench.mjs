@@ -6,6 +6,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
+import { profileTo } from './bench/child.mjs';
 import { startCluster } from './bench/cluster.mjs';
 import { measureFsyncMs } from './bench/fsync.mjs';
 import { measureEmpty, measureStore } from './bench/parts.mjs';
@@ -101,6 +102,9 @@ try {
   const fsyncMs = measureFsyncMs(directory);
   const parts = await measureParts(options.ids, { directory, times });
   const profile = options['cpu-prof'];
+  if (profile !== undefined) {
+    profileTo(profile);
+  }
   const brokerNodeArgs = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
   const cluster = await startCluster(directory, { brokerNodeArgs });
   const idle = await readIdleMemory(cluster);

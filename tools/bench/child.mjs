@@ -3,11 +3,29 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
+let nodeArgs = [];
+
+/** From now on each process that is started writes a CPU profile per thread into `directory` when it ends. */
+export function profileTo(directory) {
+  nodeArgs = ['--cpu-prof', `--cpu-prof-dir=${directory}`];
+}
+
 /** Starts `module` as a process; `send` talks to it, `result` is what its `run` gave. */
 export function startChild(module, args) {
   const child = fork(fileURLToPath(import.meta.url), [module, JSON.stringify(args)], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    execArgv: nodeArgs,
   });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  // A profile is written by a process that ends by itself.
+  const stop = () => {
+    if (nodeArgs.length === 0) {
+      child.kill('SIGKILL');
+    } else if (child.connected) {
+      child.disconnect();
+    }
+    return ended;
+  };
   const listeners = new Map();
   const once = (kind) => new Promise((resolve) => listeners.set(kind, resolve));
   child.on('message', ({ kind, value }) => listeners.get(kind)?.(value));
@@ -17,7 +35,7 @@ export function startChild(module, args) {
     child.on('exit', (code) => reject(new Error(`${module} exited with ${code} before its result`)));
   });
   result.catch(() => undefined);
-  return { ready, result, send: (value) => child.send(value), stop: () => child.kill('SIGKILL'), pid: child.pid };
+  return { ready, result, send: (value) => child.send(value), stop, pid: child.pid };
 }
 
 /** Runs `module` to its end. */
@@ -26,11 +44,12 @@ export async function runChild(module, args) {
   try {
     return await child.result;
   } finally {
-    child.stop();
+    await child.stop();
   }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  process.once('disconnect', () => process.exit());
   const { run } = await import(new URL(process.argv[2], import.meta.url).href);
   const report = (kind, value) => process.send({ kind, value });
   report('result', await run(JSON.parse(process.argv[3]), { ready: (value) => report('ready', value) }));

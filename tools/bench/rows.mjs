@@ -26,16 +26,17 @@ function admin(context) {
     );
 }
 
-/** Makes a topic, and a group if one is named, for a row of its own. */
-async function createTopic(context, topic, group) {
+/** Makes a topic, and its groups, the first of which is the row's, for a row of its own. */
+async function createTopic(context, topic, ...groups) {
   const call = admin(context);
   await call('createTopic', { topic: contracts.Topic.fromPartial({ name: topic, partitions: PARTITIONS }) });
-  if (group !== undefined) {
+  for (const name of groups) {
     await call('createGroup', {
-      group: contracts.Group.fromPartial({ topic, name: group, mode: contracts.GroupMode.SHARED }),
+      group: contracts.Group.fromPartial({ topic, name, mode: contracts.GroupMode.SHARED }),
     });
   }
-  return { endpoint: context.cluster.brokerEndpoint, metaServers: [context.cluster.metaServers], topic, group };
+  const { brokerEndpoint: endpoint, metaServers } = context.cluster;
+  return { endpoint, metaServers: [metaServers], topic, group: groups[0] };
 }
 
 const ratioRow = (id, { rate, spread }, unit, limit, goal) => ({
@@ -59,10 +60,11 @@ async function e2eEmbedded({ times, parts, ...context }) {
 }
 
 async function tail({ times, parts, ...context }) {
-  const target = await createTopic(context, 'bench-tail', 'readers');
+  const warmUpGroup = 'warm-up';
+  const target = await createTopic(context, 'bench-tail', 'readers', warmUpGroup);
   const limit = TAIL_MESSAGES;
   await runChild('./load/publisher.mjs', { ...target, ...times, limit });
-  const rate = await runChild('./load/consumer.mjs', { ...target, ...times, limit });
+  const rate = await runChild('./load/consumer.mjs', { ...target, ...times, limit, warmUpGroup });
   return ratioRow('tail', rate, 'msg/s', parts.served, 0.5);
 }
 

@@ -1,4 +1,12 @@
-import { durationToMs, type HermesError, LIMITS, Outcome, type RawAckEntry, type RawDelivery } from '@hermes/contracts';
+import {
+  durationToMs,
+  GroupMode,
+  type HermesError,
+  LIMITS,
+  Outcome,
+  type RawAckEntry,
+  type RawDelivery,
+} from '@hermes/contracts';
 import { createDeferred, type Deferred, STOP_DEADLINE_DEFAULT_MS } from '@hermes/runtime';
 import { AckQueue } from './ack-queue.js';
 import { type Environment } from './cluster/environment.js';
@@ -36,6 +44,8 @@ export interface Drainable {
   drain(options: { readonly deadlineMs: number }): Promise<void>;
 }
 
+/** Share of what may be in flight that may wait, handled, to be acknowledged together. */
+const GATHERING_SHARE = 1 / 4;
 /** After its deadline a drain waits so long for the answers to what it gave back. */
 const DRAIN_ANSWER_MS = 2_000;
 
@@ -141,16 +151,16 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner, D
     return this.#draining;
   }
 
-  settle(held: Held, entry: RawAckEntry): Promise<void> {
+  settle(held: Held, entry: RawAckEntry, isAwaited = true): Promise<void> {
     if (entry.outcome === Outcome.EXTEND) {
       const extensionMs = (entry.deadline && durationToMs(entry.deadline)) ?? this.#deadlines.ackDeadlineMs;
       held.deadlineAtMs = this.#environment.clock.monotonicMs() + extensionMs;
-      return this.#send(entry);
+      return this.#send(entry, true);
     }
     // In an EXCLUSIVE group both void what was delivered behind it.
     const failed = entry.outcome === Outcome.NACK || entry.outcome === Outcome.RETURN;
     this.#pool.decided(held, failed);
-    return this.#send(entry, () => {
+    return this.#send(entry, isAwaited, () => {
       this.#subscription?.settled(entry.receipt);
       if (failed) {
         this.#pool.unblock(held);
@@ -159,9 +169,9 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner, D
     });
   }
 
-  #send(entry: RawAckEntry, onAnswer?: () => void): Promise<void> {
+  #send(entry: RawAckEntry, isAwaited: boolean, onAnswer?: () => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#acks.settle(entry, (error) => {
+      this.#acks.settle(entry, isAwaited, (error) => {
         onAnswer?.();
         if (error === undefined) {
           resolve();
@@ -193,6 +203,8 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner, D
     this.#subscription = this.#link.subscribe(request, {
       accepted: ({ mode, ackDeadline }) => {
         this.#pool.mode = mode;
+        // In other groups a settle lets the next message of its lane or key go.
+        this.#acks.gatherMax = mode === GroupMode.SHARED ? this.#options.maxInFlight * GATHERING_SHARE : 0;
         this.#deadlines.start((ackDeadline && durationToMs(ackDeadline)) ?? LIMITS.ackDeadlineMs.default);
       },
       deliveries: (deliveries) => {

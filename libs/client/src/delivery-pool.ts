@@ -1,4 +1,5 @@
 import { GroupMode } from '@hermes/contracts';
+import { Slots } from '@hermes/runtime';
 import { type Held } from './delivery.js';
 
 /**
@@ -8,7 +9,7 @@ import { type Held } from './delivery.js';
  * what it still holds is void, for the server delivers it again, in order, from the failed one on.
  */
 export class DeliveryPool {
-  readonly #held = new Set<Held>();
+  readonly #held = new Slots<Held>();
   #ready: Held[] = [];
   /** EXCLUSIVE: what is handed out of a lane. */
   readonly #busyLanes = new Map<number, Held>();
@@ -40,7 +41,7 @@ export class DeliveryPool {
       }
       this.#blockedLanes.delete(held.laneKey);
     }
-    this.#held.add(held);
+    held.slot = this.#held.add(held);
     this.#ready.push(held);
   }
 
@@ -66,7 +67,7 @@ export class DeliveryPool {
 
   /** It was decided: nothing more is held of it. One that was lost before voids nothing: others came in its place. */
   decided(held: Held, failed: boolean): void {
-    const isHeld = this.#held.delete(held);
+    const isHeld = this.#letGo(held);
     held.state = 'decided';
     this.finished(held);
     if (isHeld && failed && this.#exclusive) {
@@ -123,10 +124,17 @@ export class DeliveryPool {
     return !this.#busyLanes.has(held.laneKey) && !this.#strays.has(held.position);
   }
 
+  /** False if it was not held any more. */
+  #letGo(held: Held): boolean {
+    const { slot } = held;
+    held.slot = undefined;
+    return slot !== undefined && this.#held.take(slot) !== undefined;
+  }
+
   #drop(matches: (held: Held) => boolean, reason: Error): void {
     for (const held of this.#held) {
       if (matches(held)) {
-        this.#held.delete(held);
+        this.#letGo(held);
         // A handler that runs may still settle it (the server is the judge); until then the message waits for it.
         if (held.state === 'handed' && held.isHandled) {
           this.#strays.set(held.position, held);

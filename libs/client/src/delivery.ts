@@ -15,8 +15,11 @@ import { type Codec } from './codec.js';
 /** Where a delivery's decisions go. */
 export interface DeliveryOwner {
   readonly topic: string;
-  /** Sends the decision; resolves once it is durable, rejects with what refused it. */
-  settle(delivery: Held, entry: RawAckEntry): Promise<void>;
+  /**
+   * Sends the decision; resolves once it is durable, rejects with what refused it. One that nobody awaits may be sent
+   * some milliseconds later, together with others.
+   */
+  settle(delivery: Held, entry: RawAckEntry, isAwaited?: boolean): Promise<void>;
 }
 
 /** One push of one message. Decide once: `ack`, `nack`, `return` or `deadLetter`; `extend` as often as needed. */
@@ -57,6 +60,8 @@ export class Held {
   /** When the server will give it to another, if it is not extended. */
   deadlineAtMs: number;
   state: 'ready' | 'handed' | 'decided' | 'lost' = 'ready';
+  /** Its place in the pool while it is held. */
+  slot: number | undefined;
   /** True once a handler has it, whose end will be told. */
   isHandled = false;
   #abort: AbortController | undefined;
@@ -159,6 +164,11 @@ export class HeldDelivery<T> implements Delivery<T> {
     return this.#decide({ outcome: Outcome.ACK });
   }
 
+  /** As `ack`, for whoever does not wait for it. */
+  done(): Promise<void> {
+    return this.#decide({ outcome: Outcome.ACK }, false);
+  }
+
   async nack({ delayMs, reason }: { delayMs?: number; reason?: string } = {}): Promise<void> {
     await this.#decide({ outcome: Outcome.NACK, delay: durationOf('delayMs', delayMs), reason: reason ?? '' });
   }
@@ -175,9 +185,9 @@ export class HeldDelivery<T> implements Delivery<T> {
     await this.#decide({ outcome: Outcome.EXTEND, deadline: durationOf('deadlineMs', deadlineMs) });
   }
 
-  #decide(decision: Omit<RawAckEntry, 'receipt' | 'reason'> & { reason?: string }): Promise<void> {
+  #decide(decision: Omit<RawAckEntry, 'receipt' | 'reason'> & { reason?: string }, isAwaited = true): Promise<void> {
     const { receipt } = this.#held.raw;
-    return this.#owner.settle(this.#held, { reason: '', ...decision, receipt });
+    return this.#owner.settle(this.#held, { reason: '', ...decision, receipt }, isAwaited);
   }
 }
 

@@ -57,7 +57,7 @@ export class HandlerLoop<T> {
     let decision: Promise<void> | undefined;
     try {
       await handler(delivery);
-      decision = held.state === 'decided' ? undefined : delivery.ack();
+      decision = held.state === 'decided' ? undefined : delivery.done();
     } catch (error) {
       decision = held.state === 'decided' ? undefined : giveUp(delivery, error);
     }

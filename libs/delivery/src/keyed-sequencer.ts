@@ -72,6 +72,10 @@ export class KeyedSequencer implements Sequencer {
       return;
     }
     let next = entry.nextOfKey;
+    const { lastOfKey } = entry;
+    // A chain of what is settled would keep all that came after it until a full collection.
+    entry.nextOfKey = undefined;
+    entry.lastOfKey = undefined;
     while (next?.state === ENTRY_STATE.gone) {
       next = next.nextOfKey;
     }
@@ -79,7 +83,7 @@ export class KeyedSequencer implements Sequencer {
       this.#holders.delete(entry.keyHash);
       return;
     }
-    next.lastOfKey = entry.lastOfKey;
+    next.lastOfKey = lastOfKey;
     this.#holders.set(entry.keyHash, next);
     if (next.state === ENTRY_STATE.ready) {
       this.#again.push(next);

@@ -1,5 +1,6 @@
 import { type Entry, ENTRY_STATE } from './entry.js';
 import type { LaneCounts } from './dispatcher-types.js';
+import { OffsetMap } from './offset-map.js';
 import { OffsetRanges } from './offset-ranges.js';
 import type { LaneCursor } from './group-state.js';
 import type { Sequencer } from './sequencer.js';
@@ -10,7 +11,7 @@ export class Lane {
   readonly cursor: OffsetRanges;
   readonly sequencer: Sequencer;
   /** The unsettled messages that are known, by offset. */
-  readonly entries = new Map<number, Entry>();
+  readonly entries = new OffsetMap<Entry>();
   /** Next offset to be fed. */
   fed: number;
   /** Stored retries at or above `fed`, highest first: they take their place in the order when it is reached. */

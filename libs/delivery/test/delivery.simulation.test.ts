@@ -162,7 +162,7 @@ const PLANTED_LINES: readonly (readonly [string, DeliveryMode, PlantedBug, RegEx
   [
     'a key that forgets who waits behind it',
     'keyOrdered',
-    { file: 'keyed-sequencer.ts', code: 'next.lastOfKey = entry.lastOfKey;', instead: '' },
+    { file: 'keyed-sequencer.ts', code: 'next.lastOfKey = lastOfKey;', instead: '' },
     /./,
   ],
   [

@@ -1,4 +1,5 @@
 import { StoreError } from '@hermes/log';
+import { createDeferred, type Deferred } from '@hermes/runtime';
 
 import type { ShardClient, WriteReply } from './shard-client.js';
 import type { SessionId, ShardCalls, WriteRequest } from './shard-protocol.js';
@@ -26,7 +27,8 @@ export class PartitionCalls {
   readonly #shard: ShardClient;
   readonly #session: SessionId;
   readonly #time: StoreTime;
-  readonly #underWay = new Set<Promise<unknown>>();
+  #underWay = 0;
+  #rest: Deferred<void> | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(options: PartitionCallsOptions) {
@@ -66,7 +68,10 @@ export class PartitionCalls {
   }
 
   async #close(): Promise<void> {
-    await Promise.allSettled(this.#underWay);
+    if (this.#underWay > 0) {
+      this.#rest = createDeferred();
+      await this.#rest.promise;
+    }
     await this.#shard.call('release', { session: this.#session }).catch((error: unknown) => {
       // The engine was closed first, and the session with it.
       if (!(error instanceof StoreError && error.kind === 'closed')) {
@@ -76,11 +81,14 @@ export class PartitionCalls {
   }
 
   #track<T>(answer: Promise<T>): Promise<T> {
-    this.#underWay.add(answer);
-    const forget = (): void => {
-      this.#underWay.delete(answer);
+    this.#underWay += 1;
+    const ended = (): void => {
+      this.#underWay -= 1;
+      if (this.#underWay === 0) {
+        this.#rest?.resolve();
+      }
     };
-    answer.then(forget, forget);
+    answer.then(ended, ended);
     return answer;
   }
 

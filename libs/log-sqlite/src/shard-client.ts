@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 
 import { StoreError } from '@hermes/log';
-import { createDeferred, type Deferred } from '@hermes/runtime';
+import { createDeferred, type Deferred, Slots } from '@hermes/runtime';
 
 import type {
   CallName,
@@ -23,15 +23,18 @@ export interface WriteReply {
   readonly buffer: ArrayBuffer | undefined;
 }
 
+/** A request that is not answered; its id is its slot. */
+type Unanswered =
+  | { readonly kind: 'write'; readonly reply: Deferred<WriteReply> }
+  | { readonly kind: 'call'; readonly answer: Deferred<unknown> };
+
 type Distributed<T> = T extends WriteRequest ? Omit<T, 'id'> : never;
 
 /** The main thread's side of a shard: every call is a message, every answer a promise. */
 export class ShardClient {
   readonly #worker: Worker;
-  readonly #waiting = new Map<number, Deferred<unknown>>();
-  readonly #writing = new Map<number, Deferred<WriteReply>>();
+  readonly #unanswered = new Slots<Unanswered>();
   readonly #onFatal: (error: StoreError) => void;
-  #lastId = 0;
   #isStopped = false;
 
   constructor(name: string, onFatal: (error: StoreError) => void) {
@@ -54,9 +57,8 @@ export class ShardClient {
       return Promise.reject(new StoreError('closed', 'the store is closed'));
     }
     const answer = createDeferred<unknown>();
-    this.#lastId += 1;
-    this.#waiting.set(this.#lastId, answer);
-    this.#worker.postMessage({ ...args, op, id: this.#lastId });
+    const id = this.#unanswered.add({ kind: 'call', answer });
+    this.#worker.postMessage({ ...args, op, id });
     return answer.promise as Promise<ShardCalls[Name]['answer']>;
   }
 
@@ -70,9 +72,8 @@ export class ShardClient {
       return Promise.resolve({ answer: { kind: 'refused', error }, buffer: undefined });
     }
     const reply = createDeferred<WriteReply>();
-    this.#lastId += 1;
-    this.#writing.set(this.#lastId, reply);
-    this.#worker.postMessage({ ...request, id: this.#lastId }, transfer);
+    const id = this.#unanswered.add({ kind: 'write', reply });
+    this.#worker.postMessage({ ...request, id }, transfer);
     return reply.promise;
   }
 
@@ -97,18 +98,15 @@ export class ShardClient {
   }
 
   #resolve(answer: ShardAnswer): void {
-    const reply = this.#writing.get(answer.id);
-    if (reply !== undefined && 'answer' in answer) {
-      this.#writing.delete(answer.id);
-      reply.resolve({ answer: answer.answer as WriteAnswer, buffer: answer.buffer });
-      return;
-    }
-    const waiting = this.#waiting.get(answer.id);
-    this.#waiting.delete(answer.id);
-    if ('error' in answer) {
-      waiting?.reject(toStoreError(answer.error));
-    } else {
-      waiting?.resolve(answer.answer);
+    const request = this.#unanswered.take(answer.id);
+    if (request?.kind === 'call') {
+      if ('error' in answer) {
+        request.answer.reject(toStoreError(answer.error));
+      } else {
+        request.answer.resolve(answer.answer);
+      }
+    } else if ('answer' in answer) {
+      request?.reply.resolve({ answer: answer.answer as WriteAnswer, buffer: answer.buffer });
     }
   }
 
@@ -117,10 +115,12 @@ export class ShardClient {
       return;
     }
     this.#isStopped = true;
-    for (const waiting of this.#waiting.values()) {
-      waiting.reject(error);
+    for (const request of this.#unanswered) {
+      if (request.kind === 'call') {
+        request.answer.reject(error);
+      }
     }
-    this.#waiting.clear();
+    this.#unanswered.clear();
     this.#onFatal(error);
   }
 }

@@ -11,5 +11,6 @@ export {
   type StopOptions,
 } from './lifecycle.js';
 export { type Random, random53, systemRandom } from './random.js';
+export { Slots } from './slots.js';
 export { type TaskFailureListener, TaskGroup } from './task-group.js';
 export { type CancelTimer, sleep, systemTimers, TIMER_DELAY_MAX_MS, type Timers } from './timers.js';

@@ -8,12 +8,14 @@ const ACK_BATCH = 1000;
 const CREDIT_MESSAGES = 10_000;
 const CREDIT_BYTES = 64 << 20;
 
+/** Gives what ends it. */
 function consume({ endpoint, topic, group }, count, accepted = () => undefined) {
   const client = new contracts.RawMessagingClient(endpoint, grpc.credentials.createInsecure(), {
     'grpc.max_receive_message_length': 10 << 20,
   });
   const [consumer, waiting] = ['bench', []];
   let acknowledging = false;
+  let ended = false;
   const acknowledge = () => {
     if (acknowledging || waiting.length === 0) {
       return;
@@ -48,16 +50,21 @@ function consume({ endpoint, topic, group }, count, accepted = () => undefined) 
     }
   });
   call.on('error', (error) => {
-    throw error;
+    if (!ended) {
+      throw error;
+    }
   });
+  return () => {
+    ended = true;
+    call.cancel();
+    client.close();
+  };
 }
 
-/** `limit` given: the rate from the subscription's acceptance until so many are acknowledged. Otherwise a steady rate. */
-export async function run({ warmUpMs, measureMs, limit, ...args }) {
-  if (limit === undefined) {
-    return countPerSecond((count) => consume(args, count), { warmUpMs, measureMs });
-  }
+/** Messages per second from the subscription's acceptance until so many are acknowledged. */
+async function consumeAll(args, limit) {
   let startedAt;
+  let stop;
   await new Promise((resolve) => {
     let total = 0;
     const count = (n) => {
@@ -66,9 +73,23 @@ export async function run({ warmUpMs, measureMs, limit, ...args }) {
         resolve();
       }
     };
-    consume(args, count, () => {
+    stop = consume(args, count, () => {
       startedAt = performance.now();
     });
   });
-  return { rate: (limit / (performance.now() - startedAt)) * 1000, spread: null };
+  const rate = (limit / (performance.now() - startedAt)) * 1000;
+  stop();
+  return rate;
+}
+
+/**
+ * `limit` given: the rate at which so many are consumed, after `warmUpGroup` has consumed the same. Otherwise a steady
+ * rate after the warm-up.
+ */
+export async function run({ warmUpMs, measureMs, limit, warmUpGroup, ...args }) {
+  if (limit === undefined) {
+    return countPerSecond((count) => consume(args, count), { warmUpMs, measureMs });
+  }
+  await consumeAll({ ...args, group: warmUpGroup }, limit);
+  return { rate: await consumeAll(args, limit), spread: null };
 }

@@ -4,6 +4,7 @@ import sdk from '@hermes/client';
 import hdr from 'hdr-histogram-js';
 
 import { BODY_BYTES, sleep } from '../shapes.mjs';
+import { pace } from './pacer.mjs';
 
 const now = () => performance.now();
 /** Histograms count microseconds. */
@@ -30,8 +31,9 @@ export async function run({ metaServers, topic, group, rate, warmUpMs, measureMs
   await sleep(500);
   let sent = 0;
   let failed = 0;
-  while (now() < endAt) {
-    for (let due = startedAt + (sent * 1000) / rate; due <= now(); due = startedAt + (sent * 1000) / rate) {
+  const sendDue = () => {
+    const until = Math.min(now(), endAt);
+    for (let due = startedAt + (sent * 1000) / rate; due <= until; due = startedAt + (sent * 1000) / rate) {
       const body = Buffer.alloc(BODY_BYTES);
       body.writeDoubleLE(due, 0);
       if (due >= measureFrom) {
@@ -42,9 +44,10 @@ export async function run({ metaServers, topic, group, rate, warmUpMs, measureMs
       });
       sent += 1;
     }
-    // A turn of the event loop: finer than a timer.
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  };
+  const stop = pace({ rate, startAt: startedAt }, sendDue);
+  await sleep(endAt - now());
+  stop();
   await sleep(1000);
   return { ...percentiles(latency), sendLateP99: percentiles(lateness).p99, sent, seen: latency.totalCount, failed };
 }

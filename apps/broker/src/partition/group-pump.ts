@@ -109,9 +109,14 @@ export class GroupPump implements ChangeSource {
     return this.#members.join(this.#settings, request);
   }
 
+  /** The time by both clocks. */
+  now(): Now {
+    return { monotonicMs: this.#services.clock.monotonicMs(), storeMs: this.#partition.timeMs() };
+  }
+
   /** Settles one delivery whose receipt is genuine. `pending`: durable once the partition's pump has written. */
-  settle(request: SettleRequest): SettleOutcome {
-    const outcome = this.#dispatcher.settle(request, this.#now());
+  settle(request: SettleRequest, now: Now): SettleOutcome {
+    const outcome = this.#dispatcher.settle(request, now);
     return outcome.kind === 'settledBefore' && this.#dead.has(request) ? STALE : outcome;
   }
 
@@ -135,7 +140,7 @@ export class GroupPump implements ChangeSource {
   }
 
   takeChanges(): ChangeBatch | undefined {
-    this.#taken = this.#dispatcher.takeChanges(this.#now());
+    this.#taken = this.#dispatcher.takeChanges(this.now());
     return this.#taken;
   }
 
@@ -177,11 +182,11 @@ export class GroupPump implements ChangeSource {
       this.#idle();
       return;
     }
-    const fed = this.#feed.feed(this.#now());
+    const fed = this.#feed.feed(this.now());
     if (fed === 'reading') {
       return;
     }
-    const orders = this.#dispatcher.dispatch(this.#now());
+    const orders = this.#dispatcher.dispatch(this.now());
     if (orders.length > 0) {
       this.#services.counters.delivered(orders);
       this.#sender.send(orders);
@@ -198,7 +203,7 @@ export class GroupPump implements ChangeSource {
   /** Without a subscriber only time passes: what is in flight and overdue is given back. */
   #idle(): void {
     this.#reader.clear();
-    this.#dispatcher.tick(this.#now());
+    this.#dispatcher.tick(this.now());
     void this.#partition.settles.write(this);
     this.#armTimer();
   }
@@ -220,7 +225,7 @@ export class GroupPump implements ChangeSource {
   }
 
   #armTimer(): void {
-    const waitMs = this.#dispatcher.nextTimerMs(this.#now());
+    const waitMs = this.#dispatcher.nextTimerMs(this.now());
     if (waitMs !== undefined) {
       this.#timer.within(waitMs);
     }
@@ -228,9 +233,5 @@ export class GroupPump implements ChangeSource {
 
   #ends(): number[] {
     return this.#partition.lanes.map(({ log }) => log.nextOffset);
-  }
-
-  #now(): Now {
-    return { monotonicMs: this.#services.clock.monotonicMs(), storeMs: this.#partition.timeMs() };
   }
 }

@@ -16,7 +16,7 @@ import {
   type Receipt,
   toStatus,
 } from '@hermes/contracts';
-import { SETTLE, type SettleKind, type SettleOutcome } from '@hermes/delivery';
+import { type Now, SETTLE, type SettleKind, type SettleOutcome } from '@hermes/delivery';
 import { type Counters } from '../counters.js';
 import { type GroupPump } from '../partition/group-pump.js';
 import { type OwnedTopic } from '../partition/owned-topic.js';
@@ -30,6 +30,8 @@ interface Share {
   readonly partition: Partition;
   readonly pump: GroupPump;
   readonly pending: number[];
+  /** One for all entries of the request: they came together. */
+  readonly now: Now;
   /** Tag of the consumer's receipts, by the epoch that they were made at: nearly always one. */
   tagEpoch: number;
   tag: Uint8Array;
@@ -158,17 +160,8 @@ class Settlement {
     const { lane, offset, attempt, deliveryNumber: deliveryNo, consumerEpoch } = receipt;
     const { kind, delayMs, reason, deadlineMs } = decision;
     // Spelled out: spreading `decision` cost a tenth of the broker's time.
-    const outcome = share.pump.settle({
-      kind,
-      lane,
-      offset,
-      attempt,
-      deliveryNo,
-      consumerEpoch,
-      delayMs,
-      reason,
-      deadlineMs,
-    });
+    const request = { kind, lane, offset, attempt, deliveryNo, consumerEpoch, delayMs, reason, deadlineMs };
+    const outcome = share.pump.settle(request, share.now);
     if (decision.kind === SETTLE.return || decision.kind === SETTLE.extend) {
       share.pump.wake();
     }
@@ -184,7 +177,7 @@ class Settlement {
     const share: Share | undefined =
       partition === undefined || pump === undefined
         ? undefined
-        : { partition, pump, pending: [], tagEpoch: -1, tag: NO_TAG };
+        : { partition, pump, pending: [], now: pump.now(), tagEpoch: -1, tag: NO_TAG };
     this.#shares.set(number, share);
     return share;
   }

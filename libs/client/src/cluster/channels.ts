@@ -8,7 +8,7 @@ import {
   Metadata,
 } from '@grpc/grpc-js';
 import { fromServiceError, LIMITS } from '@hermes/contracts';
-import { type CancelTimer } from '@hermes/runtime';
+import { type CancelTimer, Slots } from '@hermes/runtime';
 import { type CallLimits, type Environment, systemEnvironment } from './environment.js';
 import { ClientClosed } from './failure.js';
 
@@ -63,7 +63,7 @@ export interface ClientIdentity {
  */
 export class Channels {
   readonly #channels = new Map<string, Channel[]>();
-  readonly #running = new Set<Running>();
+  readonly #running = new Slots<Running>();
   readonly #metadata = new Metadata();
   readonly #environment: Environment;
   #cancelSweep: CancelTimer | undefined;
@@ -109,7 +109,7 @@ export class Channels {
         this.#metadata,
         this.#options(limits),
         (error, response) => {
-          this.#end(channel, call);
+          this.#end(channel, slot);
           limits.signal?.removeEventListener('abort', onAbort);
           if (error !== null) {
             reject(fromServiceError(error));
@@ -118,7 +118,7 @@ export class Channels {
           }
         },
       );
-      this.#running.add(call);
+      const slot = this.#running.add(call);
       limits.signal?.addEventListener('abort', onAbort, { once: true });
       if (limits.signal?.aborted === true) {
         call.cancel();
@@ -145,13 +145,13 @@ export class Channels {
     const onAbort = (): void => {
       stream.cancel();
     };
-    this.#running.add(stream);
+    const slot = this.#running.add(stream);
     limits?.signal?.addEventListener('abort', onAbort, { once: true });
     if (limits?.signal?.aborted === true) {
       stream.cancel();
     }
     stream.once('status', () => {
-      this.#end(channel, stream);
+      this.#end(channel, slot);
       limits?.signal?.removeEventListener('abort', onAbort);
     });
     return stream;
@@ -167,9 +167,9 @@ export class Channels {
       this.#metadata,
       {},
     );
-    this.#running.add(stream);
+    const slot = this.#running.add(stream);
     stream.once('status', () => {
-      this.#end(channel, stream);
+      this.#end(channel, slot);
     });
     return stream;
   }
@@ -213,9 +213,9 @@ export class Channels {
     return channel;
   }
 
-  #end(channel: Channel, call: Running): void {
+  #end(channel: Channel, slot: number): void {
     channel.calls -= 1;
-    this.#running.delete(call);
+    this.#running.take(slot);
   }
 
   #options(limits: CallLimits): CallOptions {

@@ -43,7 +43,6 @@ export class PublishQueue {
   readonly #stopListening: () => void;
   readonly #deadlines: DeadlineWatch;
   readonly #backlog = new Backlog();
-  readonly #sent = new Set<readonly PendingMessage[]>();
   #stream: PublishStream | undefined;
   #flushScheduled = false;
   #usedAtMs: number;
@@ -66,7 +65,7 @@ export class PublishQueue {
 
   /** True if nothing waits, for room either, and nothing is unanswered. */
   get idle(): boolean {
-    return this.#backlog.isEmpty && this.#sent.size === 0 && this.budget.isIdle;
+    return this.#backlog.isEmpty && (this.#stream?.unanswered.length ?? 0) === 0 && this.budget.isIdle;
   }
 
   /** When something was pushed last. */
@@ -132,7 +131,6 @@ export class PublishQueue {
       if (frame.length === 0) {
         return;
       }
-      this.#sent.add(frame);
       stream.send(frame);
     }
   }
@@ -178,7 +176,6 @@ export class PublishQueue {
   }
 
   #onAnswer(stream: PublishStream, frame: readonly PendingMessage[], outcomes: readonly PublishOutcome[]): void {
-    this.#sent.delete(frame);
     const refusedBefore = this.#backlog.refused;
     outcomes.forEach((outcome, index) => {
       const message = frame[index];
@@ -217,7 +214,6 @@ export class PublishQueue {
     const { router, topic, partition } = this.#options;
     const endpoint = this.#stream?.endpoint;
     this.#stream = undefined;
-    this.#sent.clear();
     unanswered.forEach((frame, index) => {
       this.#settleUnanswered(frame, index === 0, error);
     });
@@ -280,7 +276,7 @@ export class PublishQueue {
         nextAtMs = Math.min(nextAtMs, message.deadlineAtMs);
       }
     };
-    for (const frame of this.#sent) {
+    for (const frame of this.#stream?.unanswered ?? []) {
       frame.forEach((message) => {
         look(message, deadlineUnknown);
       });

@@ -84,6 +84,11 @@ export class PublishStream {
     return this.#environment.clock.monotonicMs() - this.#openedAtMs > AGE_MAX_MS;
   }
 
+  /** Frames that were sent and are not answered, in order. */
+  get unanswered(): readonly (readonly PendingMessage[])[] {
+    return this.#unanswered;
+  }
+
   /** True while nothing more should be sent. */
   get full(): boolean {
     return this.#finished || this.#socketFull || this.#unanswered.length >= FRAMES_IN_FLIGHT_MAX;

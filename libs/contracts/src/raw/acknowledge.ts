@@ -59,7 +59,7 @@ export function decodeAcknowledgeRequest(bytes: Uint8Array): RawAcknowledgeReque
         request.consumer = reader.string();
         break;
       case ENTRY:
-        request.entries.push(decodeEntry(reader.view()));
+        request.entries.push(reader.message(decodeEntry));
         break;
       default:
         reader.skip(tag);
@@ -134,8 +134,7 @@ export function decodeAcknowledgeResponse(bytes: Uint8Array): AcknowledgeRespons
   while (reader.pos < reader.end) {
     const tag = reader.tag();
     if (tag === RESULT) {
-      const content = reader.view();
-      results.push(content.length === 0 ? DONE : decodeResult(content));
+      results.push(reader.message(decodeResult));
     } else {
       reader.skip(tag);
     }
@@ -187,8 +186,7 @@ function writeText(writer: WireWriter, tag: number, text: string, length: number
   }
 }
 
-function decodeEntry(bytes: Uint8Array): RawAckEntry {
-  const reader = new WireReader(bytes);
+function decodeEntry(reader: WireReader): RawAckEntry {
   const entry: RawAckEntry = { receipt: NO_BYTES, outcome: Outcome.UNSPECIFIED, reason: '' };
   while (reader.pos < reader.end) {
     const tag = reader.tag();
@@ -221,8 +219,10 @@ function outcomeOf(value: number): Outcome {
   return value;
 }
 
-function decodeResult(bytes: Uint8Array): AckResult {
-  const reader = new WireReader(bytes);
+function decodeResult(reader: WireReader): AckResult {
+  if (reader.pos === reader.end) {
+    return DONE;
+  }
   let error: Status | undefined;
   while (reader.pos < reader.end) {
     const tag = reader.tag();

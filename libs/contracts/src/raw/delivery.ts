@@ -69,7 +69,7 @@ export function decodeBatch(bytes: Uint8Array): RawDeliveryBatch {
     if (tag === BATCH_SEQUENCE) {
       batch.sequence = reader.uint64();
     } else if (tag === BATCH_DELIVERY) {
-      batch.deliveries.push(decodeDelivery(reader.view()));
+      batch.deliveries.push(reader.message(decodeDelivery));
     } else {
       reader.skip(tag);
     }
@@ -127,8 +127,7 @@ function writeInt(writer: WireWriter, tag: number, value: number): void {
 
 const NO_BYTES = new Uint8Array(0);
 
-function decodeDelivery(bytes: Uint8Array): RawDelivery {
-  const reader = new WireReader(bytes);
+function decodeDelivery(reader: WireReader): RawDelivery {
   const delivery: RawDelivery = {
     receipt: NO_BYTES,
     message: NO_BYTES,
