@@ -19,7 +19,7 @@ SQL
 
 # In the environment of this one child alone: neither an argument nor a setting of the container.
 MYSQL_PWD=$(secret mysql-root-password) mysql --host=mysql --user=root --batch <<SQL
-$(account hermes_metadata hermes-metadata-password hermes_metadata 'SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX')
+$(account hermes_metadata hermes-metadata-password hermes_metadata 'SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER')
 $(account hermes_data hermes-data-password hermes_data 'SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP')
 SQL
 echo 'databases and users are there'

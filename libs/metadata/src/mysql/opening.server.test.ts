@@ -54,7 +54,7 @@ describeServers((create) => {
     writeFileSync(passwordFile, 'p@ss:w/rd\nnot the password\n');
     for (const account of accounts) {
       await query(`create user ${account} identified by 'p@ss:w/rd'`);
-      await query(`grant select, insert, update, delete, create, alter, index on ${database.name}.* to ${account}`);
+      await query(`grant select, insert, update, delete, create, alter on ${database.name}.* to ${account}`);
     }
     const { topics } = await open({ url: database.url.replace(/\/\/[^@]*@/, `//${user}@`), passwordFile });
     expect(await topics.create(Topic.fromPartial({ name: 'orders' }), 0)).toMatchObject({ created: true });
