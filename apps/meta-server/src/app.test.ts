@@ -119,7 +119,8 @@ describe('the configuration', () => {
     { metadataUrl: '' },
     { brokerLeaseTtlMs: 0 },
     { brokerLeaseTtlMs: 1.5 },
-    { defaultStorageClass: 'mysql' },
+    { defaultStorageClass: 'kafka' },
+    { defaultStorageClass: 'paper' },
     { host: '0.0.0.0' },
     { metaPort: 70_000 },
   ])('%j is refused', (settings) => {

@@ -76,6 +76,11 @@ export class StoreFixture {
     }));
   }
 
+  /** Connects again, past the engine: the last connection died with its server. */
+  reconnect(): Promise<void> {
+    return this.database.reconnect();
+  }
+
   async dispose(): Promise<void> {
     await Promise.all(this.#engines.map((engine) => engine.close()));
     // A killed server has taken the connection with it, and the database goes with that server.

@@ -22,8 +22,8 @@ export interface TestDatabase {
 /** A database on a server, which tests can also look into and disturb. */
 export interface TestServerDatabase extends TestDatabase {
   readonly name: string;
-  /** As administrator, in this database. */
-  connect(): Promise<Connection>;
+  /** In this database, as the account of `url`, or as administrator. */
+  connect(as?: 'user' | 'administrator'): Promise<Connection>;
 }
 
 /** Describes the same for each kind of server. */
@@ -59,7 +59,10 @@ async function createServerDatabase(server: SqlServer): Promise<TestServerDataba
   return {
     ...{ name, directory: directory.path, passwordFile },
     url: `mysql://${user}@${host}:${port}/${name}`,
-    connect: () => createConnection({ host, port, user: server.user, password: server.password, database: name }),
+    connect: (as = 'user') => {
+      const account = as === 'user' ? { user, password } : { user: server.user, password: server.password };
+      return createConnection({ host, port, ...account, database: name });
+    },
     remove: async () => {
       await database.drop();
       directory.remove();

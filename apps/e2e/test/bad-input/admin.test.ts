@@ -87,13 +87,19 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
       { dataSources: ['a'] },
       invalid('topic.data_sources', 'none: embedded topics live in data directories'),
     ],
+    [
+      'a data source that is not there',
+      { storageClass: StorageClass.MYSQL, dataSources: ['nowhere'] },
+      { status: 'NOT_FOUND', reason: 'NOT_FOUND' },
+    ],
+    ['MySQL storage and no data source', { storageClass: StorageClass.MYSQL }, { status: '?', reason: '?' }],
   ])('CreateTopic with %s', async (_, fields, answer) => {
     const topic = { name: 'never-made', ...WITHIN, ...fields };
     expect(await ask(AdminServiceService.createTopic, CreateTopicRequest.fromPartial({ topic }))).toEqual(answer);
   });
 
   test.each<[string, object, Answer]>([
-    ['another storage class', { storageClass: StorageClass.MYSQL }, later('Topic.storage_class MYSQL')],
+    ['another storage class', { storageClass: StorageClass.KAFKA }, later('Topic.storage_class KAFKA')],
     ['an age', { retentionAge: durationFromMs(1_000) }, later('Topic.retention_age')],
     ['a size', { retentionBytes: 1 }, later('Topic.retention_bytes')],
     ['a hard age', { hardRetentionAge: durationFromMs(1_000) }, later('Topic.hard_retention_age')],
@@ -218,7 +224,7 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
     [
       'a password in the place of its reference',
       { secret: 'hunter2' },
-      invalid('data_source.secret', 'file:PATH or env:NAME at the broker, never the password itself'),
+      invalid('data_source.secret', 'file:PATH or env:NAME at the broker, never the secret itself'),
     ],
   ])('CreateDataSource with %s', async (_, fields, answer) => {
     const dataSource = { name: 'never-made', storageClass: StorageClass.MYSQL, endpoints: ['db:3306'], ...fields };

@@ -21,7 +21,7 @@ describeServers((create) => {
     return metadata;
   };
   const query = async (statement: string): Promise<unknown> => {
-    const connection = await database.connect();
+    const connection = await database.connect('administrator');
     const [rows] = await connection.query(statement);
     await connection.end();
     return rows;
