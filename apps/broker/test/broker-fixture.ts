@@ -26,6 +26,9 @@ import { FakeMetaServer } from './fake-meta-server.js';
 const EXPECTED =
   /the lease has ended|is quarantined|another server answers|acknowledged records are gone|records could not be read/;
 
+/** A server that has just started may be slow. */
+const READY = { deadlineMs: 30_000 };
+
 /** A broker with a meta-server under the test's hand, and clients of both kinds. */
 export class BrokerFixture {
   readonly meta = new FakeMetaServer();
@@ -132,7 +135,7 @@ export class BrokerFixture {
       for (let partition = 0; partition < partitions; partition += 1) {
         expect(this.meta.isReady(topic, partition)).toBe(true);
       }
-    });
+    }, READY);
   }
 
   publish(request: Partial<PublishRequest>, deadlineMs = 5_000): Promise<PublishResponse> {

@@ -30,6 +30,7 @@ const AGE = '1000 to 3153600000000 ms';
 const KNOWN = 'a value that this server knows';
 const UNKNOWN_ENUM = 99;
 const TOPIC_NOT_FOUND: Answer = { status: 'NOT_FOUND', reason: 'TOPIC_NOT_FOUND' };
+const DATA_SOURCE_NOT_FOUND: Answer = { status: 'NOT_FOUND', reason: 'DATA_SOURCE_NOT_FOUND' };
 const GROUP_NOT_FOUND: Answer = { status: 'NOT_FOUND', reason: 'GROUP_NOT_FOUND' };
 const IMMUTABLE: Answer = { status: 'FAILED_PRECONDITION', reason: 'IMMUTABLE_FIELD' };
 const ETAG_MISMATCH: Answer = { status: 'ABORTED', reason: 'ETAG_MISMATCH' };
@@ -89,10 +90,14 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
     ],
     [
       'a data source that is not there',
-      { storageClass: StorageClass.MYSQL, dataSources: ['nowhere'] },
-      { status: 'NOT_FOUND', reason: 'NOT_FOUND' },
+      { storageClass: StorageClass.MYSQL, priorityLevels: 1, dataSources: ['nowhere'] },
+      DATA_SOURCE_NOT_FOUND,
     ],
-    ['MySQL storage and no data source', { storageClass: StorageClass.MYSQL }, { status: '?', reason: '?' }],
+    [
+      'MySQL storage and no data source',
+      { storageClass: StorageClass.MYSQL, priorityLevels: 1 },
+      DATA_SOURCE_NOT_FOUND,
+    ],
   ])('CreateTopic with %s', async (_, fields, answer) => {
     const topic = { name: 'never-made', ...WITHIN, ...fields };
     expect(await ask(AdminServiceService.createTopic, CreateTopicRequest.fromPartial({ topic }))).toEqual(answer);
