@@ -72,7 +72,7 @@ export default tseslint.config(
   },
   {
     // The pure libraries: every input is an argument, so that simulation can replay them.
-    files: ['libs/coordination/src/**/*.ts', 'libs/delivery/src/**/*.ts'],
+    files: ['libs/coordination/src/**/*.ts', 'libs/delivery/src/**/*.ts', 'libs/filter/src/**/*.ts'],
     ignores: ['**/*.test.ts'],
     rules: {
       'no-restricted-globals': [

@@ -1,7 +1,13 @@
 import { DEAD_LETTER_CAUSE, type DispatchOrder, type GroupChange, SETTLE, type SettleKind } from '@hermes/delivery';
 import { type CounterMetric, type Labels, type Metrics } from '@hermes/kit';
 
-const OUTCOMES = { [SETTLE.ack]: 'ack', [SETTLE.nack]: 'nack', [SETTLE.return]: 'return', [SETTLE.extend]: 'extend' };
+const OUTCOMES = {
+  [SETTLE.ack]: 'ack',
+  [SETTLE.nack]: 'nack',
+  [SETTLE.return]: 'return',
+  [SETTLE.extend]: 'extend',
+  [SETTLE.deadLetter]: 'dead_letter',
+};
 const CAUSES = {
   [DEAD_LETTER_CAUSE.attempts]: 'attempts',
   [DEAD_LETTER_CAUSE.consumer]: 'consumer',

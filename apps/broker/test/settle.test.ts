@@ -1,4 +1,4 @@
-import { durationFromMs, GroupMode, Outcome } from '@hermes/contracts';
+import { durationFromMs, GroupMode, Outcome, type RetryPolicy } from '@hermes/contracts';
 import { BrokerFixture } from './broker-fixture.js';
 
 const fixture = new BrokerFixture();
@@ -60,7 +60,6 @@ describe('Acknowledge', () => {
     ['a delay above 12 h', { outcome: Outcome.NACK, delay: durationFromMs(43_200_001) }, 'INVALID_FIELD'],
     ['a reason above 1 KiB', { outcome: Outcome.NACK, reason: 'r'.repeat(1_025) }, 'INVALID_FIELD'],
     ['a deadline below 1 s', { outcome: Outcome.EXTEND, deadline: durationFromMs(999) }, 'INVALID_FIELD'],
-    ['DEAD_LETTER', { outcome: Outcome.DEAD_LETTER }, 'NOT_IMPLEMENTED'],
   ])('an entry with %s is refused alone', async (_name, fields, code) => {
     const { subscriber, deliveries } = await delivered(['a']);
     expect(await subscriber.settle(deliveries, fields)).toEqual([code]);
@@ -94,6 +93,46 @@ describe('Acknowledge', () => {
     expect(again).toMatchObject({ offset: deliveries[0]?.offset, attempt: 2, redelivered: true });
     expect(await subscriber.settle(deliveries.slice(0, 1))).toEqual(['STALE_DELIVERY']);
     expect(await subscriber.settle(subscriber.deliveries.slice(2))).toEqual(['OK']);
+  });
+
+  test('DEAD_LETTER gives it up at once: settled, counted, and its ACK is stale', async () => {
+    const { topic, subscriber, deliveries } = await delivered(['a', 'b']);
+    const [dead] = deliveries;
+    expect(await subscriber.settle([dead!], { outcome: Outcome.DEAD_LETTER, reason: 'no such customer' })).toEqual([
+      'OK',
+    ]);
+    expect(await subscriber.settle(deliveries)).toEqual(['STALE_DELIVERY', 'OK']);
+    const { lanes } = await fixture.describeGroup(topic, 'g');
+    expect(lanes).toMatchObject([{ deadLetters: 1, lag: 0, inFlight: 0, retrying: 0 }]);
+  });
+
+  test.each<[string, RetryPolicy['kind'], number]>([
+    ['fixed', { $case: 'fixed', value: { delay: durationFromMs(20) } }, 3],
+    ['list', { $case: 'list', value: { delays: [durationFromMs(20), durationFromMs(30)] } }, 3],
+    ['none', { $case: 'none', value: {} }, 1],
+  ])('a policy of kind %s is followed to the dead letter', async (_name, kind, attempts) => {
+    const { topic, subscriber } = await delivered(['poison'], { retry: { kind, maxAttempts: attempts } });
+    for (let attempt = 1; attempt <= attempts; attempt += 1) {
+      const deliveries = await subscriber.received(attempt);
+      expect(deliveries.at(-1)?.attempt).toBe(attempt);
+      expect(await subscriber.settle(deliveries.slice(-1), { outcome: Outcome.NACK })).toEqual(['OK']);
+    }
+    const { lanes } = await fixture.describeGroup(topic, 'g');
+    expect(lanes).toMatchObject([{ deadLetters: 1, lag: 0, retrying: 0 }]);
+  });
+
+  test('delays of 600 ms and 200 ms set in that order come back in the other', async () => {
+    const { subscriber, deliveries } = await delivered(['slow', 'quick']);
+    const nack = (index: number, delayMs: number) =>
+      subscriber.settle([deliveries[index]!], { outcome: Outcome.NACK, delay: durationFromMs(delayMs) });
+    const startedMs = performance.now();
+    await nack(0, 600);
+    await nack(1, 200);
+    await subscriber.received(3);
+    expect(performance.now() - startedMs).toBeGreaterThanOrEqual(199);
+    await subscriber.received(4);
+    expect(performance.now() - startedMs).toBeGreaterThanOrEqual(599);
+    expect(subscriber.texts.slice(2)).toEqual(['quick', 'slow']);
   });
 
   test('RETURN brings it again as the same attempt, not at once', async () => {

@@ -46,7 +46,7 @@ export interface Delivery<T> {
   ack(): Promise<void>;
   /** Failed: again after `delayMs`, or by the group's policy. */
   nack(options?: { delayMs?: number; reason?: string }): Promise<void>;
-  /** Failed for good: a dead letter of the group now. NOT_IMPLEMENTED in this release of the servers. */
+  /** Failed for good: a dead letter of the group now. */
   deadLetter(reason?: string): Promise<void>;
   /** Untried: again soon, as the same attempt. */
   return(): Promise<void>;

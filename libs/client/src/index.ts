@@ -13,6 +13,7 @@ export {
   GroupMode,
   HermesError,
   Message,
+  parseRetryPolicy,
   PositionEdge,
   REASON,
   type Reason,

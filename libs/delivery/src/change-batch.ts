@@ -1,5 +1,5 @@
 import { type Entry, FATE } from './entry.js';
-import { DEAD_LETTER_CAUSE, type GroupChange, type RetryEntry } from './group-state.js';
+import type { GroupChange, RetryEntry } from './group-state.js';
 import type { Holder } from './holdership.js';
 import type { Lane } from './lane.js';
 import type { SettleOutcome } from './settle.js';
@@ -42,8 +42,10 @@ export class ChangeBatch {
         touched.add(lane);
       }
     }
-    for (const { number: lane, cursor } of touched) {
-      changes.push({ kind: 'cursor', groupId, cursor: { lane, floor: cursor.floor, settled: cursor.ranges() } });
+    for (const lane of lanes) {
+      if (touched.has(lane) || lane.skipped > 0) {
+        changes.push({ kind: 'cursor', groupId, cursor: lane.written() });
+      }
     }
     if (holder !== undefined) {
       const { consumerEpoch, token } = holder;
@@ -58,13 +60,12 @@ function pushChanges(
   entry: Entry,
   { groupId, generation, storeMs }: { readonly groupId: number; readonly generation: number; readonly storeMs: number },
 ): void {
-  const { lane, offset, attempts, strikes, keyHash, reason } = entry;
+  const { lane, offset, attempts, strikes, keyHash, reason, cause } = entry;
   const isOver = entry.fate === FATE.done || entry.fate === FATE.dead;
   if (isOver && entry.stored) {
     changes.push({ kind: 'retryDone', groupId, lane, offset });
   }
   if (entry.fate === FATE.dead) {
-    const cause = DEAD_LETTER_CAUSE.attempts;
     const dead = { lane, offset, generation, attempts, cause, reason, keyHash, diedAtMs: storeMs };
     changes.push({ kind: 'deadLetter', groupId, entry: dead });
   }

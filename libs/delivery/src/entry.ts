@@ -1,3 +1,4 @@
+import { DEAD_LETTER_CAUSE, type DeadLetterCause } from './group-state.js';
 import type { HeldList } from './held-list.js';
 import type { Subscription } from './subscription.js';
 
@@ -37,6 +38,8 @@ export class Entry {
   attempts = 0;
   strikes = 0;
   reason = '';
+  /** Dead, or about to be: why. */
+  cause: DeadLetterCause = DEAD_LETTER_CAUSE.attempts;
   /** True while a `retry` row holds it; its offset is then settled in the cursor. */
   stored = false;
   /** True if somebody may have seen it before. */

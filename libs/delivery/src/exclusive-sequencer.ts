@@ -62,6 +62,10 @@ export class ExclusiveSequencer implements Sequencer {
     // It never left its place.
   }
 
+  released(): void {
+    // Its place says all.
+  }
+
   isBarred(offset: number): boolean {
     for (const failed of this.#failed) {
       if (failed.offset < offset) {

@@ -25,7 +25,14 @@ class Fixture {
   #deliveryNo = 0;
 
   constructor(mode: DeliveryMode, more: Partial<GroupDispatcherOptions> = {}) {
-    const retry = { initialMs: 1_000, maxMs: 60_000, multiplier: 2, jitter: 0, maxAttempts: 3 };
+    const retry = {
+      kind: 'exponential' as const,
+      initialMs: 1_000,
+      maxMs: 60_000,
+      multiplier: 2,
+      jitter: 0,
+      maxAttempts: 3,
+    };
     this.dispatcher = new GroupDispatcher({
       mode,
       settings: { retry, paused: false },

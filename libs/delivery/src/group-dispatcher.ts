@@ -20,6 +20,7 @@ import type { RetryEntry } from './group-state.js';
 import { Holdership } from './holdership.js';
 import type { InFlightShare } from './in-flight-pool.js';
 import { Intake } from './intake.js';
+import { KeyLocks } from './key-locks.js';
 import { KeyedSequencer } from './keyed-sequencer.js';
 import { Lane } from './lane.js';
 import { LanePicker } from './lane-picker.js';
@@ -59,8 +60,9 @@ export class GroupDispatcher {
     this.groupId = snapshot.groupId;
     this.mode = mode;
     this.#nextDeliveryNo = options.nextDeliveryNo;
+    const locks = snapshot.lanes.length > 1 ? new KeyLocks() : undefined;
     const lanes = snapshot.lanes.map(
-      (cursor) => new Lane(cursor, mode === 'exclusive' ? new ExclusiveSequencer() : new KeyedSequencer(mode)),
+      (cursor) => new Lane(cursor, mode === 'exclusive' ? new ExclusiveSequencer() : new KeyedSequencer(mode, locks)),
     );
     const [turns, window] = [this.#turns, new Window(limits.windowRecordsMax, limits.windowBytesMax)];
     const holdership = new Holdership(snapshot.consumerEpoch, snapshot.token);
@@ -84,6 +86,11 @@ export class GroupDispatcher {
     const { records, bytes } = this.#window;
     const settledRanges = this.#lanes.reduce((sum, { cursor }) => sum + cursor.rangeCount, 0);
     return { retries: this.#settlement.retryCount, windowRecords: records, windowBytes: bytes, settledRanges };
+  }
+
+  /** True if it has progress to write, though nothing was decided: much that it does not want was passed over. */
+  get hasDrifted(): boolean {
+    return this.#settlement.hasDrifted;
   }
 
   /** Applies new settings to what is decided from now on. */

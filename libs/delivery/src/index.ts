@@ -27,7 +27,7 @@ export {
 } from './group-state.js';
 export { InFlightPool, type InFlightShare } from './in-flight-pool.js';
 export { OffsetRanges } from './offset-ranges.js';
-export { type RetryPolicy, retryDelayMs } from './retry-policy.js';
+export { type ExponentialWaits, type RetryPolicy, retryDelayMs } from './retry-policy.js';
 export { SETTLE, type SettleKind, type SettleOutcome, type SettleRequest } from './settle.js';
 export { RETURN_DELAY_MS } from './settlement.js';
 export { type SubscriptionRequest } from './subscription.js';

@@ -1,5 +1,6 @@
 import { Deque } from './deque.js';
 import { type Entry, ENTRY_STATE } from './entry.js';
+import type { KeyLocks } from './key-locks.js';
 import { MinHeap } from './min-heap.js';
 import type { Sequencer } from './sequencer.js';
 
@@ -16,15 +17,21 @@ const SWEEP_AT = 4_096;
  */
 export class KeyedSequencer implements Sequencer {
   readonly #byKey: boolean;
+  readonly #locks: KeyLocks | undefined;
   readonly #fresh = new Deque<Entry>();
   /** Those that were ready before: older than anything fresh. */
   readonly #again = new MinHeap<Entry>((a, b) => a.offset < b.offset);
   readonly #holders = new Map<number, Entry>();
   #blocked = new Deque<Entry>();
   #sweepAt = SWEEP_AT;
+  readonly #wake = (entry: Entry): void => {
+    this.comeBack(entry);
+  };
 
-  constructor(mode: 'keyOrdered' | 'shared') {
+  /** `locks`: shared by the lanes of a KEY_ORDERED group that has several. */
+  constructor(mode: 'keyOrdered' | 'shared', locks?: KeyLocks) {
     this.#byKey = mode === 'keyOrdered';
+    this.#locks = this.#byKey ? locks : undefined;
   }
 
   /** Messages in the list of what is blocked, those included that have come forward since. */
@@ -42,15 +49,24 @@ export class KeyedSequencer implements Sequencer {
   }
 
   peek(): Entry | undefined {
-    return firstReady(this.#again) ?? firstReady(this.#fresh);
+    for (;;) {
+      const entry = firstReady(this.#again) ?? firstReady(this.#fresh);
+      if (entry === undefined || entry.keyHash === 0 || this.#locks?.isFree(entry, this.#wake) !== false) {
+        return entry;
+      }
+      this.#shift(entry);
+    }
   }
 
   take(entry: Entry): void {
-    if (this.#again.peek() === entry) {
-      this.#again.pop();
-    } else {
-      this.#fresh.shift();
+    this.#shift(entry);
+    if (entry.keyHash !== 0) {
+      this.#locks?.lock(entry);
     }
+  }
+
+  released(entry: Entry): void {
+    this.#locks?.unlock(entry);
   }
 
   fail(): readonly Entry[] {
@@ -102,6 +118,15 @@ export class KeyedSequencer implements Sequencer {
       }
     }
     return found;
+  }
+
+  /** Takes the peeked message out. */
+  #shift(entry: Entry): void {
+    if (this.#again.peek() === entry) {
+      this.#again.pop();
+    } else {
+      this.#fresh.shift();
+    }
   }
 
   /** True if the entry holds its key now; otherwise it hangs behind the holder. */

@@ -14,6 +14,8 @@ export class Lane {
   readonly entries = new OffsetMap<Entry>();
   /** Next offset to be fed. */
   fed: number;
+  /** Offsets that were passed over since the cursor was last written. */
+  skipped = 0;
   /** Stored retries at or above `fed`, highest first: they take their place in the order when it is reached. */
   readonly #ahead: Entry[] = [];
 
@@ -41,7 +43,14 @@ export class Lane {
   /** The log has no record from `fed` up to `offset`: that counts as settled. */
   skipTo(offset: number): void {
     this.cursor.addRange(this.fed, offset);
+    this.skipped += offset - this.fed;
     this.#advance(offset);
+  }
+
+  /** The cursor, to be written now. */
+  written(): LaneCursor {
+    this.skipped = 0;
+    return { lane: this.number, floor: this.cursor.floor, settled: this.cursor.ranges() };
   }
 
   /** The record at `fed` was taken in, or need not be. */

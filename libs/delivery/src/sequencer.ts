@@ -15,6 +15,8 @@ export interface Sequencer {
   fail(entry: Entry, barrier: boolean): readonly Entry[];
   /** A message may be delivered again: it is ready. */
   comeBack(entry: Entry): void;
+  /** A message is with no consumer any more, and what was decided of it is durable. */
+  released(entry: Entry): void;
   /** True if nothing at this offset can be in flight, since a failed message before it lets nothing pass. */
   isBarred(offset: number): boolean;
   /** A message is settled, or dead: it is gone. */

@@ -1,7 +1,7 @@
 import { type Entry, ENTRY_STATE, FATE } from './entry.js';
 
-/** What a consumer decided. (DEAD_LETTER of the contract comes with the dead letter calls.) */
-export const SETTLE = { ack: 1, nack: 2, return: 3, extend: 4 } as const;
+/** What a consumer decided. */
+export const SETTLE = { ack: 1, nack: 2, return: 3, extend: 4, deadLetter: 5 } as const;
 export type SettleKind = (typeof SETTLE)[keyof typeof SETTLE];
 
 /** A settle of one delivery; the receipt's fields, verified as genuine by the caller. */
@@ -74,7 +74,10 @@ function repeatsFate(entry: Entry, request: SettleRequest, isLastDelivery: boole
   if (request.kind === SETTLE.ack) {
     return entry.fate === FATE.done;
   }
-  return request.kind === SETTLE.nack && isFailure(entry) && isSameDelivery(entry, request, isLastDelivery);
+  const repeats =
+    (request.kind === SETTLE.nack && isFailure(entry)) ||
+    (request.kind === SETTLE.deadLetter && entry.fate === FATE.dead);
+  return repeats && isSameDelivery(entry, request, isLastDelivery);
 }
 
 const isFailure = (entry: Entry): boolean => entry.fate === FATE.retry || entry.fate === FATE.dead;

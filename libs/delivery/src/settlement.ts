@@ -5,7 +5,7 @@ import { ChangeBatch } from './change-batch.js';
 import { Deadlines } from './deadlines.js';
 import { type Entry, ENTRY_STATE, FATE, type Fate } from './entry.js';
 import type { GroupSettings, Now, SealedChanges } from './dispatcher-types.js';
-import type { GroupSnapshot } from './group-state.js';
+import { DEAD_LETTER_CAUSE, type GroupSnapshot } from './group-state.js';
 import type { Holdership } from './holdership.js';
 import type { InFlightShare } from './in-flight-pool.js';
 import type { Lane } from './lane.js';
@@ -17,6 +17,8 @@ import type { Window } from './window.js';
 
 /** What is given back untried comes again no earlier: no hot loop. */
 export const RETURN_DELAY_MS = 100;
+/** Offsets that a lane may pass over without a message (filtered out, mostly) before its progress is worth a write. */
+const SKIPPED_MAX = 1_000;
 const EXPIRED_REASON = 'ack deadline passed';
 
 /**
@@ -71,6 +73,11 @@ export class Settlement {
 
   get isParking(): boolean {
     return this.#parking > 0;
+  }
+
+  /** True if much was passed over since progress was last written: `seal` gives something to write. */
+  get hasDrifted(): boolean {
+    return this.#lanes.some(({ skipped }) => skipped >= SKIPPED_MAX);
   }
 
   /** Lets a stored retry wait for its time. */
@@ -145,7 +152,7 @@ export class Settlement {
   /** Closes the batch that gathers and begins the next one; undefined if it is empty, or another is under way. */
   seal(now: Now): SealedChanges | undefined {
     const batch = this.#batch;
-    if (this.#sealed !== undefined || (batch.isEmpty && !this.#holdership.hasClaim)) {
+    if (this.#sealed !== undefined || (batch.isEmpty && !this.#holdership.hasClaim && !this.hasDrifted)) {
       return undefined;
     }
     this.#sealed = batch;
@@ -196,6 +203,8 @@ export class Settlement {
         return this.#return(entry, now);
       case SETTLE.extend:
         return this.#extend(entry, request, now);
+      case SETTLE.deadLetter:
+        return this.#reject(entry, request);
     }
   }
 
@@ -217,6 +226,14 @@ export class Settlement {
       this.#window.enter(entry);
     }
     return DONE;
+  }
+
+  /** The consumer gives it up: it is over, as if acknowledged, and nothing behind it comes again. */
+  #reject(entry: Entry, { reason = '' }: SettleRequest): SettleOutcome {
+    entry.attempts += 1;
+    entry.reason = reason;
+    entry.cause = DEAD_LETTER_CAUSE.consumer;
+    return this.#decide(entry, FATE.dead);
   }
 
   /** A failed attempt: another one later, or a dead letter. */
@@ -282,6 +299,7 @@ export class Settlement {
   #release(entry: Entry): void {
     entry.heldIn?.remove(entry);
     if (entry.subscription !== undefined) {
+      this.#lane(entry).sequencer.released(entry);
       entry.subscription.credit.giveBack(entry.bytes);
       entry.subscription = undefined;
       this.#inFlight.giveBack();

@@ -2,7 +2,14 @@ import { type DeliveryMode, type Dispatch, SETTLE, type SettleOutcome } from '..
 import { check } from './check.js';
 import { type StoredGroup } from './stored-group.js';
 
-export const POLICY = { initialMs: 40, maxMs: 400, multiplier: 2, jitter: 0.2, maxAttempts: 3 };
+export const POLICY = {
+  kind: 'exponential' as const,
+  initialMs: 40,
+  maxMs: 400,
+  multiplier: 2,
+  jitter: 0.2,
+  maxAttempts: 3,
+};
 
 /** A decision waits for the batch under way, then for its own. */
 export const COMMIT_MS_MAX = 15;

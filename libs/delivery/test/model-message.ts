@@ -2,11 +2,13 @@ import { SETTLE, type SettleOutcome, type SettleRequest } from '../src/index.js'
 
 /** One message of the model. */
 export interface ModelMessage {
+  readonly lane: number;
   readonly offset: number;
   readonly keyHash: number;
   readonly bytes: number;
   state: 'ready' | 'inFlight' | 'settling' | 'waiting' | 'gone';
-  fate: 'done' | 'retry' | 'dead' | undefined;
+  /** `rejected`: dead since its consumer says so; it is over like one that is done. */
+  fate: 'done' | 'retry' | 'dead' | 'rejected' | undefined;
   ticket: number;
   attempts: number;
   /** A retry row holds it. */
@@ -21,9 +23,9 @@ export interface ModelMessage {
 }
 
 /** A message that was just published. */
-export function newMessage(offset: number, keyHash: number, bytes: number): ModelMessage {
+export function newMessage(lane: number, offset: number, keyHash: number, bytes: number): ModelMessage {
   return {
-    ...{ offset, keyHash, bytes, state: 'ready', fate: undefined, ticket: 0, attempts: 0, stored: false },
+    ...{ lane, offset, keyHash, bytes, state: 'ready', fate: undefined, ticket: 0, attempts: 0, stored: false },
     ...{ dueAtMs: 0, deliveryNo: 0, failedNo: 0, deadlineMs: 0, subscriptionId: undefined },
   };
 }
@@ -41,8 +43,12 @@ export function answerOf(message: ModelMessage, { kind, deliveryNo }: SettleRequ
     return { kind: kind === SETTLE.ack ? 'settledBefore' : 'stale' };
   }
   if (state === 'settling') {
-    const repeats = repeatsNack || (kind === SETTLE.ack && fate === 'done');
+    const repeats = repeatsNack || repeatsDeath(message, kind, deliveryNo) || (kind === SETTLE.ack && fate === 'done');
     return repeats ? { kind: 'pending', ticket } : { kind: 'stale' };
   }
   return { kind: repeatsNack ? 'done' : 'stale' };
+}
+
+function repeatsDeath({ fate, failedNo }: ModelMessage, kind: SettleRequest['kind'], deliveryNo: number): boolean {
+  return kind === SETTLE.deadLetter && (fate === 'dead' || fate === 'rejected') && failedNo === deliveryNo;
 }

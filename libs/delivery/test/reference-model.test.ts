@@ -16,6 +16,10 @@ import { MODEL_ACK_DEADLINE_MS, MODEL_IN_FLIGHT_MAX, MODEL_RETRY, ReferenceModel
 const HISTORIES = 1_500;
 const EVENTS = 80;
 const BYTES_MAX = 100_000;
+const KINDS = [
+  ...[SETTLE.ack, SETTLE.ack, SETTLE.ack, SETTLE.ack, SETTLE.nack, SETTLE.nack],
+  ...[SETTLE.return, SETTLE.extend, SETTLE.deadLetter],
+] as const;
 
 /** Does everything to a dispatcher and to the model, and compares after each step. */
 class Comparison {
@@ -34,13 +38,13 @@ class Comparison {
   #ticket: number | undefined;
   deliveries = 0;
 
-  constructor(simulation: Simulation, mode: DeliveryMode) {
+  constructor(simulation: Simulation, mode: DeliveryMode, lanes: number) {
     this.#note = (line) => {
       simulation.note(line);
     };
     this.#random = simulation.random('history');
     this.#mode = mode;
-    this.#model = new ReferenceModel(mode);
+    this.#model = new ReferenceModel(mode, lanes);
     let deliveryNo = 0;
     this.#dispatcher = new GroupDispatcher({
       mode,
@@ -50,10 +54,10 @@ class Comparison {
         consumerEpoch: 0,
         token: 0,
         generation: 0,
-        lanes: [{ lane: 0, floor: 0, settled: [] }],
+        lanes: Array.from({ length: lanes }, (_, lane) => ({ lane, floor: 0, settled: [] })),
         retries: [],
       },
-      redeliveredBelow: [0],
+      redeliveredBelow: Array.from({ length: lanes }, () => 0),
       nextDeliveryNo: () => (deliveryNo += 1),
       random: { next: () => 0 },
       inFlight: this.#pool.share(() => undefined),
@@ -88,17 +92,18 @@ class Comparison {
   }
 
   #publish(): void {
-    const from = this.#model.end;
+    const lane = this.#random.integer(0, this.#model.ends.length - 1);
+    const from = this.#model.ends[lane] as number;
     const keyHashes = Array.from({ length: this.#random.integer(1, 4) }, () => this.#random.integer(0, 3));
     let end = 0;
     const ends = keyHashes.map((keyHash) => {
       const bytes = this.#random.integer(1, 50);
-      this.#model.publish(keyHash, bytes);
+      this.#model.publish(lane, keyHash, bytes);
       return (end += bytes);
     });
     const offsets = keyHashes.map((_, index) => from + index);
-    this.#note(`publish ${from}, keys ${keyHashes.join()}`);
-    this.#dispatcher.feed(0, { from, nextOffset: from + offsets.length, offsets, keyHashes, ends });
+    this.#note(`publish ${lane}/${from}, keys ${keyHashes.join()}`);
+    this.#dispatcher.feed(lane, { from, nextOffset: from + offsets.length, offsets, keyHashes, ends });
   }
 
   #settle(): void {
@@ -106,11 +111,11 @@ class Comparison {
     if (receipt === undefined) {
       return;
     }
-    const kind = this.#random.pick([SETTLE.ack, SETTLE.ack, SETTLE.ack, SETTLE.nack, SETTLE.return, SETTLE.extend]);
+    const kind = this.#random.pick(KINDS);
     const delayMs = kind === SETTLE.nack && this.#random.chance(0.3) ? this.#random.integer(0, 90) : undefined;
     const deadlineMs = kind === SETTLE.extend && this.#random.chance(0.7) ? this.#random.between(1, 200) : undefined;
     const request: SettleRequest = { ...receipt, kind, delayMs, deadlineMs };
-    this.#note(`settle ${kind} of ${request.offset}/${request.deliveryNo}`);
+    this.#note(`settle ${kind} of ${request.lane}/${request.offset}/${request.deliveryNo}`);
     same(this.#dispatcher.settle(request, this.#now()), this.#model.settle(request, this.#nowMs));
   }
 
@@ -121,7 +126,7 @@ class Comparison {
     same(sealed?.changes.map(({ kind }) => kind).sort(), expected?.changes.map(({ kind }) => kind).sort());
     for (const change of sealed?.changes ?? []) {
       if (change.kind === 'cursor') {
-        same(change.cursor, this.#model.cursor());
+        same(change.cursor, this.#model.cursor(change.cursor.lane));
       }
     }
     this.#ticket = sealed?.ticket ?? this.#ticket;
@@ -194,7 +199,7 @@ class Comparison {
 
   #receive(subscriptionId: number, dispatch: Dispatch): void {
     const { lane, offset, attempt, deliveryNo } = dispatch;
-    this.#note(`deliver ${offset}#${attempt}/${deliveryNo} to ${subscriptionId}`);
+    this.#note(`deliver ${lane}/${offset}#${attempt}/${deliveryNo} to ${subscriptionId}`);
     same(this.#model.deliver(subscriptionId, dispatch, this.#nowMs), undefined);
     this.deliveries += 1;
     const consumerEpoch = this.#epochs.get(subscriptionId) ?? 0;
@@ -202,9 +207,14 @@ class Comparison {
   }
 
   #compare(): void {
-    const end = this.#model.end;
-    same(this.#dispatcher.counts([end]), [this.#model.counts()]);
-    same(this.#dispatcher.lowestUnsettled(0, end), this.#model.lowestUnsettled());
+    const { ends } = this.#model;
+    same(
+      this.#dispatcher.counts(ends),
+      ends.map((_, lane) => this.#model.counts(lane)),
+    );
+    ends.forEach((end, lane) => {
+      same(this.#dispatcher.lowestUnsettled(lane, end), this.#model.lowestUnsettled(lane));
+    });
     const nextMs = this.#model.nextTimerAtMs() - this.#nowMs;
     same(this.#dispatcher.nextTimerMs(this.#now()) ?? Number.POSITIVE_INFINITY, Math.max(0, nextMs));
     same(this.#dispatcher.fencingToken, this.#mode === 'exclusive' ? this.#model.token : 0);
@@ -220,17 +230,23 @@ class Comparison {
   }
 }
 
-describe.each<DeliveryMode>(['shared', 'keyOrdered', 'exclusive'])('GroupDispatcher, %s', (mode) => {
-  it(`does what the model does in ${HISTORIES} histories`, () => {
-    let deliveries = 0;
-    runSeeds({
-      seeds: HISTORIES,
-      scenario: (simulation) => {
-        const comparison = new Comparison(simulation, mode);
-        comparison.play();
-        deliveries += comparison.deliveries;
-      },
-    });
-    expect(deliveries).toBeGreaterThan(HISTORIES * 5);
-  }, 60_000);
-});
+const MODES: readonly DeliveryMode[] = ['shared', 'keyOrdered', 'exclusive'];
+const LANES = [1, 3];
+
+describe.each(MODES.flatMap((mode) => LANES.map((lanes) => ({ mode, lanes }))))(
+  'GroupDispatcher, $mode, $lanes lanes',
+  ({ mode, lanes }) => {
+    it(`does what the model does in ${HISTORIES} histories`, () => {
+      let deliveries = 0;
+      runSeeds({
+        seeds: HISTORIES,
+        scenario: (simulation) => {
+          const comparison = new Comparison(simulation, mode, lanes);
+          comparison.play();
+          deliveries += comparison.deliveries;
+        },
+      });
+      expect(deliveries).toBeGreaterThan(HISTORIES * 5);
+    }, 60_000);
+  },
+);

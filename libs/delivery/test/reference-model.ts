@@ -18,7 +18,14 @@ export interface ModelSubscription {
   writable: boolean;
 }
 
-export const MODEL_RETRY = { initialMs: 30, maxMs: 200, multiplier: 2, jitter: 0, maxAttempts: 3 };
+export const MODEL_RETRY = {
+  kind: 'exponential' as const,
+  initialMs: 30,
+  maxMs: 200,
+  multiplier: 2,
+  jitter: 0,
+  maxAttempts: 3,
+};
 export const MODEL_ACK_DEADLINE_MS = 80;
 /** What may be in flight together; so few that a share of its own is never the lower bound. */
 export const MODEL_IN_FLIGHT_MAX = 8;
@@ -26,32 +33,36 @@ const RETURN_MS = 100;
 
 /**
  * What a dispatcher must do, said as plainly as possible: one list of messages, and every question answered by a walk
- * over all of it. One lane, one clock, everything fed at once. It does not say which of several deliverable messages
+ * over all of it. One clock, everything fed at once. It does not say which of several deliverable messages
  * comes first, nor who gets it: the dispatcher's choice is judged, and then followed.
  */
 export class ReferenceModel {
   readonly #mode: DeliveryMode;
-  readonly #messages: ModelMessage[] = [];
+  readonly #lanes: readonly ModelMessage[][];
   readonly #subscriptions = new Map<number, ModelSubscription>();
   #ticket = 1;
   #sealed = 0;
-  readonly #cursor = new ModelCursor();
+  readonly #cursors: readonly ModelCursor[];
   #stored = { consumerEpoch: 0, token: 0 };
   #claim: { consumerEpoch: number; token: number } | undefined;
   #sealedClaim: { consumerEpoch: number; token: number } | undefined;
   #isOurs = false;
   paused = false;
 
-  constructor(mode: DeliveryMode) {
+  constructor(mode: DeliveryMode, lanes: number) {
     this.#mode = mode;
+    this.#lanes = Array.from({ length: lanes }, () => []);
+    this.#cursors = Array.from({ length: lanes }, () => new ModelCursor());
   }
 
-  get end(): number {
-    return this.#messages.length;
+  /** Where each lane's log ends. */
+  get ends(): number[] {
+    return this.#lanes.map(({ length }) => length);
   }
 
-  publish(keyHash: number, bytes: number): void {
-    this.#messages.push(newMessage(this.#messages.length, keyHash, bytes));
+  publish(lane: number, keyHash: number, bytes: number): void {
+    const messages = this.#lane(lane);
+    messages.push(newMessage(lane, messages.length, keyHash, bytes));
   }
 
   /** Gives those that it fences; undefined if it is refused itself. */
@@ -91,7 +102,7 @@ export class ReferenceModel {
 
   /** Undefined if the delivery is a lawful one, else what is wrong with it. */
   deliver(subscriptionId: number, dispatch: Dispatch, nowMs: number): string | undefined {
-    const message = this.#messages[dispatch.offset];
+    const message = this.#lane(dispatch.lane)[dispatch.offset];
     const subscription = this.#subscriptions.get(subscriptionId);
     if (message === undefined || subscription === undefined || !this.#mayTake(subscription)) {
       return 'nobody may take it';
@@ -111,11 +122,11 @@ export class ReferenceModel {
   }
 
   /** A message that should have been delivered by now, if there is one. */
-  overlooked(): number | undefined {
+  overlooked(): ModelMessage | undefined {
     const taken = [...this.#subscriptions.values()].some((subscription) => this.#mayTake(subscription));
     // What is being written may hold an EXCLUSIVE lane up for that long.
     const isHeld = this.#mode === 'exclusive' && this.#messages.some(({ state }) => state === 'settling');
-    return taken && !isHeld ? this.#messages.find((message) => this.#mayCome(message))?.offset : undefined;
+    return taken && !isHeld ? this.#messages.find((message) => this.#mayCome(message)) : undefined;
   }
 
   settle(request: SettleRequest, nowMs: number): SettleOutcome {
@@ -123,7 +134,7 @@ export class ReferenceModel {
     if (this.#mode === 'exclusive' && request.consumerEpoch < newest.consumerEpoch) {
       return { kind: 'fenced', consumerEpoch: newest.consumerEpoch };
     }
-    const message = this.#messages[request.offset] as ModelMessage;
+    const message = this.#lane(request.lane)[request.offset] as ModelMessage;
     return isCurrent(message, request) ? this.#apply(message, request, nowMs) : answerOf(message, request);
   }
 
@@ -154,13 +165,14 @@ export class ReferenceModel {
     }
     const changes: Pick<GroupChange, 'kind'>[] = decided.flatMap(({ stored, fate }) => [
       ...(stored && fate !== 'retry' ? [{ kind: 'retryDone' } as const] : []),
-      ...(fate === 'dead' ? [{ kind: 'deadLetter' } as const] : []),
+      ...(fate === 'dead' || fate === 'rejected' ? [{ kind: 'deadLetter' } as const] : []),
       ...(fate === 'retry' ? [{ kind: 'retry' } as const] : []),
     ]);
-    decided.forEach(({ offset }) => {
-      this.#cursor.add(offset);
+    decided.forEach(({ lane, offset }) => {
+      this.#cursors[lane]?.add(offset);
     });
-    changes.push(...(decided.some(({ stored }) => !stored) ? [{ kind: 'cursor' } as const] : []));
+    const touched = new Set(decided.flatMap(({ lane, stored }) => (stored ? [] : [lane])));
+    changes.push(...Array.from(touched, () => ({ kind: 'cursor' }) as const));
     changes.push(...(this.#claim === undefined ? [] : [{ kind: 'holder' } as const]));
     this.#sealed = ticket;
     this.#ticket += 1;
@@ -184,23 +196,23 @@ export class ReferenceModel {
     this.#sealed = 0;
   }
 
-  cursor(): LaneCursor {
-    return this.#cursor.read(this.end);
+  cursor(lane: number): LaneCursor {
+    return { ...(this.#cursors[lane] as ModelCursor).read(this.#lane(lane).length), lane };
   }
 
-  counts(): LaneCounts {
-    const count = (holds: (message: ModelMessage) => boolean): number => this.#messages.filter(holds).length;
+  counts(lane: number): LaneCounts {
+    const count = (holds: (message: ModelMessage) => boolean): number => this.#lane(lane).filter(holds).length;
     return {
-      lane: 0,
-      floor: this.cursor().floor,
+      lane,
+      floor: this.cursor(lane).floor,
       unsettled: count(({ state }) => state !== 'gone'),
       inFlight: count(({ state }) => state === 'inFlight'),
       retrying: count(({ state, stored }) => stored && state !== 'inFlight' && state !== 'gone'),
     };
   }
 
-  lowestUnsettled(): number | undefined {
-    return this.#messages.find(({ state }) => state !== 'gone')?.offset;
+  lowestUnsettled(lane: number): number | undefined {
+    return this.#lane(lane).find(({ state }) => state !== 'gone')?.offset;
   }
 
   get token(): number {
@@ -218,6 +230,14 @@ export class ReferenceModel {
     return this.#messages.filter(({ subscriptionId }) => subscriptionId !== undefined).length;
   }
 
+  get #messages(): ModelMessage[] {
+    return this.#lanes.flat();
+  }
+
+  #lane(lane: number): ModelMessage[] {
+    return this.#lanes[lane] as ModelMessage[];
+  }
+
   #mayTake({ id, writable, consumerEpoch, messagesMax }: ModelSubscription): boolean {
     const isAdmitted = this.#mode !== 'exclusive' || (this.#isOurs && consumerEpoch === this.#stored.consumerEpoch);
     const hasRoom = this.inFlight < MODEL_IN_FLIGHT_MAX && this.held(id).messages < messagesMax;
@@ -228,16 +248,22 @@ export class ReferenceModel {
     if (message.state !== 'ready') {
       return false;
     }
-    const before = this.#messages.slice(0, message.offset).filter(({ state }) => state !== 'gone');
+    const before = this.#lane(message.lane)
+      .slice(0, message.offset)
+      .filter(({ state }) => state !== 'gone');
+    const isSameKey = ({ keyHash }: ModelMessage): boolean => keyHash === message.keyHash;
+    const isInFlightElsewhere = (other: ModelMessage): boolean =>
+      isSameKey(other) && other.lane !== message.lane && other.subscriptionId !== undefined;
     switch (this.#mode) {
       case 'shared':
         return true;
       case 'keyOrdered':
-        return message.keyHash === 0 || !before.some(({ keyHash }) => keyHash === message.keyHash);
+        return message.keyHash === 0 || !(before.some(isSameKey) || this.#messages.some(isInFlightElsewhere));
       case 'exclusive':
         return before.every(
           ({ state, fate, attempts }) =>
-            attempts === 0 && (state === 'inFlight' || (state === 'settling' && fate === 'done')),
+            attempts === 0 &&
+            (state === 'inFlight' || (state === 'settling' && (fate === 'done' || fate === 'rejected'))),
         );
     }
   }
@@ -256,6 +282,9 @@ export class ReferenceModel {
       case SETTLE.extend:
         message.deadlineMs = nowMs + (request.deadlineMs ?? MODEL_ACK_DEADLINE_MS);
         return { kind: 'done' };
+      case SETTLE.deadLetter:
+        message.failedNo = message.deliveryNo;
+        return this.#decide(message, 'rejected');
     }
   }
 
@@ -272,7 +301,7 @@ export class ReferenceModel {
     return this.#decide(message, 'retry');
   }
 
-  #decide(message: ModelMessage, fate: 'done' | 'retry' | 'dead'): SettleOutcome {
+  #decide(message: ModelMessage, fate: NonNullable<ModelMessage['fate']>): SettleOutcome {
     message.state = 'settling';
     message.fate = fate;
     message.ticket = this.#ticket;
@@ -280,9 +309,9 @@ export class ReferenceModel {
   }
 
   /** EXCLUSIVE: what is in flight above comes again. */
-  #void({ offset }: ModelMessage): void {
+  #void({ lane, offset }: ModelMessage): void {
     if (this.#mode === 'exclusive') {
-      for (const above of this.#messages.slice(offset + 1)) {
+      for (const above of this.#lane(lane).slice(offset + 1)) {
         if (above.state === 'inFlight') {
           this.#free(above, 'ready');
         }

@@ -96,7 +96,9 @@ describe.each(SQL_SERVER_KINDS)('take-over on %s from an owner that never stops 
           }
           const next = await takeOver(fixture, engines[round % 2 === 0 ? 0 : 1], 0, owner.epoch + 1);
           const found = stepOf(await load(next));
-          expect(await settling).toBe(found);
+          // The last one may be stored though its connection, or its owner, ended before the answer.
+          const acknowledged = await settling;
+          expect([acknowledged, acknowledged + 1]).toContain(found);
           await owner.close();
           [owner, known] = [next, found];
         }

@@ -5,19 +5,13 @@ import {
   GroupMode,
   GroupState,
   PositionEdge,
-  type RetryPolicy,
+  type RetryPolicy as GivenRetryPolicy,
+  type RetryPolicy_Exponential,
   StorageClass,
   type Topic,
 } from '@hermes/contracts';
-
-/** How often a failed message comes again, and after how long: always exponential in this release. */
-export interface RetrySettings {
-  readonly initialMs: number;
-  readonly maxMs: number;
-  readonly multiplier: number;
-  readonly jitter: number;
-  readonly maxAttempts: number;
-}
+import { type ExponentialWaits, type RetryPolicy } from '@hermes/delivery';
+import { type Filter, parseFilter } from '@hermes/filter';
 
 /** How a topic is stored. */
 export type StorageClassName = 'embedded' | 'mysql' | 'kafka';
@@ -44,8 +38,10 @@ export interface GroupSettings {
   readonly mode: 'exclusive' | 'shared' | 'keyOrdered';
   readonly start: 'earliest' | 'latest';
   readonly ackDeadlineMs: number;
-  readonly retry: RetrySettings;
+  readonly retry: RetryPolicy;
   readonly paused: boolean;
+  /** Which messages it wants; undefined: all. */
+  readonly filter: Filter | undefined;
   /** Some partition has not stored the group's start yet. */
   readonly creating: boolean;
 }
@@ -56,7 +52,14 @@ export interface TopicEntry {
   readonly groups: readonly GroupSettings[];
 }
 
-const RETRY_DEFAULT: RetrySettings = { initialMs: 1_000, maxMs: 300_000, multiplier: 2, jitter: 0.2, maxAttempts: 16 };
+const RETRY_DEFAULT = {
+  kind: 'exponential',
+  initialMs: 1_000,
+  maxMs: 300_000,
+  multiplier: 2,
+  jitter: 0.2,
+  maxAttempts: 16,
+} as const satisfies RetryPolicy;
 const ACK_DEADLINE_DEFAULT_MS = 30_000;
 const PARTITIONS_DEFAULT = 4;
 const BODY_BYTES_DEFAULT = 1024 * 1024;
@@ -91,8 +94,9 @@ export function groupSettings(group: Group, topic: Topic): GroupSettings {
     start:
       group.start?.kind?.$case === 'edge' && group.start.kind.value === PositionEdge.EARLIEST ? 'earliest' : 'latest',
     ackDeadlineMs: millis(group.ackDeadline, ACK_DEADLINE_DEFAULT_MS),
-    retry: retrySettings(group.retry ?? topic.retry),
+    retry: retryPolicy(group.retry ?? topic.retry),
     paused: group.paused,
+    filter: group.filter === '' ? undefined : parseFilter(group.filter),
     creating: group.state === GroupState.CREATING,
   };
 }
@@ -104,18 +108,31 @@ const GROUP_MODES: Readonly<Record<GroupMode, GroupSettings['mode']>> = {
   [GroupMode.KEY_ORDERED]: 'keyOrdered',
 };
 
-function retrySettings(policy: RetryPolicy | undefined): RetrySettings {
-  const maxAttempts = policy?.maxAttempts ?? RETRY_DEFAULT.maxAttempts;
-  if (policy?.kind?.$case !== 'exponential') {
-    return { ...RETRY_DEFAULT, maxAttempts };
+function retryPolicy(given: GivenRetryPolicy | undefined): RetryPolicy {
+  const maxAttempts = given?.maxAttempts ?? RETRY_DEFAULT.maxAttempts;
+  switch (given?.kind?.$case) {
+    case undefined:
+      return { ...RETRY_DEFAULT, maxAttempts };
+    case 'exponential':
+      return { ...exponential(given.kind.value), maxAttempts };
+    case 'fixed':
+      return { kind: 'fixed', delayMs: millis(given.kind.value.delay, RETRY_DEFAULT.initialMs), maxAttempts };
+    case 'list': {
+      const delaysMs = given.kind.value.delays.map((delay) => millis(delay, RETRY_DEFAULT.initialMs));
+      return { kind: 'list', delaysMs, maxAttempts: delaysMs.length + 1 };
+    }
+    case 'none':
+      return { kind: 'list', delaysMs: [], maxAttempts: 1 };
   }
-  const { initial, max, multiplier, jitter } = policy.kind.value;
+}
+
+function exponential({ initial, max, multiplier, jitter }: RetryPolicy_Exponential): ExponentialWaits {
   return {
+    kind: 'exponential',
     initialMs: millis(initial, RETRY_DEFAULT.initialMs),
     maxMs: millis(max, RETRY_DEFAULT.maxMs),
     multiplier: multiplier === 0 ? RETRY_DEFAULT.multiplier : multiplier,
     jitter: jitter ?? RETRY_DEFAULT.jitter,
-    maxAttempts,
   };
 }
 

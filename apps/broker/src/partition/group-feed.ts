@@ -1,5 +1,7 @@
 import { type GroupDispatcher, type Now, type Wanted } from '@hermes/delivery';
 import { type ReadBounds, type RecordBlock } from '@hermes/log';
+import { type Filter } from '@hermes/filter';
+import { feedOf, filteredFeedOf } from './lane-feeds.js';
 import { type GroupReader, READ_BYTES_MAX, READ_RECORDS_MAX } from './group-reader.js';
 import { type Partition } from './partition.js';
 
@@ -11,6 +13,8 @@ export class GroupFeed {
   readonly #partition: Partition;
   readonly #dispatcher: GroupDispatcher;
   readonly #reader: GroupReader;
+  /** Which messages the group wants; undefined: all. Holds for what is given from now on. */
+  filter: Filter | undefined;
 
   constructor(partition: Partition, dispatcher: GroupDispatcher, reader: GroupReader) {
     this.#partition = partition;
@@ -64,18 +68,9 @@ export class GroupFeed {
     if (block === undefined) {
       return;
     }
-    const { offsets, ends, keyHashes, start } = block.columns;
-    this.#dispatcher.feed(lane, {
-      from: block.from,
-      nextOffset: block.nextOffset,
-      offsets,
-      keyHashes: keyHashes ?? NO_HASHES,
-      ends: start === 0 ? ends : ends.map((end) => end - start),
-    });
+    this.#dispatcher.feed(lane, this.filter === undefined ? feedOf(block) : filteredFeedOf(block, this.filter));
   }
 }
-
-const NO_HASHES = new Float64Array(0);
 
 function boundsOf({ recordsMax, bytesMax }: Wanted): ReadBounds {
   return { maxRecords: Math.min(recordsMax, READ_RECORDS_MAX), maxBytes: Math.min(bytesMax, READ_BYTES_MAX) };

@@ -74,6 +74,7 @@ export class GroupPump implements ChangeSource {
       },
     });
     this.#feed = new GroupFeed(partition, this.#dispatcher, this.#reader);
+    this.#feed.filter = settings.filter;
     this.#sender = new OrderSender(this.#dispatcher, this.#members, this.#reader, services.logger);
   }
 
@@ -93,6 +94,7 @@ export class GroupPump implements ChangeSource {
 
   update(settings: GroupSettings): void {
     this.#settings = settings;
+    this.#feed.filter = settings.filter;
     this.#dispatcher.configure({ retry: settings.retry, paused: settings.paused });
     this.wake();
   }
@@ -183,6 +185,9 @@ export class GroupPump implements ChangeSource {
       return;
     }
     const fed = this.#feed.feed(this.now());
+    if (this.#dispatcher.hasDrifted) {
+      void this.#partition.settles.write(this);
+    }
     if (fed === 'reading') {
       return;
     }

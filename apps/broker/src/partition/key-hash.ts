@@ -5,13 +5,15 @@ const ANY = { maxBodyBytes: Number.MAX_SAFE_INTEGER, priorityLevels: Number.MAX_
 
 /** Stands for a message without a key, which is ordered after nothing. */
 export const NO_KEY_HASH = 0;
+/** Stands in for a key whose hash would look like none. */
+const KEY_HASH_MIN = 1;
 
 /**
- * The hash under which a key is ordered: unsigned 32 bits, shifted by one because 0 means no key. Two keys of one
- * hash only wait for each other.
+ * The hash under which a key is ordered: 32 bits, as stores have a place for, and never 0. Two keys of one hash only
+ * wait for each other.
  */
 export function keyHashOf(message: ScannedMessage): number {
-  return message.hasKey ? (message.keyHash >>> 0) + 1 : NO_KEY_HASH;
+  return message.hasKey ? Math.max(KEY_HASH_MIN, message.keyHash >>> 0) : NO_KEY_HASH;
 }
 
 /** The same for a stored record. */

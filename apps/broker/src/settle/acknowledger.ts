@@ -8,7 +8,6 @@ import {
   HermesError,
   invalidField,
   LIMITS,
-  notImplemented,
   Outcome,
   type RawAckEntry,
   type RawAcknowledgeRequest,
@@ -236,6 +235,7 @@ const KINDS: ReadonlyMap<Outcome, SettleKind> = new Map([
   [Outcome.NACK, SETTLE.nack],
   [Outcome.RETURN, SETTLE.return],
   [Outcome.EXTEND, SETTLE.extend],
+  [Outcome.DEAD_LETTER, SETTLE.deadLetter],
 ]);
 
 /** What the consumer decided, or why the entry is refused. */
@@ -255,9 +255,6 @@ function readDecision(entry: RawAckEntry, index: number): Decision | HermesError
   }
   if (Buffer.byteLength(reason) > LIMITS.ackReasonBytes) {
     return invalidField(`${path}.reason`, `at most ${LIMITS.ackReasonBytes} bytes`);
-  }
-  if (outcome === Outcome.DEAD_LETTER) {
-    return notImplemented(`${path}.outcome DEAD_LETTER`);
   }
   const kind = KINDS.get(outcome);
   return kind === undefined

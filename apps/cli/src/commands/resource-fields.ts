@@ -7,8 +7,9 @@ import {
   durationToMs,
   type Group,
   GroupMode,
-  PositionEdge,
+  parseRetryPolicy,
   Position,
+  PositionEdge,
   type RetryPolicy,
   StorageClass,
   type Topic,
@@ -84,10 +85,13 @@ export function groupOf(topic: string, name: string, flags: GroupFlags, before?:
   };
 }
 
-/** True if flags change a part of the retry policy, which is one field: the rest must be read first. */
+/** True if flags change a part of an exponential policy, which is one field: the rest must be read first. */
 export function changesRetry(flags: RetryFlags): boolean {
-  const { maxAttempts, retryInitial, retryMax, retryMultiplier, retryJitter } = flags;
-  return [maxAttempts, retryInitial, retryMax, retryMultiplier, retryJitter].some((value) => value !== undefined);
+  return flags.maxAttempts !== undefined || changesWaits(flags);
+}
+
+function changesWaits({ retryInitial, retryMax, retryMultiplier, retryJitter }: RetryFlags): boolean {
+  return [retryInitial, retryMax, retryMultiplier, retryJitter].some((value) => value !== undefined);
 }
 
 const NOT_IN_MASK = new Set(['name', 'topic', 'etag']);
@@ -101,13 +105,20 @@ export function updateMask(resource: object): string[] {
 
 /** The policy with what flags change; the rest as before, or as the server has it by default. */
 function retryOf(flags: RetryFlags, before: RetryPolicy | undefined): RetryPolicy | undefined {
+  if (flags.retry !== undefined) {
+    return parseRetryPolicy(flags.retry);
+  }
   if (!changesRetry(flags)) {
     return undefined;
   }
+  const attempts = given('maxAttempts', flags.maxAttempts);
+  if (before?.kind !== undefined && !changesWaits(flags)) {
+    return { ...before, ...attempts };
+  }
   const current = before?.kind?.$case === 'exponential' ? before.kind.value : { multiplier: 0 };
   return {
-    ...before,
-    ...given('maxAttempts', flags.maxAttempts),
+    ...(before?.kind?.$case === 'exponential' ? before : {}),
+    ...attempts,
     kind: {
       $case: 'exponential',
       value: {
@@ -136,13 +147,21 @@ export function durabilityWord(durability: Durability): string {
   return Object.entries(DURABILITIES).find(([, value]) => value === durability)?.[0] ?? '';
 }
 
-/** `16 attempts, 1s to 5m` */
+/** `16 attempts, 1s to 5m`, `6 attempts, 1s apart`, `3 attempts, after 3s and 1m`, `1 attempt` */
 export function retryWords(retry: RetryPolicy | undefined): string {
-  if (retry?.kind?.$case !== 'exponential') {
-    return retry?.kind?.$case ?? '';
+  const attempts = `${retry?.maxAttempts ?? ''} attempts`;
+  switch (retry?.kind?.$case) {
+    case 'exponential':
+      return `${attempts}, ${words(retry.kind.value.initial)} to ${words(retry.kind.value.max)}`;
+    case 'fixed':
+      return `${attempts}, ${words(retry.kind.value.delay)} apart`;
+    case 'list':
+      return `${attempts}, after ${retry.kind.value.delays.map(words).join(' and ')}`;
+    case 'none':
+      return '1 attempt';
+    case undefined:
+      return '';
   }
-  const { initial, max } = retry.kind.value;
-  return `${retry.maxAttempts ?? ''} attempts, ${words(initial)} to ${words(max)}`;
 }
 
 /** `30s` */

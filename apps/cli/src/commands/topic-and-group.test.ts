@@ -84,6 +84,25 @@ describe('topics and groups', () => {
     });
   });
 
+  it('reads the classic notation of a retry policy, instead of its parts', async () => {
+    const requests: CreateGroupRequest[] = [];
+    await using gateway = await startFakeGateway({
+      createGroup: (request) => {
+        requests.push(request);
+        return Promise.resolve(CreateGroupResponse.fromPartial({ group: { ...request.group } }));
+      },
+    });
+    const create = ['group', 'create', 't', 'g', '--server', gateway.address];
+    expect(await cli([...create, '--retry', '3:[3,3000]'])).toMatchObject({ exitCode: 0 });
+    expect(requests[0]?.group?.retry).toEqual({
+      kind: { $case: 'fixed', value: { delay: { seconds: 3, nanos: 0 } } },
+      maxAttempts: 4,
+    });
+    const refused = await cli([...create, '--retry', '3:[3]']);
+    expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('has two numbers') as unknown });
+    expect(await cli([...create, '--retry', '2:[]', '--max-attempts', '2'])).toMatchObject({ exitCode: 64 });
+  });
+
   it('prints responses as protobuf JSON, one line each', async () => {
     await using gateway = await startFakeGateway({
       createGroup: (request: CreateGroupRequest) =>

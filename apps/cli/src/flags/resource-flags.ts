@@ -2,8 +2,10 @@ import { type Command, Option } from 'commander';
 import { position, type PositionFlag } from './position.js';
 import { byteCount, decimal, durationMs, integer, words } from './values.js';
 
-/** What the retry flags hold; exponential is the one policy of this release. */
+/** What the retry flags hold: a notation, or parts of an exponential policy. */
 export interface RetryFlags {
+  /** `1:[3,60]`, `2:[]`, `3:[5,1000]` */
+  readonly retry?: string;
   readonly maxAttempts?: number;
   readonly retryInitial?: number;
   readonly retryMax?: number;
@@ -108,6 +110,11 @@ export function addGroupFlags(command: Command, kind: 'create' | 'update'): Comm
 function addShared(command: Command, kind: 'create' | 'update', pausedMeans: string): Command {
   command
     .option('--max-attempts <n>', 'deliveries before a message is a dead letter (default 16)', integer)
+    .addOption(
+      new Option('--retry <policy>', '1:[s,…] waits so many seconds, 2:[] is none, 3:[n,ms] n times').conflicts([
+        ...['maxAttempts', 'retryInitial', 'retryMax', 'retryMultiplier', 'retryJitter'],
+      ]),
+    )
     .option('--retry-initial <duration>', 'delay of the first retry (default 1s)', durationMs)
     .option('--retry-max <duration>', 'longest delay (default 5m)', durationMs)
     .option('--retry-multiplier <x>', 'growth of the delay (default 2)', decimal)

@@ -36,8 +36,8 @@ const IMMUTABLE: Answer = { status: 'FAILED_PRECONDITION', reason: 'IMMUTABLE_FI
 const ETAG_MISMATCH: Answer = { status: 'ABORTED', reason: 'ETAG_MISMATCH' };
 const FENCED: Answer = { status: 'ABORTED', reason: 'FENCED' };
 /** A value that waits for a later release shows that all limits were met, and makes nothing. */
-const WITHIN = { priorityLevels: 10 };
-const MET = later('Topic.priority_levels above 1');
+const WITHIN = { retentionBytes: 1 };
+const MET = later('Topic.retention_bytes');
 
 const under = new ClusterUnderAbuse();
 beforeAll(() => under.start());
@@ -90,12 +90,12 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
     ],
     [
       'a data source that is not there',
-      { storageClass: StorageClass.MYSQL, priorityLevels: 1, dataSources: ['nowhere'] },
+      { storageClass: StorageClass.MYSQL, retentionBytes: 0, dataSources: ['nowhere'] },
       DATA_SOURCE_NOT_FOUND,
     ],
     [
       'MySQL storage and no data source',
-      { storageClass: StorageClass.MYSQL, priorityLevels: 1 },
+      { storageClass: StorageClass.MYSQL, retentionBytes: 0 },
       DATA_SOURCE_NOT_FOUND,
     ],
   ])('CreateTopic with %s', async (_, fields, answer) => {
@@ -108,9 +108,6 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
     ['an age', { retentionAge: durationFromMs(1_000) }, later('Topic.retention_age')],
     ['a size', { retentionBytes: 1 }, later('Topic.retention_bytes')],
     ['a hard age', { hardRetentionAge: durationFromMs(1_000) }, later('Topic.hard_retention_age')],
-    ['fixed retries', { retry: { kind: { $case: 'fixed', value: {} } } }, later('RetryPolicy.fixed')],
-    ['listed retries', { retry: { kind: { $case: 'list', value: {} } } }, later('RetryPolicy.list')],
-    ['no retries', { retry: { kind: { $case: 'none', value: {} } } }, later('RetryPolicy.none')],
     [
       'more durability than there is',
       { requiredDurability: Durability.REPLICATED },
@@ -165,7 +162,16 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
       { ackDeadline: durationFromMs(HALF_DAY_MS + 1) },
       invalid('group.ack_deadline', '1000 to 43200000 ms'),
     ],
-    ['a filter', { filter: 'f'.repeat(1_024) }, later('Group.filter')],
+    [
+      'a filter that is none',
+      { filter: 'name == "a"' },
+      invalid('group.filter', '"name" is none of key, ref_key, priority and attributes'),
+    ],
+    [
+      'a regular expression as filter',
+      { filter: 'key.matches("(a+)+$")' },
+      invalid('group.filter', 'the calls are .startsWith("…"), .endsWith("…") and .contains("…")'),
+    ],
     ['a filter above 1 KiB', { filter: 'f'.repeat(1_025) }, invalid('group.filter', 'at most 1024 bytes')],
     ['dead letters for what expires', { deadLetterExpired: true }, later('Group.dead_letter_expired')],
     ['another configuration', { name: 'billing', mode: 2 }, { status: 'ALREADY_EXISTS', reason: 'GROUP_EXISTS' }],

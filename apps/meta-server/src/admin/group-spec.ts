@@ -7,6 +7,7 @@ import {
   LIMITS,
   notImplemented,
 } from '@hermes/contracts';
+import { FilterError, parseFilter } from '@hermes/filter';
 
 import { boundedDuration, knownEnum, refuse } from './field-check.js';
 import { filledStart } from './position.js';
@@ -35,13 +36,21 @@ export function filledGroup(given: Group | undefined): Group {
   }
   filled.start = filledStart('group.start', given.start);
   filled.retry = given.retry === undefined ? undefined : filledRetryPolicy('group.retry', given.retry);
-  if (given.filter !== '') {
-    throw notImplemented('Group.filter');
-  }
+  checkFilter(given.filter);
   if (given.deadLetterExpired) {
     throw notImplemented('Group.dead_letter_expired');
   }
   return filled;
+}
+
+function checkFilter(filter: string): void {
+  try {
+    if (filter !== '') {
+      parseFilter(filter);
+    }
+  } catch (error) {
+    throw error instanceof FilterError ? invalidField('group.filter', error.message) : error;
+  }
 }
 
 const UPDATE_RULES: UpdateRules<Group> = {

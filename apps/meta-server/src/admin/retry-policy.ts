@@ -1,8 +1,8 @@
 import {
+  type Duration,
   durationToMs,
   invalidField,
   LIMITS,
-  notImplemented,
   type RetryPolicy,
   type RetryPolicy_Exponential,
 } from '@hermes/contracts';
@@ -11,32 +11,43 @@ import { boundedDuration, boundedInt } from './field-check.js';
 
 /** A retry waits at least a millisecond and at most as long as a NACK may ask for. */
 const DELAY_MS = { min: 1, max: LIMITS.nackDelayMs };
+const DEFAULT_DELAY = { ...DELAY_MS, default: LIMITS.retryInitialMs };
 /** Beyond this growth the second wait is the longest one anyway. */
 const MULTIPLIER_MAX = 1_000;
 
-/** A policy with its defaults filled in. INVALID_FIELD; NOT_IMPLEMENTED for all kinds but exponential. */
+/** A policy with its defaults filled in, `max_attempts` too where its kind implies it. INVALID_FIELD. */
 export function filledRetryPolicy(field: string, given: RetryPolicy | undefined): RetryPolicy {
   const { kind, maxAttempts } = given ?? {};
-  const filled = { maxAttempts: boundedInt(`${field}.max_attempts`, maxAttempts, LIMITS.maxAttempts) };
+  const attempts = boundedInt(`${field}.max_attempts`, maxAttempts, LIMITS.maxAttempts);
   switch (kind?.$case) {
     case undefined:
     case 'exponential': {
       const value = filledExponential(`${field}.exponential`, kind?.value ?? { multiplier: 0 });
-      return { ...filled, kind: { $case: 'exponential', value } };
+      return { maxAttempts: attempts, kind: { $case: 'exponential', value } };
     }
-    case 'fixed':
-      boundedDuration(`${field}.fixed.delay`, kind.value.delay, { ...DELAY_MS, default: LIMITS.retryInitialMs });
-      throw notImplemented('RetryPolicy.fixed');
-    case 'list':
-      checkList(`${field}.list.delays`, kind.value.delays);
-      throw notImplemented('RetryPolicy.list');
+    case 'fixed': {
+      const delay = boundedDuration(`${field}.fixed.delay`, kind.value.delay, DEFAULT_DELAY);
+      return { maxAttempts: attempts, kind: { $case: 'fixed', value: { delay } } };
+    }
+    case 'list': {
+      const delays = filledList(`${field}.list.delays`, kind.value.delays);
+      const implied = impliedAttempts(field, maxAttempts, delays.length + 1);
+      return { maxAttempts: implied, kind: { $case: 'list', value: { delays } } };
+    }
     case 'none':
-      throw notImplemented('RetryPolicy.none');
+      return { maxAttempts: impliedAttempts(field, maxAttempts, 1), kind };
   }
 }
 
+function impliedAttempts(field: string, given: number | undefined, implied: number): number {
+  if (given !== undefined && given !== implied) {
+    throw invalidField(`${field}.max_attempts`, `${implied}, as the list of delays says, or unset`);
+  }
+  return implied;
+}
+
 function filledExponential(field: string, given: RetryPolicy_Exponential): RetryPolicy_Exponential {
-  const initial = boundedDuration(`${field}.initial`, given.initial, { ...DELAY_MS, default: LIMITS.retryInitialMs });
+  const initial = boundedDuration(`${field}.initial`, given.initial, DEFAULT_DELAY);
   const initialMs = durationToMs(initial) ?? 0;
   const max = boundedDuration(`${field}.max`, given.max, {
     min: initialMs,
@@ -55,11 +66,9 @@ function filledExponential(field: string, given: RetryPolicy_Exponential): Retry
   return { initial, max, multiplier, jitter };
 }
 
-function checkList(field: string, delays: readonly Parameters<typeof durationToMs>[0][]): void {
-  if (delays.length >= LIMITS.maxAttempts.max) {
-    throw invalidField(field, `at most ${LIMITS.maxAttempts.max - 1} delays`);
+function filledList(field: string, delays: readonly Duration[]): Duration[] {
+  if (delays.length === 0 || delays.length >= LIMITS.maxAttempts.max) {
+    throw invalidField(field, `1 to ${LIMITS.maxAttempts.max - 1} delays`);
   }
-  for (const [index, delay] of delays.entries()) {
-    boundedDuration(`${field}[${index}]`, delay, { ...DELAY_MS, default: LIMITS.retryInitialMs });
-  }
+  return delays.map((delay, index) => boundedDuration(`${field}[${index}]`, delay, DEFAULT_DELAY));
 }

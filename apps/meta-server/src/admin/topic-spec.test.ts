@@ -1,4 +1,4 @@
-import { Durability, durationFromMs, StorageClass, Topic } from '@hermes/contracts';
+import { Durability, durationFromMs, RetryPolicy, StorageClass, Topic } from '@hermes/contracts';
 
 import { filledTopic, updatedTopic } from './topic-spec.js';
 
@@ -81,6 +81,8 @@ describe('a new topic', () => {
       'topic.retry.exponential.max',
       { retry: exponential({ initial: durationFromMs(2_000), max: durationFromMs(1_000) }) },
     ],
+    ['topic.retry.list.delays', { retry: { kind: { $case: 'list', value: { delays: [] } } } }],
+    ['topic.retry.max_attempts', { retry: { kind: { $case: 'none', value: {} }, maxAttempts: 2 } }],
     ['topic.retry.fixed.delay', { retry: { kind: { $case: 'fixed', value: { delay: { seconds: 90_000 } } } } }],
     ['topic.retry.list.delays[0]', { retry: { kind: { $case: 'list', value: { delays: [{ seconds: -1 }] } } } }],
   ])('%s out of bounds is INVALID_FIELD, also where the field is not implemented: %j', (field, fields) => {
@@ -92,17 +94,28 @@ describe('a new topic', () => {
   test.each<[string, Fields]>([
     ['storage_class', { storageClass: StorageClass.MYSQL }],
     ['storage_class', { storageClass: StorageClass.KAFKA }],
-    ['priority_levels', { priorityLevels: 3 }],
     ['retention_age', { retentionAge: { seconds: 60 } }],
     ['retention_bytes', { retentionBytes: 1 }],
     ['hard_retention_age', { hardRetentionAge: { seconds: 60 } }],
-    ['RetryPolicy.fixed', { retry: { kind: { $case: 'fixed', value: { delay: { seconds: 1 } } } } }],
-    ['RetryPolicy.list', { retry: { kind: { $case: 'list', value: { delays: [] } } } }],
-    ['RetryPolicy.none', { retry: { kind: { $case: 'none', value: {} } } }],
   ])('%s is NOT_IMPLEMENTED and named', (name, fields) => {
     expect(() => fill(fields)).toThrow(
       failure({ code: 'NOT_IMPLEMENTED', message: expect.stringContaining(name) as unknown }),
     );
+  });
+
+  test.each<[RetryPolicy, RetryPolicy]>([
+    [
+      { kind: { $case: 'fixed', value: { delay: undefined } } },
+      { kind: { $case: 'fixed', value: { delay: { seconds: 1, nanos: 0 } } }, maxAttempts: 16 },
+    ],
+    [
+      { kind: { $case: 'list', value: { delays: [{ seconds: 3, nanos: 0 }] } } },
+      { kind: { $case: 'list', value: { delays: [{ seconds: 3, nanos: 0 }] } }, maxAttempts: 2 },
+    ],
+    [{ kind: { $case: 'none', value: {} } }, { kind: { $case: 'none', value: {} }, maxAttempts: 1 }],
+  ])('the retry policy %j is filled in', (given, filled) => {
+    expect(fill({ retry: given }).retry).toEqual(RetryPolicy.fromPartial(filled));
+    expect(fill({ retry: filled }).retry).toEqual(RetryPolicy.fromPartial(filled));
   });
 
   test('a served storage class is accepted, with the data sources that it names', () => {
