@@ -23,6 +23,9 @@ export const ENTRY_STATE = {
 } as const;
 export type EntryState = (typeof ENTRY_STATE)[keyof typeof ENTRY_STATE];
 
+/** Delivery number of a message that came back from the dead letters: no receipt of its former life counts. */
+export const NEVER_DELIVERED = -1;
+
 /** What a settling entry becomes once its change is committed. */
 export const FATE = { done: 1, retry: 2, dead: 3, parked: 4 } as const;
 export type Fate = (typeof FATE)[keyof typeof FATE];
@@ -44,7 +47,7 @@ export class Entry {
   stored = false;
   /** True if somebody may have seen it before. */
   redelivered: boolean;
-  /** Number of the last delivery by this owner; 0 = not delivered by it. */
+  /** Number of the last delivery by this owner; 0 = not delivered by it, or NEVER_DELIVERED. */
   deliveryNo = 0;
   subscription: Subscription | undefined;
   /** In flight: its place among what its subscription holds; see HeldList. */

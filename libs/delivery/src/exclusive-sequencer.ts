@@ -1,4 +1,4 @@
-import { type Entry, ENTRY_STATE } from './entry.js';
+import { type Entry, ENTRY_STATE, FATE } from './entry.js';
 import type { Sequencer } from './sequencer.js';
 
 const NOTHING: readonly Entry[] = [];
@@ -14,30 +14,36 @@ export class ExclusiveSequencer implements Sequencer {
   #order: Entry[] = [];
   #head = 0;
   #next = 0;
+  /** Nothing at or behind this position is in flight. */
+  #reached = 0;
   #barrier: Entry | undefined;
   /** Those that have failed and are not settled. */
   readonly #failed = new Set<Entry>();
 
   add(entry: Entry): void {
-    this.#order.push(entry);
+    const last = this.#order.at(-1);
+    if (last === undefined || last.offset < entry.offset) {
+      this.#order.push(entry);
+    } else {
+      this.#insert(entry);
+    }
     if (entry.barrier) {
       this.#failed.add(entry);
     }
   }
 
   peek(): Entry | undefined {
-    if (this.#barrier !== undefined) {
-      return undefined;
-    }
-    while (this.#order[this.#next]?.state === ENTRY_STATE.gone) {
+    while (isPassed(this.#order[this.#next])) {
       this.#next += 1;
     }
     const entry = this.#order[this.#next];
-    return entry?.state === ENTRY_STATE.ready ? entry : undefined;
+    const isBehindBarrier = this.#barrier !== undefined && entry !== undefined && entry.offset > this.#barrier.offset;
+    return entry?.state === ENTRY_STATE.ready && !isBehindBarrier ? entry : undefined;
   }
 
   take(entry: Entry): void {
     this.#next += 1;
+    this.#reached = Math.max(this.#reached, this.#next);
     if (entry.barrier) {
       this.#barrier = entry;
     }
@@ -45,13 +51,16 @@ export class ExclusiveSequencer implements Sequencer {
 
   fail(entry: Entry, barrier: boolean): readonly Entry[] {
     const position = this.#position(entry.offset);
-    const voided = this.#order.slice(position + 1, this.#next).filter((other) => other.state === ENTRY_STATE.inFlight);
+    const voided = this.#order
+      .slice(position + 1, this.#reached)
+      .filter((other) => other.state === ENTRY_STATE.inFlight);
     this.#next = Math.min(this.#next, position);
     if (barrier) {
       entry.barrier = true;
       this.#failed.add(entry);
     }
-    if (this.#barrier !== undefined && this.#barrier.offset >= entry.offset) {
+    const current = this.#barrier;
+    if (current !== undefined && current.offset >= entry.offset && current.state !== ENTRY_STATE.settling) {
       // It failed again, or is voided with the others: delivered once more, it is the barrier again.
       this.#barrier = undefined;
     }
@@ -86,12 +95,24 @@ export class ExclusiveSequencer implements Sequencer {
     if (this.#head >= COMPACT_AT && this.#head * 2 >= this.#order.length) {
       this.#order = this.#order.slice(this.#head);
       this.#next = Math.max(0, this.#next - this.#head);
+      this.#reached = Math.max(0, this.#reached - this.#head);
       this.#head = 0;
     }
   }
 
   blocked(): readonly Entry[] {
     return NOTHING;
+  }
+
+  /** A message that comes back takes its place; what is in flight behind it stays there, and nothing passes it anew. */
+  #insert(entry: Entry): void {
+    const position = this.#position(entry.offset);
+    this.#order.splice(position, 0, entry);
+    this.#head = Math.min(this.#head, position);
+    if (position < this.#reached) {
+      this.#reached += 1;
+    }
+    this.#next = Math.min(this.#next, position);
   }
 
   /** Position of the first entry at or above `offset`. */
@@ -106,5 +127,18 @@ export class ExclusiveSequencer implements Sequencer {
       }
     }
     return low;
+  }
+}
+
+/** True if the next message need not wait for this one: it is over, with its consumer, or was taken well. */
+function isPassed(entry: Entry | undefined): boolean {
+  switch (entry?.state) {
+    case ENTRY_STATE.gone:
+    case ENTRY_STATE.inFlight:
+      return true;
+    case ENTRY_STATE.settling:
+      return entry.fate === FATE.done || (entry.fate === FATE.dead && !entry.barrier);
+    default:
+      return false;
   }
 }

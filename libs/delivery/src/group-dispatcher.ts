@@ -14,7 +14,7 @@ import {
   type SubscribeOutcome,
   type Wanted,
 } from './dispatcher-types.js';
-import { type Entry, ENTRY_STATE } from './entry.js';
+import { type Entry, ENTRY_STATE, NEVER_DELIVERED } from './entry.js';
 import { ExclusiveSequencer } from './exclusive-sequencer.js';
 import type { RetryEntry } from './group-state.js';
 import { Holdership } from './holdership.js';
@@ -166,6 +166,21 @@ export class GroupDispatcher {
       this.#window.resize(entry, bytes);
       entry.bytes = bytes;
     }
+  }
+
+  /** True if nothing of the message is left here: it was acknowledged, or is a dead letter. */
+  isOver(lane: number, offset: number): boolean {
+    const { cursor, entries } = this.#lane(lane);
+    return cursor.has(offset) && !entries.has(offset);
+  }
+
+  /** Takes a message in that was a dead letter and is stored as a retry now. It is over: see `isOver`. */
+  redrive(retry: RetryEntry): void {
+    invariant(this.isOver(retry.lane, retry.offset), `${retry.lane}/${retry.offset} is not over`);
+    const entry = storedEntry(retry, this.mode);
+    entry.deliveryNo = NEVER_DELIVERED;
+    this.#settlement.load(entry);
+    this.#lane(retry.lane).admit(entry);
   }
 
   /** Settles one delivery, or refuses to. */

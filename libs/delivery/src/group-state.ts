@@ -46,6 +46,9 @@ export interface DeadLetterEntry {
   readonly diedAtMs: number;
 }
 
+/** Where a dead letter stands: after a seek a message may die again. */
+export type DeadLetterPlace = Pick<DeadLetterEntry, 'lane' | 'offset' | 'generation'>;
+
 /** All that is stored of one group in one partition. */
 export interface GroupSnapshot {
   readonly groupId: number;
@@ -67,4 +70,14 @@ export type GroupChange =
   | { readonly kind: 'holder'; readonly groupId: number; readonly consumerEpoch: number; readonly token: number }
   | { readonly kind: 'retry'; readonly groupId: number; readonly entry: RetryEntry }
   | { readonly kind: 'retryDone'; readonly groupId: number; readonly lane: number; readonly offset: number }
-  | { readonly kind: 'deadLetter'; readonly groupId: number; readonly entry: DeadLetterEntry };
+  | { readonly kind: 'deadLetter'; readonly groupId: number; readonly entry: DeadLetterEntry }
+  /** A dead letter becomes a retry of no attempt, with its record. Nothing happens if it is not there. */
+  | { readonly kind: 'redriven'; readonly groupId: number; readonly place: DeadLetterPlace; readonly dueAtMs: number }
+  | { readonly kind: 'deadLetterDone'; readonly groupId: number; readonly place: DeadLetterPlace }
+  /** Moves the group in these lanes, whose retries at or above the floors go. */
+  | {
+      readonly kind: 'seek';
+      readonly groupId: number;
+      readonly generation: number;
+      readonly lanes: readonly LaneCursor[];
+    };

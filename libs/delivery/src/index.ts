@@ -19,6 +19,7 @@ export {
   DEAD_LETTER_CAUSE,
   type DeadLetterCause,
   type DeadLetterEntry,
+  type DeadLetterPlace,
   type GroupChange,
   type GroupSnapshot,
   type LaneCursor,

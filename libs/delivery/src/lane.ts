@@ -40,6 +40,17 @@ export class Lane {
     this.#advance(this.fed);
   }
 
+  /** Takes in a stored message that was over. */
+  admit(entry: Entry): void {
+    this.entries.set(entry.offset, entry);
+    if (entry.offset < this.fed) {
+      this.sequencer.add(entry);
+    } else {
+      this.#ahead.push(entry);
+      this.#ahead.sort((a, b) => b.offset - a.offset);
+    }
+  }
+
   /** The log has no record from `fed` up to `offset`: that counts as settled. */
   skipTo(offset: number): void {
     this.cursor.addRange(this.fed, offset);

@@ -2,7 +2,7 @@ import type { Entry } from './entry.js';
 
 /** The order of one lane: which message may be delivered next. Two of them: KeyedSequencer, ExclusiveSequencer. */
 export interface Sequencer {
-  /** Takes an unsettled message in; all of them, stored retries too, come in the order of their offsets. */
+  /** Takes an unsettled message in. They come in the order of their offsets, but for those that were dead letters. */
   add(entry: Entry): void;
   /** The next message that may be delivered; it stays. */
   peek(): Entry | undefined;

@@ -6,6 +6,8 @@ export interface ModelMessage {
   readonly offset: number;
   readonly keyHash: number;
   readonly bytes: number;
+  /** Its place in the order of its key: when it was published, or redriven. */
+  turn: number;
   state: 'ready' | 'inFlight' | 'settling' | 'waiting' | 'gone';
   /** `rejected`: dead since its consumer says so; it is over like one that is done. */
   fate: 'done' | 'retry' | 'dead' | 'rejected' | undefined;
@@ -23,9 +25,10 @@ export interface ModelMessage {
 }
 
 /** A message that was just published. */
-export function newMessage(lane: number, offset: number, keyHash: number, bytes: number): ModelMessage {
+export function newMessage(of: Pick<ModelMessage, 'lane' | 'offset' | 'keyHash' | 'bytes' | 'turn'>): ModelMessage {
   return {
-    ...{ lane, offset, keyHash, bytes, state: 'ready', fate: undefined, ticket: 0, attempts: 0, stored: false },
+    ...of,
+    ...{ state: 'ready', fate: undefined, ticket: 0, attempts: 0, stored: false },
     ...{ dueAtMs: 0, deliveryNo: 0, failedNo: 0, deadlineMs: 0, subscriptionId: undefined },
   };
 }

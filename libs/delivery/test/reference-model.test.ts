@@ -84,8 +84,10 @@ class Comparison {
       this.#commit();
     } else if (draw < 0.86) {
       this.#advance();
-    } else if (draw < 0.93) {
+    } else if (draw < 0.91) {
       this.#subscribe();
+    } else if (draw < 0.94) {
+      this.#redrive();
     } else {
       this.#disturb();
     }
@@ -143,7 +145,10 @@ class Comparison {
 
   /** Time passes from timer to timer, as a shell would let it. */
   #advance(): void {
-    const untilMs = this.#nowMs + this.#random.between(0, 120);
+    this.#passTo(this.#nowMs + this.#random.between(0, 120));
+  }
+
+  #passTo(untilMs: number): void {
     for (;;) {
       const next = this.#model.nextTimerAtMs();
       this.#nowMs = Math.min(untilMs, Math.max(this.#nowMs, next));
@@ -168,6 +173,21 @@ class Comparison {
     const outcome = this.#dispatcher.subscribe(request);
     const fenced = this.#model.subscribe({ id, consumerEpoch, messagesMax, writable: true });
     same(outcome.kind === 'accepted' ? outcome.fenced : undefined, fenced);
+  }
+
+  #redrive(): void {
+    const { dead } = this.#model;
+    if (dead.length > 0) {
+      // What was delivered at one moment expires in the order of its offsets; this one comes later.
+      this.#passTo(this.#nowMs + 1);
+      const message = this.#random.pick(dead);
+      const { lane, offset, keyHash } = message;
+      this.#note(`redrive ${lane}/${offset}`);
+      same(this.#dispatcher.isOver(lane, offset), true);
+      this.#model.redrive(message, this.#nowMs);
+      const fresh = { attempts: 0, strikes: 0, reason: '', generation: 0 };
+      this.#dispatcher.redrive({ lane, offset, keyHash, dueAtMs: this.#nowMs, ...fresh });
+    }
   }
 
   #disturb(): void {
@@ -200,6 +220,8 @@ class Comparison {
   #receive(subscriptionId: number, dispatch: Dispatch): void {
     const { lane, offset, attempt, deliveryNo } = dispatch;
     this.#note(`deliver ${lane}/${offset}#${attempt}/${deliveryNo} to ${subscriptionId}`);
+    // What was redriven has no size before it is read.
+    this.#dispatcher.resize(lane, offset, this.#model.bytesOf(lane, offset));
     same(this.#model.deliver(subscriptionId, dispatch, this.#nowMs), undefined);
     this.deliveries += 1;
     const consumerEpoch = this.#epochs.get(subscriptionId) ?? 0;

@@ -41,6 +41,7 @@ export class ReferenceModel {
   readonly #lanes: readonly ModelMessage[][];
   readonly #subscriptions = new Map<number, ModelSubscription>();
   #ticket = 1;
+  #turns = 0;
   #sealed = 0;
   readonly #cursors: readonly ModelCursor[];
   #stored = { consumerEpoch: 0, token: 0 };
@@ -62,7 +63,25 @@ export class ReferenceModel {
 
   publish(lane: number, keyHash: number, bytes: number): void {
     const messages = this.#lane(lane);
-    messages.push(newMessage(lane, messages.length, keyHash, bytes));
+    this.#turns += 1;
+    messages.push(newMessage({ lane, offset: messages.length, keyHash, bytes, turn: this.#turns }));
+  }
+
+  bytesOf(lane: number, offset: number): number {
+    return this.#lane(lane)[offset]?.bytes ?? 0;
+  }
+
+  /** The dead letters, which may be redriven. */
+  get dead(): ModelMessage[] {
+    return this.#messages.filter(({ state, fate }) => state === 'gone' && fate !== 'done');
+  }
+
+  /** A dead letter comes back, behind what its key has. */
+  redrive(message: ModelMessage, nowMs: number): void {
+    this.#turns += 1;
+    const { lane, offset, keyHash, bytes, deliveryNo } = message;
+    Object.assign(message, newMessage({ lane, offset, keyHash, bytes, turn: this.#turns }));
+    Object.assign(message, { state: 'waiting', stored: true, dueAtMs: nowMs, deliveryNo });
   }
 
   /** Gives those that it fences; undefined if it is refused itself. */
@@ -252,13 +271,17 @@ export class ReferenceModel {
       .slice(0, message.offset)
       .filter(({ state }) => state !== 'gone');
     const isSameKey = ({ keyHash }: ModelMessage): boolean => keyHash === message.keyHash;
+    const isBeforeOfKey = (other: ModelMessage): boolean =>
+      isSameKey(other) && other.lane === message.lane && other.state !== 'gone' && other.turn < message.turn;
     const isInFlightElsewhere = (other: ModelMessage): boolean =>
       isSameKey(other) && other.lane !== message.lane && other.subscriptionId !== undefined;
     switch (this.#mode) {
       case 'shared':
         return true;
       case 'keyOrdered':
-        return message.keyHash === 0 || !(before.some(isSameKey) || this.#messages.some(isInFlightElsewhere));
+        return (
+          message.keyHash === 0 || !this.#messages.some((other) => isBeforeOfKey(other) || isInFlightElsewhere(other))
+        );
       case 'exclusive':
         return before.every(
           ({ state, fate, attempts }) =>
