@@ -21,9 +21,14 @@ export interface RetryChange {
   readonly entry: RetryEntry | undefined;
 }
 
-/** A step of a commit: a group that comes or goes, or what lies between two of those. */
-export type GroupStep =
-  Extract<GroupChange, { readonly kind: 'created' | 'deleted' }> | { readonly kind: 'plan'; readonly plan: GroupPlan };
+/** What is rare, and written by itself. */
+export type SingleChange = Extract<
+  GroupChange,
+  { readonly kind: 'created' | 'deleted' | 'redriven' | 'deadLetterDone' | 'seek' }
+>;
+
+/** A step of a commit: a change that is written by itself, or what lies between two of those. */
+export type GroupStep = SingleChange | { readonly kind: 'plan'; readonly plan: GroupPlan };
 
 /** Splits changes into steps, so that writing these in order comes to the same as the changes one by one. */
 export function planSteps(changes: readonly GroupChange[]): GroupStep[] {
@@ -36,18 +41,26 @@ export function planSteps(changes: readonly GroupChange[]): GroupStep[] {
     }
   };
   for (const change of changes) {
-    if (change.kind === 'created' || change.kind === 'deleted') {
+    if (isPlanned(change)) {
+      run.push(change);
+    } else {
       flush();
       steps.push(change);
-    } else {
-      run.push(change);
     }
   }
   flush();
   return steps;
 }
 
-type PlannedChange = Exclude<GroupChange, { readonly kind: 'created' | 'deleted' }>;
+type PlannedChange = Exclude<GroupChange, SingleChange>;
+
+const PLANNED: ReadonlySet<GroupChange['kind']> = new Set<PlannedChange['kind']>([
+  ...(['cursor', 'holder', 'retry', 'retryDone', 'deadLetter'] as const),
+]);
+
+function isPlanned(change: GroupChange): change is PlannedChange {
+  return PLANNED.has(change.kind);
+}
 
 function plan(changes: readonly PlannedChange[]): GroupPlan {
   const cursors = new Map<string, GroupLane<LaneCursor>>();

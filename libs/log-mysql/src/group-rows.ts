@@ -1,7 +1,14 @@
-import type { DeadLetterEntry, GroupChange, GroupSnapshot, LaneCursor, RetryEntry } from '@hermes/delivery';
-import { decodeRanges, encodeRanges, type GroupCounts, StoreError } from '@hermes/log';
+import type {
+  DeadLetterEntry,
+  DeadLetterPlace,
+  GroupChange,
+  GroupSnapshot,
+  LaneCursor,
+  RetryEntry,
+} from '@hermes/delivery';
+import { countsByLane, decodeRanges, encodeRanges, type GroupCounts, StoreError } from '@hermes/log';
 
-import { type GroupPlan, planSteps, type RetryChange } from './group-plan.js';
+import { type GroupPlan, planSteps, type RetryChange, type SingleChange } from './group-plan.js';
 import { GROUP_SQL } from './group-sql.js';
 import { type LaneAddress, laneTableName } from './lane-table.js';
 import type { PartitionAddress } from './partition-rows.js';
@@ -39,9 +46,10 @@ export async function counts(
   { topicId, partition }: PartitionAddress,
   groupId: number,
 ): Promise<GroupCounts> {
-  const count = async (sql: string): Promise<number> =>
-    Number((await session.execute(sql, [topicId, partition, groupId])).rows[0]?.[0] ?? 0);
-  return { retries: await count(GROUP_SQL.retryCount), deadLetters: await count(GROUP_SQL.deadLetterCount) };
+  const retries = await session.execute(GROUP_SQL.retryCount, [topicId, partition, groupId]);
+  const dead = await session.execute(GROUP_SQL.deadLetterCounts, [topicId, partition, groupId]);
+  const byLane = dead.rows.map(([lane, count]) => ({ lane: Number(lane), count: Number(count) }));
+  return { retries: Number(retries.rows[0]?.[0] ?? 0), deadLetters: countsByLane(byLane) };
 }
 
 /** One above the highest offset that any group has settled in the lane; 0 if there is none. */
@@ -60,24 +68,40 @@ export async function write(
   address: PartitionAddress,
   changes: readonly GroupChange[],
 ): Promise<void> {
-  const { topicId, partition } = address;
   for (const step of planSteps(changes)) {
-    switch (step.kind) {
-      case 'created':
-        for (const { lane, floor, settled } of step.lanes) {
-          const row = [topicId, partition, step.groupId, lane, floor, encodeRanges(floor, settled)];
-          await session.execute(GROUP_SQL.insertCursor, row);
-        }
-        break;
-      case 'deleted':
-        await session.execute(GROUP_SQL.deleteCursors, [topicId, partition, step.groupId]);
-        break;
-      case 'plan':
-        await writePlan(session, address, step.plan);
-        break;
-    }
+    await (step.kind === 'plan' ? writePlan(session, address, step.plan) : writeSingle(session, address, step));
   }
 }
+
+async function writeSingle(session: Session, address: PartitionAddress, change: SingleChange): Promise<void> {
+  const group = [address.topicId, address.partition, change.groupId];
+  switch (change.kind) {
+    case 'created':
+      for (const { lane, floor, settled } of change.lanes) {
+        await session.execute(GROUP_SQL.insertCursor, [...group, lane, floor, encodeRanges(floor, settled)]);
+      }
+      break;
+    case 'deleted':
+      await session.execute(GROUP_SQL.deleteCursors, group);
+      break;
+    case 'redriven':
+      await session.execute(GROUP_SQL.redrive, [change.dueAtMs, ...group, ...placeColumns(change.place)]);
+      await session.execute(GROUP_SQL.deadLetterDone, [...group, ...placeColumns(change.place)]);
+      break;
+    case 'deadLetterDone':
+      await session.execute(GROUP_SQL.deadLetterDone, [...group, ...placeColumns(change.place)]);
+      break;
+    case 'seek':
+      for (const cursor of change.lanes) {
+        await moveCursor(session, address, change.groupId, cursor);
+        await session.execute(GROUP_SQL.dropRetries, [...group, cursor.lane, cursor.floor]);
+      }
+      await session.execute(GROUP_SQL.seekGeneration, [change.generation, ...group]);
+      break;
+  }
+}
+
+const placeColumns = ({ lane, offset, generation }: DeadLetterPlace): number[] => [lane, offset, generation];
 
 /** Whether there are rows of groups without a cursor. */
 export async function hasOrphans(session: Session, address: PartitionAddress): Promise<boolean> {

@@ -3,6 +3,7 @@ import { RECORD_KIND } from '@hermes/log';
 const PARTITION = 'topic_id = ? AND partition_no = ?';
 const GROUP = `${PARTITION} AND group_id = ?`;
 const KEY = 'topic_id, partition_no, group_id, lane, log_offset';
+const DEAD_LETTER_KEY = `${GROUP} AND lane = ? AND log_offset = ? AND generation = ?`;
 const CURSOR = '(topic_id, partition_no, group_id, lane, floor, settled_ranges, consumer_epoch, token, generation)';
 const DEAD_LETTER = `(${KEY}, generation, attempts, cause, reason, key_hash, died_at, record)`;
 
@@ -18,7 +19,15 @@ export const GROUP_SQL = {
   retries: `SELECT lane, log_offset, due_at, attempts, strikes, key_hash, reason, generation
             FROM retry WHERE ${GROUP} ORDER BY lane, log_offset`,
   retryCount: `SELECT COUNT(*) FROM retry WHERE ${GROUP}`,
-  deadLetterCount: `SELECT COUNT(*) FROM dead_letter WHERE ${GROUP}`,
+  deadLetterCounts: `SELECT lane, COUNT(*) FROM dead_letter WHERE ${GROUP} GROUP BY lane`,
+  // Sizes first: records may be large, and a page holds only so many bytes of them.
+  deadLetterSizes: `SELECT log_offset, generation, LENGTH(record) FROM dead_letter
+                    WHERE ${GROUP} AND lane = ? AND log_offset >= ? AND (log_offset > ? OR generation >= ?)
+                    ORDER BY log_offset, generation LIMIT ?`,
+  deadLetters: `SELECT lane, log_offset, generation, attempts, cause, reason, key_hash, died_at, record
+                FROM dead_letter
+                WHERE ${GROUP} AND lane = ? AND log_offset >= ? AND (log_offset > ? OR generation >= ?)
+                ORDER BY log_offset, generation LIMIT ?`,
 
   insertCursor: `INSERT INTO group_cursor ${CURSOR} VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0)
                  ON DUPLICATE KEY UPDATE lane = lane`,
@@ -49,6 +58,13 @@ export const GROUP_SQL = {
     WHERE ${GROUP} AND lane = ? AND log_offset = ? AND record IS NOT NULL
     ON DUPLICATE KEY UPDATE dead_letter.lane = dead_letter.lane`,
   hasDeadLetter: `SELECT 1 FROM dead_letter WHERE ${GROUP} AND lane = ? AND log_offset = ? AND generation = ?`,
+
+  redrive: `INSERT INTO retry (${KEY}, due_at, attempts, strikes, key_hash, reason, generation, record)
+            SELECT ${KEY}, ?, 0, 0, key_hash, '', generation, record FROM dead_letter WHERE ${DEAD_LETTER_KEY}
+            ON DUPLICATE KEY UPDATE retry.lane = retry.lane`,
+  deadLetterDone: `DELETE FROM dead_letter WHERE ${DEAD_LETTER_KEY}`,
+  seekGeneration: `UPDATE group_cursor SET generation = ? WHERE ${GROUP}`,
+  dropRetries: `DELETE FROM retry WHERE ${GROUP} AND lane = ? AND log_offset >= ?`,
 
   retryGroups: `SELECT DISTINCT group_id FROM retry WHERE ${PARTITION}`,
   deadLetterGroups: `SELECT DISTINCT group_id FROM dead_letter WHERE ${PARTITION}`,

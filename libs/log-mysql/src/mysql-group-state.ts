@@ -1,7 +1,8 @@
 import type { GroupChange, GroupSnapshot } from '@hermes/delivery';
-import type { CommitOutcome, GroupCounts, GroupState } from '@hermes/log';
+import type { CommitOutcome, DeadLetterRange, GroupCounts, GroupState, StoredDeadLetter } from '@hermes/log';
 
 import type { ConnectionSet } from './connection-set.js';
+import { deadLetters } from './dead-letter-rows.js';
 import type { FencedWriter } from './fenced-writer.js';
 import * as groupRows from './group-rows.js';
 import { readFault } from './mysql-fault.js';
@@ -36,6 +37,10 @@ export class MysqlGroupState implements GroupState {
 
   counts(groupId: number): Promise<GroupCounts> {
     return this.#read((session) => groupRows.counts(session, this.#options.address, groupId));
+  }
+
+  deadLetters(groupId: number, range: DeadLetterRange): Promise<readonly StoredDeadLetter[]> {
+    return this.#read((session) => deadLetters(session, this.#options.address, groupId, range));
   }
 
   async commit(changes: readonly GroupChange[]): Promise<CommitOutcome> {

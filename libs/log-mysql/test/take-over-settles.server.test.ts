@@ -104,7 +104,7 @@ describe.each(SQL_SERVER_KINDS)('take-over on %s from an owner that never stops 
         }
         expect(known).toBeGreaterThan(TAKE_OVERS / 2);
         // One dead letter per step: none is missing, and none would fit twice.
-        expect(await owner.groupState.counts(GROUP)).toEqual({ retries: 1, deadLetters: known });
+        expect(await owner.groupState.counts(GROUP)).toEqual({ retries: 1, deadLetters: [known] });
       } finally {
         await fixture.dispose();
       }

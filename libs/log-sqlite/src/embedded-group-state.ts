@@ -1,5 +1,5 @@
 import type { GroupChange, GroupSnapshot } from '@hermes/delivery';
-import type { CommitOutcome, GroupCounts, GroupState } from '@hermes/log';
+import type { CommitOutcome, DeadLetterRange, GroupCounts, GroupState, StoredDeadLetter } from '@hermes/log';
 
 import type { PartitionCalls } from './partition-calls.js';
 import { definite } from './write-outcome.js';
@@ -27,5 +27,9 @@ export class EmbeddedGroupState implements GroupState {
 
   counts(groupId: number): Promise<GroupCounts> {
     return this.#calls.call('counts', { groupId });
+  }
+
+  deadLetters(groupId: number, range: DeadLetterRange): Promise<readonly StoredDeadLetter[]> {
+    return this.#calls.call('deadLetters', { groupId, range });
   }
 }

@@ -1,5 +1,6 @@
 const GROUP = 'topic_id = ? AND partition = ? AND group_id = ?';
 const PARTITION = 'topic_id = ? AND partition = ?';
+const DEAD_LETTER = `${GROUP} AND lane = ? AND log_offset = ? AND generation = ?`;
 const KEY = 'topic_id, partition, group_id, lane, log_offset';
 
 /** The statements on group_cursor, retry and dead_letter. */
@@ -11,7 +12,11 @@ export const GROUP_SQL = {
   retries: `SELECT lane, log_offset AS offset, due_at AS dueAtMs, attempts, strikes, key_hash AS keyHash, reason,
             generation FROM retry WHERE ${GROUP} ORDER BY lane, log_offset`,
   retryCount: `SELECT count(*) FROM retry WHERE ${GROUP}`,
-  deadLetterCount: `SELECT count(*) FROM dead_letter WHERE ${GROUP}`,
+  deadLetterCounts: `SELECT lane, count(*) AS count FROM dead_letter WHERE ${GROUP} GROUP BY lane`,
+  deadLetters: `SELECT lane, log_offset AS offset, generation, attempts, cause, reason, key_hash AS keyHash,
+                died_at AS diedAtMs, record FROM dead_letter
+                WHERE ${GROUP} AND lane = ? AND log_offset >= ? AND (log_offset > ? OR generation >= ?)
+                ORDER BY log_offset, generation LIMIT ?`,
 
   insertCursor: `INSERT INTO group_cursor
                  (topic_id, partition, group_id, lane, floor, settled_ranges, consumer_epoch, token, generation)
@@ -35,6 +40,13 @@ export const GROUP_SQL = {
   insertDeadLetter: `INSERT INTO dead_letter
                      (${KEY}, generation, attempts, cause, reason, key_hash, died_at, record)
                      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+
+  redrive: `INSERT INTO retry (${KEY}, due_at, attempts, strikes, key_hash, reason, generation, record)
+            SELECT ${KEY}, ?, 0, 0, key_hash, '', generation, record FROM dead_letter WHERE ${DEAD_LETTER}
+            ON CONFLICT DO NOTHING`,
+  deadLetterDone: `DELETE FROM dead_letter WHERE ${DEAD_LETTER}`,
+  seekGeneration: `UPDATE group_cursor SET generation = ? WHERE ${GROUP}`,
+  dropRetries: `DELETE FROM retry WHERE ${GROUP} AND lane = ? AND log_offset >= ?`,
 
   nextRetryGroup: `SELECT min(group_id) FROM retry WHERE ${PARTITION} AND group_id > ?`,
   nextDeadLetterGroup: `SELECT min(group_id) FROM dead_letter WHERE ${PARTITION} AND group_id > ?`,

@@ -1,5 +1,21 @@
-import type { DeadLetterEntry, GroupChange, GroupSnapshot, LaneCursor, RetryEntry } from '@hermes/delivery';
-import { decodeRanges, encodeRanges, type GroupCounts, StoreError } from '@hermes/log';
+import type {
+  DeadLetterEntry,
+  DeadLetterPlace,
+  GroupChange,
+  GroupSnapshot,
+  LaneCursor,
+  RetryEntry,
+} from '@hermes/delivery';
+import {
+  countsByLane,
+  type DeadLetterRange,
+  decodeRanges,
+  encodeRanges,
+  type GroupCounts,
+  type LaneCount,
+  type StoredDeadLetter,
+  StoreError,
+} from '@hermes/log';
 import type Database from 'better-sqlite3';
 
 import { GROUP_SQL, type GroupSqlName } from './group-sql.js';
@@ -55,9 +71,26 @@ export class GroupTables {
   }
 
   counts({ topicId, partition }: PartitionAddress, groupId: number): GroupCounts {
-    const count = (name: 'retryCount' | 'deadLetterCount'): number =>
-      this.#statement(name).pluck().get(topicId, partition, groupId) as number;
-    return { retries: count('retryCount'), deadLetters: count('deadLetterCount') };
+    const retries = this.#statement('retryCount').pluck().get(topicId, partition, groupId) as number;
+    const rows = this.#statement('deadLetterCounts').all(topicId, partition, groupId) as LaneCount[];
+    return { retries, deadLetters: countsByLane(rows) };
+  }
+
+  deadLetters(address: PartitionAddress, groupId: number, range: DeadLetterRange): StoredDeadLetter[] {
+    const { lane, offset, generation } = range.from;
+    const letters: StoredDeadLetter[] = [];
+    let bytes = 0;
+    const rows = this.#statement('deadLetters').iterate(
+      ...[address.topicId, address.partition, groupId, lane, offset, offset, generation, range.maxRecords],
+    ) as IterableIterator<StoredDeadLetter>;
+    for (const letter of rows) {
+      bytes += letter.record.length;
+      if (bytes > range.maxBytes && letters.length > 0) {
+        break;
+      }
+      letters.push(letter);
+    }
+    return letters;
   }
 
   /** One above the highest offset that any group has settled in the lane; 0 if there is none. */
@@ -116,6 +149,16 @@ export class GroupTables {
       case 'deadLetter':
         this.#insertDeadLetter(owner, groupId, change.entry);
         break;
+      case 'redriven':
+        this.#statement('redrive').run(change.dueAtMs, ...deadLetterKey(owner, groupId, change.place));
+        this.#statement('deadLetterDone').run(...deadLetterKey(owner, groupId, change.place));
+        break;
+      case 'deadLetterDone':
+        this.#statement('deadLetterDone').run(...deadLetterKey(owner, groupId, change.place));
+        break;
+      case 'seek':
+        this.#seek(owner, change);
+        break;
     }
   }
 
@@ -134,6 +177,15 @@ export class GroupTables {
       ...[topicId, partition, groupId, lane, offset],
       ...[dueAtMs, attempts, strikes, keyHash, reason, generation],
     );
+  }
+
+  #seek(owner: GroupOwner, { groupId, generation, lanes }: Extract<GroupChange, { kind: 'seek' }>): void {
+    const { topicId, partition } = owner;
+    for (const cursor of lanes) {
+      this.#moveCursor(owner, groupId, cursor);
+      this.#statement('dropRetries').run(topicId, partition, groupId, cursor.lane, cursor.floor);
+    }
+    this.#statement('seekGeneration').run(generation, topicId, partition, groupId);
   }
 
   /** Copies the record, so that retention of the lane does not take it. */
@@ -183,4 +235,12 @@ export class GroupTables {
     }
     return statement;
   }
+}
+
+function deadLetterKey(
+  { topicId, partition }: PartitionAddress,
+  groupId: number,
+  { lane, offset, generation }: DeadLetterPlace,
+): number[] {
+  return [topicId, partition, groupId, lane, offset, generation];
 }

@@ -168,7 +168,9 @@ export class ShardLoop {
     }
   }
 
-  #read(request: Extract<CallRequest, { op: 'read' | 'offsetAt' | 'groupIds' | 'load' | 'counts' }>): unknown {
+  #read(
+    request: Extract<CallRequest, { op: 'read' | 'offsetAt' | 'groupIds' | 'load' | 'counts' | 'deadLetters' }>,
+  ): unknown {
     const shard = this.#opened();
     const session = shard.session(request.session);
     switch (request.op) {
@@ -186,6 +188,8 @@ export class ShardLoop {
         return shard.groups.load(session, request.groupId);
       case 'counts':
         return shard.groups.counts(session, request.groupId);
+      case 'deadLetters':
+        return shard.groups.deadLetters(session, request.groupId, request.range);
     }
   }
 

@@ -1,9 +1,11 @@
 import type { GroupChange, GroupSnapshot } from '@hermes/delivery';
 import type {
+  DeadLetterRange,
   Fenced,
   GroupCounts,
   OpenPartitionRequest,
   ReadBounds,
+  StoredDeadLetter,
   StoreErrorDetails,
   StoreErrorKind,
 } from '@hermes/log';
@@ -84,6 +86,10 @@ export interface ShardCalls {
   groupIds: { arguments: { session: SessionId }; answer: number[] };
   load: { arguments: { session: SessionId; groupId: number }; answer: GroupSnapshot | undefined };
   counts: { arguments: { session: SessionId; groupId: number }; answer: GroupCounts };
+  deadLetters: {
+    arguments: { session: SessionId; groupId: number; range: DeadLetterRange };
+    answer: StoredDeadLetter[];
+  };
   partitions: { arguments: object; answer: { topicId: number; partition: number }[] };
   remove: { arguments: { topicId: number; partition: number }; answer: undefined };
   /** Settings of the live connection that writes. */

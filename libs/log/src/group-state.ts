@@ -1,4 +1,4 @@
-import type { GroupChange, GroupSnapshot } from '@hermes/delivery';
+import type { DeadLetterEntry, DeadLetterPlace, GroupChange, GroupSnapshot } from '@hermes/delivery';
 
 import type { Fenced, Full, InDoubt, Refused } from './message-log.js';
 
@@ -10,7 +10,22 @@ export type CommitOutcome = DefiniteCommitOutcome | InDoubt<DefiniteCommitOutcom
 /** How many rows a group has in a partition. */
 export interface GroupCounts {
   readonly retries: number;
-  readonly deadLetters: number;
+  /** By lane; lanes behind the last that has any are left out. */
+  readonly deadLetters: readonly number[];
+}
+
+/** A dead letter with its message. */
+export interface StoredDeadLetter extends DeadLetterEntry {
+  readonly record: Uint8Array;
+}
+
+/** Which dead letters of a lane to read, in the order of their places. */
+export interface DeadLetterRange {
+  /** The first one, or the next that is there. */
+  readonly from: DeadLetterPlace;
+  readonly maxRecords: number;
+  /** Of their records; the first is given however large it is. */
+  readonly maxBytes: number;
 }
 
 /** The durable progress of all groups in one partition, fenced by one row (`settle_seq`). */
@@ -28,4 +43,7 @@ export interface GroupState {
   commit(changes: readonly GroupChange[]): Promise<CommitOutcome>;
 
   counts(groupId: number): Promise<GroupCounts>;
+
+  /** Dead letters of one lane; none: there are no more in it. */
+  deadLetters(groupId: number, range: DeadLetterRange): Promise<readonly StoredDeadLetter[]>;
 }

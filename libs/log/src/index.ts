@@ -3,7 +3,15 @@ export { Appender, type AppenderCounters, type AppenderOptions } from './appende
 export { AppendBatch, type NewRecord } from './append-batch.js';
 export { type AppendChain, APPENDER_BOUNDS_DEFAULT, type AppenderBounds } from './append-queue.js';
 export { type AppendResult } from './append-result.js';
-export { type CommitOutcome, type DefiniteCommitOutcome, type GroupCounts, type GroupState } from './group-state.js';
+export {
+  type CommitOutcome,
+  type DeadLetterRange,
+  type DefiniteCommitOutcome,
+  type GroupCounts,
+  type GroupState,
+  type StoredDeadLetter,
+} from './group-state.js';
+export { countsByLane, type LaneCount } from './lane-counts.js';
 export {
   type AppendOutcome,
   type DefiniteAppendOutcome,

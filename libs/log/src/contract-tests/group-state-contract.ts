@@ -39,7 +39,7 @@ export function describeGroupState(makeHarness: MakeHarness): void {
       const { groupState } = await fixture.opened();
       expect(await groupState.load(1)).toBeUndefined();
       expect(await groupState.groupIds()).toEqual([]);
-      expect(await groupState.counts(1)).toEqual({ retries: 0, deadLetters: 0 });
+      expect(await groupState.counts(1)).toEqual({ retries: 0, deadLetters: [] });
     });
 
     it('brings floors, ranges, holder and retries back after a restart, per group and lane', async () => {
@@ -90,7 +90,7 @@ export function describeGroupState(makeHarness: MakeHarness): void {
         lanes: [{ lane: 0, floor: 5, settled: [] }],
         retries: [{ ...RETRY, attempts: 3 }],
       });
-      expect(await groupState.counts(1)).toEqual({ retries: 1, deadLetters: 0 });
+      expect(await groupState.counts(1)).toEqual({ retries: 1, deadLetters: [] });
     });
 
     it('leaves a group alone that is created again', async () => {
@@ -124,10 +124,10 @@ export function describeGroupState(makeHarness: MakeHarness): void {
       ]);
       expect(await store.groupState.commit(dead)).toEqual({ kind: 'committed' });
       expect(await store.groupState.commit(dead)).toEqual({ kind: 'committed' });
-      expect(await store.groupState.counts(1)).toEqual({ retries: 0, deadLetters: 1 });
+      expect(await store.groupState.counts(1)).toEqual({ retries: 0, deadLetters: [1] });
       await fixture.restart();
       const again = await fixture.opened({ epoch: 2, created: true });
-      expect(await again.groupState.counts(1)).toEqual({ retries: 0, deadLetters: 1 });
+      expect(await again.groupState.counts(1)).toEqual({ retries: 0, deadLetters: [1] });
     });
 
     it('writes all changes of a commit or none', async () => {
@@ -153,6 +153,103 @@ export function describeGroupState(makeHarness: MakeHarness): void {
       );
       expect(outcomes.every(({ kind }) => kind === 'committed')).toBe(true);
       expect(await groupState.load(1)).toMatchObject({ lanes: [{ floor: 20 }] });
+    });
+
+    describe('dead letters', () => {
+      const GROUP = 1;
+      const ALL = { maxRecords: 100, maxBytes: 1_000_000 };
+      const from = (lane = 0, offset = 0, generation = 0) => ({ from: { lane, offset, generation }, ...ALL });
+
+      /** A store with a group that has given up a message of each text. */
+      const buried = async (...texts: readonly string[]) => {
+        const store = await fixture.opened({ lanes: 2 });
+        const offsets = await fixture.append(laneOf(store), ...texts);
+        const floor = (offsets.at(-1) ?? 0) + 1;
+        await store.groupState.commit([
+          { kind: 'created', groupId: GROUP, lanes: [0, 1].map((lane) => ({ lane, floor, settled: [] })) },
+          ...offsets.map((offset) => ({ kind: 'deadLetter', groupId: GROUP, entry: { ...DEAD, offset } }) as const),
+        ]);
+        return { store, groupState: store.groupState, offsets };
+      };
+      const textsOf = (letters: readonly { readonly record: Uint8Array }[]): string[] =>
+        letters.map(({ record }) => Buffer.from(record).toString());
+
+      it('are read in pages, with their messages, lane by lane', async () => {
+        const { groupState, offsets } = await buried('a', 'b', 'c');
+        const [first = 0, second = 0] = offsets;
+        const letters = await groupState.deadLetters(GROUP, from());
+        expect(textsOf(letters)).toEqual(['a', 'b', 'c']);
+        expect({ ...letters[0], record: '' }).toEqual({ ...DEAD, offset: first, record: '' });
+        expect(textsOf(await groupState.deadLetters(GROUP, { ...from(), maxRecords: 2 }))).toEqual(['a', 'b']);
+        expect(textsOf(await groupState.deadLetters(GROUP, { ...from(), maxBytes: 1 }))).toEqual(['a']);
+        expect(textsOf(await groupState.deadLetters(GROUP, from(0, second)))).toEqual(['b', 'c']);
+        expect(textsOf(await groupState.deadLetters(GROUP, from(0, second, 1)))).toEqual(['c']);
+        expect(await groupState.deadLetters(GROUP, from(1))).toEqual([]);
+        expect(await groupState.deadLetters(2, from())).toEqual([]);
+      });
+
+      it('are redriven as retries of no attempt, once', async () => {
+        const { groupState, offsets } = await buried('a', 'b');
+        const place = { lane: 0, offset: offsets[0] ?? 0, generation: 0 };
+        const redriven = [{ kind: 'redriven', groupId: GROUP, place, dueAtMs: 77 }] as const;
+        expect(await groupState.commit(redriven)).toEqual({ kind: 'committed' });
+        const fresh = { ...RETRY, ...place, dueAtMs: 77, attempts: 0, strikes: 0, keyHash: DEAD.keyHash, reason: '' };
+        expect(await groupState.load(GROUP)).toMatchObject({ retries: [fresh] });
+        expect(await groupState.counts(GROUP)).toEqual({ retries: 1, deadLetters: [1] });
+        await groupState.commit([{ kind: 'retryDone', groupId: GROUP, lane: 0, offset: place.offset }]);
+        expect(await groupState.commit(redriven)).toEqual({ kind: 'committed' });
+        expect(await groupState.counts(GROUP)).toEqual({ retries: 0, deadLetters: [1] });
+      });
+
+      it('die again with the message that the retry kept', async () => {
+        const { groupState, offsets } = await buried('a');
+        const place = { lane: 0, offset: offsets[0] ?? 0, generation: 0 };
+        await groupState.commit([{ kind: 'redriven', groupId: GROUP, place, dueAtMs: 77 }]);
+        await groupState.commit([
+          { kind: 'retryDone', groupId: GROUP, lane: 0, offset: place.offset },
+          { kind: 'deadLetter', groupId: GROUP, entry: { ...DEAD, ...place, reason: 'again' } },
+        ]);
+        const letters = await groupState.deadLetters(GROUP, from());
+        expect(letters).toMatchObject([{ ...place, reason: 'again' }]);
+        expect(textsOf(letters)).toEqual(['a']);
+      });
+
+      it('are discarded one by one', async () => {
+        const { groupState, offsets } = await buried('a', 'b', 'c');
+        const place = { lane: 0, offset: offsets[1] ?? 0, generation: 0 };
+        await groupState.commit([{ kind: 'deadLetterDone', groupId: GROUP, place }]);
+        expect(textsOf(await groupState.deadLetters(GROUP, from()))).toEqual(['a', 'c']);
+        expect(await groupState.load(GROUP)).toMatchObject({ retries: [] });
+      });
+    });
+
+    it('moves a group in some lanes: another generation, no retries at or above, dead letters kept', async () => {
+      const store = await fixture.opened({ lanes: 2 });
+      const offsets = await fixture.append(laneOf(store), 'a', 'b', 'c', 'd');
+      const [first = 0, second = 0] = offsets;
+      const { groupState } = store;
+      const cursor = (lane: number, floor: number) => ({ lane, floor, settled: [] });
+      await groupState.commit([
+        { kind: 'created', groupId: 1, lanes: [cursor(0, 0), cursor(1, 0)] },
+        { kind: 'cursor', groupId: 1, cursor: { lane: 0, floor: second, settled: [{ from: second + 1, to: 90 }] } },
+        ...offsets.map((offset) => ({ kind: 'retry', groupId: 1, entry: { ...RETRY, offset } }) as const),
+        { kind: 'retry', groupId: 1, entry: { ...RETRY, lane: 1, offset: 50 } },
+        { kind: 'deadLetter', groupId: 1, entry: { ...DEAD, offset: first } },
+        { kind: 'holder', groupId: 1, consumerEpoch: 7, token: 8 },
+      ]);
+      const seek = { kind: 'seek', groupId: 1, generation: 1, lanes: [cursor(0, second)] } as const;
+      expect(await groupState.commit([seek])).toEqual({ kind: 'committed' });
+      await fixture.restart();
+      const again = await fixture.opened({ epoch: 2, created: true, lanes: 2 });
+      expect(await again.groupState.load(1)).toEqual({
+        ...{ groupId: 1, consumerEpoch: 7, token: 8, generation: 1 },
+        lanes: [cursor(0, second), cursor(1, 0)],
+        retries: [
+          { ...RETRY, offset: first },
+          { ...RETRY, lane: 1, offset: 50 },
+        ],
+      });
+      expect(await again.groupState.counts(1)).toEqual({ retries: 2, deadLetters: [1] });
     });
 
     it('forgets a deleted group, also what is settled for it afterwards', async () => {

@@ -1,0 +1,33 @@
+import type { DeadLetterCause } from '@hermes/delivery';
+import type { DeadLetterRange, StoredDeadLetter } from '@hermes/log';
+
+import { GROUP_SQL } from './group-sql.js';
+import type { PartitionAddress } from './partition-rows.js';
+import type { Session } from './session.js';
+
+/** Dead letters of one lane, as many as the range's bytes allow. */
+export async function deadLetters(
+  session: Session,
+  { topicId, partition }: PartitionAddress,
+  groupId: number,
+  { from, maxRecords, maxBytes }: DeadLetterRange,
+): Promise<StoredDeadLetter[]> {
+  const range = [topicId, partition, groupId, from.lane, from.offset, from.offset, from.generation];
+  const sizes = await session.execute(GROUP_SQL.deadLetterSizes, [...range, maxRecords]);
+  let [count, bytes] = [0, 0];
+  for (const [, , size] of sizes.rows) {
+    bytes += Number(size);
+    if (bytes > maxBytes && count > 0) {
+      break;
+    }
+    count += 1;
+  }
+  return count === 0 ? [] : (await session.execute(GROUP_SQL.deadLetters, [...range, count])).rows.map(toDeadLetter);
+}
+
+function toDeadLetter(row: readonly unknown[]): StoredDeadLetter {
+  const [lane, offset, generation, attempts, cause] = row.map(Number) as [0, 0, 0, 0, DeadLetterCause];
+  const [keyHash, diedAtMs] = [Number(row[6]), Number(row[7])];
+  const record = row[8] as Uint8Array;
+  return { lane, offset, generation, attempts, cause, reason: String(row[5]), keyHash, diedAtMs, record };
+}
