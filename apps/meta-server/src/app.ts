@@ -16,7 +16,7 @@ import {
   watchEventLoop,
 } from '@hermes/kit';
 import { type Metadata, openMetadata } from '@hermes/metadata';
-import { type Clock, Lifecycle, systemClock, systemTimers, TaskGroup, type Timers } from '@hermes/runtime';
+import { type Clock, Lifecycle, Serial, systemClock, systemTimers, TaskGroup, type Timers } from '@hermes/runtime';
 
 import { type Leader } from './admin/cluster.js';
 import { adminHandlers } from './admin/handlers.js';
@@ -32,7 +32,6 @@ import { loadState } from './load-state.js';
 import { registerMetrics } from './metrics.js';
 import { RouteTable } from './routes/route-table.js';
 import { RouteWatch } from './routes/watch-routes.js';
-import { Serial } from './serial.js';
 import { SERVED_STORAGE_CLASSES, STORAGE_CLASSES } from './storage-classes.js';
 
 /** What tests replace. */

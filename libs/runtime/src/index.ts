@@ -14,3 +14,4 @@ export { type Random, random53, systemRandom } from './random.js';
 export { Slots } from './slots.js';
 export { type TaskFailureListener, TaskGroup } from './task-group.js';
 export { type CancelTimer, sleep, systemTimers, TIMER_DELAY_MAX_MS, type Timers } from './timers.js';
+export { Serial } from './serial.js';

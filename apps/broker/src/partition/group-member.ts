@@ -1,4 +1,5 @@
 import { type HermesError, LIMITS } from '@hermes/contracts';
+import { type Credit } from '@hermes/delivery';
 import {
   DELIVERY_OVERHEAD_BYTES_MAX,
   encodeDeliveryFrame,
@@ -27,9 +28,12 @@ export interface MemberEvents {
 export class GroupMember implements Attachment {
   readonly subscription: Subscription;
   readonly consumerEpoch: number;
+  /** The epoch that its receipts carry; 0 unless the group is EXCLUSIVE. */
+  readonly receiptEpoch: number;
+  readonly ackDeadlineMs: number;
+  readonly credit: Credit;
   readonly #partition: number;
-  readonly #receiptEpoch: number;
-  readonly #receiptTag: Uint8Array;
+  #receiptTag: Uint8Array;
   readonly #events: MemberEvents;
   #waiting: FrameEntry[] = [];
   #sent = 0;
@@ -40,15 +44,18 @@ export class GroupMember implements Attachment {
     readonly subscription: Subscription;
     readonly partition: number;
     readonly consumerEpoch: number;
-    /** The epoch that its receipts carry; 0 unless the group is EXCLUSIVE. */
     readonly receiptEpoch: number;
     readonly receiptTag: Uint8Array;
+    readonly ackDeadlineMs: number;
+    readonly credit: Credit;
     readonly events: MemberEvents;
   }) {
     this.subscription = options.subscription;
     this.consumerEpoch = options.consumerEpoch;
     this.#partition = options.partition;
-    this.#receiptEpoch = options.receiptEpoch;
+    this.receiptEpoch = options.receiptEpoch;
+    this.ackDeadlineMs = options.ackDeadlineMs;
+    this.credit = options.credit;
     this.#receiptTag = options.receiptTag;
     this.#events = options.events;
   }
@@ -79,6 +86,13 @@ export class GroupMember implements Attachment {
     this.#events.writable(this, this.isWritable);
   }
 
+  /** What it was to get is void; its receipts have another tag from now on. */
+  restart(receiptTag: Uint8Array): void {
+    this.#receiptTag = receiptTag;
+    this.#waiting = [];
+    this.#sent = 0;
+  }
+
   creditFreed(): void {
     this.#events.creditFreed();
   }
@@ -107,7 +121,7 @@ export class GroupMember implements Attachment {
   #flush(): void {
     const source: FrameSource = {
       partition: this.#partition,
-      consumerEpoch: this.#receiptEpoch,
+      consumerEpoch: this.receiptEpoch,
       fencingToken: this.#fencingToken,
       receiptTag: this.#receiptTag,
     };

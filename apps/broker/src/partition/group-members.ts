@@ -16,19 +16,19 @@ export interface JoinRequest {
 /** The streams that a group delivers to in one partition. The newer one of a consumer takes it from its older one. */
 export class GroupMembers implements Iterable<GroupMember> {
   readonly #partition: Partition;
-  readonly #dispatcher: GroupDispatcher;
   readonly #wake: () => void;
   readonly #events: MemberEvents;
   readonly #members = new Map<number, GroupMember>();
+  #dispatcher!: GroupDispatcher;
+  #generation = 0;
 
   /** `wake` is called when there may be more to deliver. */
-  constructor(partition: Partition, dispatcher: GroupDispatcher, wake: () => void) {
+  constructor(partition: Partition, wake: () => void) {
     this.#partition = partition;
-    this.#dispatcher = dispatcher;
     this.#wake = wake;
     this.#events = {
       writable: (member, isWritable) => {
-        dispatcher.setWritable(member.id, isWritable);
+        this.#dispatcher.setWritable(member.id, isWritable);
         wake();
       },
       detached: (member) => {
@@ -36,6 +36,19 @@ export class GroupMembers implements Iterable<GroupMember> {
       },
       creditFreed: wake,
     };
+  }
+
+  /** From now on streams get what this dispatcher gives. Those that are there hold nothing any more. */
+  bind(dispatcher: GroupDispatcher, group: GroupSettings, generation: number): void {
+    this.#dispatcher = dispatcher;
+    this.#generation = generation;
+    for (const member of this) {
+      const { subscription, receiptEpoch, ackDeadlineMs, credit } = member;
+      const { id, consumer } = subscription;
+      dispatcher.subscribe({ id, consumer, consumerEpoch: receiptEpoch, ackDeadlineMs, credit });
+      member.restart(this.#tag(group, consumer, receiptEpoch));
+      dispatcher.setWritable(id, member.isWritable);
+    }
   }
 
   get size(): number {
@@ -76,7 +89,9 @@ export class GroupMembers implements Iterable<GroupMember> {
       partition: this.#partition.number,
       consumerEpoch,
       receiptEpoch,
-      receiptTag: this.#partition.receipts.tag(group.id, consumer, receiptEpoch),
+      receiptTag: this.#tag(group, consumer, receiptEpoch),
+      ackDeadlineMs,
+      credit,
       events: this.#events,
     });
     this.#members.set(id, member);
@@ -98,6 +113,10 @@ export class GroupMembers implements Iterable<GroupMember> {
       this.#remove(member);
       member.subscription.end(failure);
     }
+  }
+
+  #tag({ id: groupId }: GroupSettings, consumer: string, consumerEpoch: number): Buffer {
+    return this.#partition.receipts.tag({ groupId, generation: this.#generation, consumer, consumerEpoch });
   }
 
   #remove(member: GroupMember): void {

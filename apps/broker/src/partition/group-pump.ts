@@ -4,10 +4,12 @@ import {
   type GroupSnapshot,
   type LaneCounts,
   type Now,
+  type RetryEntry,
   type SettleOutcome,
   type SettleRequest,
 } from '@hermes/delivery';
 import { type StoreError } from '@hermes/log';
+import { Serial } from '@hermes/runtime';
 import { type GroupSettings } from '../catalog/settings.js';
 import { storeFailure } from '../rpc/store-failure.js';
 import { GroupFeed } from './group-feed.js';
@@ -33,17 +35,23 @@ const STALE: SettleOutcome = { kind: 'stale' };
 export class GroupPump implements ChangeSource {
   readonly #partition: Partition;
   readonly #services: PartitionServices;
-  readonly #dispatcher: GroupDispatcher;
   readonly #members: GroupMembers;
   readonly #reader: GroupReader;
-  readonly #feed: GroupFeed;
-  readonly #sender: OrderSender;
+  /** These go together: another one when the group is moved. */
+  #dispatcher!: GroupDispatcher;
+  #feed!: GroupFeed;
+  #sender!: OrderSender;
+  #generation = 0;
   readonly #timer: WakeTimer;
   readonly #dead = new RecentDeadLetters();
+  /** Moves of the group and of its dead letters: one at a time. */
+  readonly serial = new Serial();
   #settings: GroupSettings;
   #taken: ChangeBatch | undefined;
   #deliveries = 0;
   #scheduled = false;
+  /** While the group is being moved nothing is delivered and no receipt counts. */
+  #suspended = false;
   #stopped = false;
 
   constructor(partition: Partition, settings: GroupSettings, snapshot: GroupSnapshot, services: PartitionServices) {
@@ -53,29 +61,20 @@ export class GroupPump implements ChangeSource {
     const wake = (): void => {
       this.wake();
     };
-    this.#dispatcher = new GroupDispatcher({
-      mode: settings.mode,
-      settings: { retry: settings.retry, paused: settings.paused },
-      snapshot,
-      redeliveredBelow: this.#ends(),
-      nextDeliveryNo: () => {
-        this.#deliveries += 1;
-        return this.#deliveries;
-      },
-      random: services.random,
-      inFlight: services.inFlight.share(wake),
-    });
     this.#timer = new WakeTimer(services.clock, services.timers, wake);
-    this.#members = new GroupMembers(partition, this.#dispatcher, wake);
+    this.#members = new GroupMembers(partition, wake);
     this.#reader = new GroupReader(partition, services, {
       loaded: wake,
       failed: (error) => {
         this.#readFailed(error);
       },
     });
-    this.#feed = new GroupFeed(partition, this.#dispatcher, this.#reader);
-    this.#feed.filter = settings.filter;
-    this.#sender = new OrderSender(this.#dispatcher, this.#members, this.#reader, services.logger);
+    this.#begin(snapshot);
+  }
+
+  /** Grows with each seek: older receipts are void. */
+  get generation(): number {
+    return this.#generation;
   }
 
   get settings(): GroupSettings {
@@ -104,7 +103,7 @@ export class GroupPump implements ChangeSource {
    * the older one. In EXCLUSIVE groups nothing is delivered before the claim is durable: see `settles`.
    */
   join(request: JoinRequest): GroupMember {
-    if (this.#stopped) {
+    if (this.#stopped || this.#suspended) {
       // Found before it stopped: a stream that came now would wait for ever.
       throw new HermesError('PARTITION_MOVING', `partition ${this.#partition.number} is moving`);
     }
@@ -118,8 +117,45 @@ export class GroupPump implements ChangeSource {
 
   /** Settles one delivery whose receipt is genuine. `pending`: durable once the partition's pump has written. */
   settle(request: SettleRequest, now: Now): SettleOutcome {
+    if (this.#suspended) {
+      return STALE;
+    }
     const outcome = this.#dispatcher.settle(request, now);
     return outcome.kind === 'settledBefore' && this.#dead.has(request) ? STALE : outcome;
+  }
+
+  /** Delivers nothing more, for the group is about to be moved; what was decided can still be written. */
+  suspend(): void {
+    this.#suspended = true;
+    this.#timer.stop();
+    this.#dispatcher.close();
+  }
+
+  /** Goes on with what is stored, for the same streams: what they hold is void. Rejects with StoreError. */
+  async resume(snapshot: GroupSnapshot): Promise<void> {
+    if (this.#stopped) {
+      return;
+    }
+    this.#begin(snapshot);
+    this.#suspended = false;
+    await this.start();
+    // An EXCLUSIVE holder is stored anew.
+    void this.#partition.settles.write(this);
+    this.wake();
+  }
+
+  /** True if nothing of the message is left here. */
+  isOver(lane: number, offset: number): boolean {
+    return this.#dispatcher.isOver(lane, offset);
+  }
+
+  /** Messages that were dead letters are stored as retries now. */
+  redriven(retries: readonly RetryEntry[]): void {
+    for (const retry of retries) {
+      this.#dead.delete(retry);
+      this.#dispatcher.redrive(retry);
+    }
+    this.wake();
   }
 
   /** Something has changed: looks soon what can be delivered. */
@@ -175,9 +211,33 @@ export class GroupPump implements ChangeSource {
     return log === undefined ? undefined : this.#dispatcher.lowestUnsettled(lane, log.nextOffset);
   }
 
+  #begin(snapshot: GroupSnapshot): void {
+    const { settings } = this;
+    const { random, inFlight, logger } = this.#services;
+    this.#generation = snapshot.generation;
+    this.#dispatcher = new GroupDispatcher({
+      mode: settings.mode,
+      settings: { retry: settings.retry, paused: settings.paused },
+      snapshot,
+      redeliveredBelow: this.#ends(),
+      nextDeliveryNo: () => {
+        this.#deliveries += 1;
+        return this.#deliveries;
+      },
+      random,
+      inFlight: inFlight.share(() => {
+        this.wake();
+      }),
+    });
+    this.#feed = new GroupFeed(this.#partition, this.#dispatcher, this.#reader);
+    this.#feed.filter = settings.filter;
+    this.#sender = new OrderSender(this.#dispatcher, this.#members, this.#reader, logger);
+    this.#members.bind(this.#dispatcher, settings, snapshot.generation);
+  }
+
   #step(): void {
     this.#scheduled = false;
-    if (this.#stopped || this.#reader.isLoading || !this.#partition.isServing) {
+    if (this.#stopped || this.#suspended || this.#reader.isLoading || !this.#partition.isServing) {
       return;
     }
     if (this.#members.size === 0) {

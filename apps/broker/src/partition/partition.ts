@@ -1,6 +1,13 @@
 import { type Durability, HermesError } from '@hermes/contracts';
-import { type LaneCursor } from '@hermes/delivery';
-import { type PartitionStore, type ReadBounds, type RecordBlock, type StorageEngine, StoreError } from '@hermes/log';
+import { type GroupChange, type GroupSnapshot, type LaneCursor } from '@hermes/delivery';
+import {
+  type GroupState,
+  type PartitionStore,
+  type ReadBounds,
+  type RecordBlock,
+  type StorageEngine,
+  StoreError,
+} from '@hermes/log';
 import { sleep } from '@hermes/runtime';
 import { type GroupSettings } from '../catalog/settings.js';
 import { commitFailure } from '../rpc/store-failure.js';
@@ -12,6 +19,8 @@ import { type Lane } from './lane.js';
 import { type OwnedTopic } from './owned-topic.js';
 import { type PartitionServices } from './partition-services.js';
 import { SettlePump } from './settle-pump.js';
+
+const STORE_PAUSE_MS = 200;
 
 /** A partition's store, and the storage that it is in. */
 export interface OpenStore {
@@ -84,8 +93,9 @@ export class Partition {
     return this.#store.timeMs();
   }
 
-  deadLetters(groupId: number): Promise<number> {
-    return this.#store.groupState.counts(groupId).then((counts) => counts.deadLetters);
+  /** The groups' stored state. What changes a running group is for that group's own code: see `commit`. */
+  get groupState(): Pick<GroupState, 'load' | 'counts' | 'deadLetters'> {
+    return this.#store.groupState;
   }
 
   /** Cached records from `from` on; undefined if they have to be read. */
@@ -97,6 +107,11 @@ export class Partition {
   read(lane: Lane, from: number, bounds: ReadBounds): Promise<RecordBlock> {
     const cached = this.cached(lane, from, bounds);
     return cached === undefined ? this.#services.pages.read(lane.log, from, bounds) : Promise.resolve(cached);
+  }
+
+  /** Passes before a store that failed is asked again. */
+  storePause(): Promise<void> {
+    return sleep(this.#services.timers, STORE_PAUSE_MS);
   }
 
   /** Calls `listener` at each append and when serving ends; gives a function that stops it. */
@@ -121,7 +136,7 @@ export class Partition {
     }
     const ids = new Set([...wanted.values()].map(({ id }) => id));
     const gone = (await this.#store.groupState.groupIds()).filter((id) => !ids.has(id));
-    await this.#commit(gone.map((groupId) => ({ kind: 'deleted', groupId })));
+    await this.commit(gone.map((groupId) => ({ kind: 'deleted', groupId })));
     const applied = await Promise.allSettled([...wanted.values()].map((settings) => this.#applyGroup(settings)));
     // Only once nothing is under way any more: the caller tries again, and a group must not be made by two.
     const failed = applied.find((outcome) => outcome.status === 'rejected');
@@ -177,12 +192,13 @@ export class Partition {
     const { groupState } = this.#store;
     let snapshot = await groupState.load(settings.id);
     if (snapshot === undefined) {
-      await this.#commit([{ kind: 'created', groupId: settings.id, lanes: this.#startOf(settings) }]);
+      await this.commit([{ kind: 'created', groupId: settings.id, lanes: this.#startOf(settings) }]);
       snapshot = await groupState.load(settings.id);
     }
     if (snapshot === undefined) {
       throw new HermesError('STORAGE_UNAVAILABLE', `group ${settings.name} is not stored`);
     }
+    snapshot = await this.#withAllLanes(snapshot);
     const pump = new GroupPump(this, settings, snapshot, this.#services);
     await pump.start();
     if (this.#stopped) {
@@ -190,6 +206,18 @@ export class Partition {
     } else {
       this.#groups.set(settings.name, pump);
     }
+  }
+
+  /** The topic may have got more priority levels since the group was made: it takes those lanes from their beginnings. */
+  async #withAllLanes(snapshot: GroupSnapshot): Promise<GroupSnapshot> {
+    const missing = this.lanes.slice(snapshot.lanes.length);
+    if (missing.length === 0) {
+      return snapshot;
+    }
+    const cursors = missing.map(({ number, log }) => ({ lane: number, floor: log.firstOffset, settled: [] }));
+    const { groupId, lanes } = snapshot;
+    await this.commit(cursors.map((cursor) => ({ kind: 'cursor', groupId, cursor })));
+    return { ...snapshot, lanes: [...lanes, ...cursors] };
   }
 
   /**
@@ -215,7 +243,8 @@ export class Partition {
     }));
   }
 
-  async #commit(changes: Parameters<PartitionStore['groupState']['commit']>[0]): Promise<void> {
+  /** Stores changes of groups, durably; throws why they are not, or may not be, stored. */
+  async commit(changes: readonly GroupChange[]): Promise<void> {
     if (changes.length === 0) {
       return;
     }

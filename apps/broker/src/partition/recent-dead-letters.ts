@@ -15,6 +15,10 @@ export class RecentDeadLetters {
     return this.#places.size > 0 && this.#places.has(keyOf(place));
   }
 
+  delete(place: Place): void {
+    this.#places.delete(keyOf(place));
+  }
+
   add(place: Place): void {
     const oldest = this.#places.values().next();
     if (this.#places.size >= PLACES_MAX && oldest.done !== true) {

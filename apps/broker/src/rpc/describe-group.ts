@@ -16,7 +16,7 @@ export async function describeGroupIn(partition: Partition, group: string): Prom
   if (pump === undefined) {
     throw new HermesError('PARTITION_MOVING', `partition ${partition.number} does not serve group ${group} yet`);
   }
-  const deadLetters = await partition.deadLetters(pump.settings.id);
+  const { deadLetters } = await partition.groupState.counts(pump.settings.id);
   const lanes = pump.counts().map(({ lane, floor, unsettled, inFlight, retrying }) => ({
     partition: partition.number,
     lane,
@@ -25,8 +25,7 @@ export async function describeGroupIn(partition: Partition, group: string): Prom
     lag: unsettled,
     inFlight,
     retrying,
-    // Stored per group, not per lane; there is one lane per partition in this release.
-    deadLetters: lane === 0 ? deadLetters : 0,
+    deadLetters: deadLetters[lane] ?? 0,
   }));
   const times = await Promise.all(
     partition.lanes.map((lane) => storedAtMs(partition, lane.number, pump.lowestUnsettled(lane.number))),

@@ -1,79 +1,105 @@
 import {
-  checkGroupName,
   checkTopicName,
   type DescribeGroupResponse,
   type DescribeTopicResponse,
   type DescribeTopicResponse_Lane,
   HermesError,
-  invalidField,
+  type RedriveDeadLettersRequest,
+  type SeekRequest,
   timestampFromMs,
 } from '@hermes/contracts';
-import { type Handlers, notImplementedHandler } from '@hermes/kit';
-import { type OwnedTopic } from '../partition/owned-topic.js';
+import { type Handlers } from '@hermes/kit';
+import { listDeadLetters, pageOf } from '../dead-letters/list-dead-letters.js';
+import { type Moved, MOVED_MAX, moveDeadLetters } from '../dead-letters/move-dead-letters.js';
+import { selectionOf } from '../dead-letters/select-dead-letters.js';
 import { type Ownership } from '../partition/ownership.js';
 import { type Partition } from '../partition/partition.js';
 import { describeGroupIn, type GroupDescription } from './describe-group.js';
+import { getMessage, readMessageId } from './get-message.js';
 import { checkPlaces, checkReadMessages, readMessages } from './read-messages.js';
+import { checkSeek, seek } from './seek.js';
+import {
+  groupIn,
+  servedPartition,
+  servedPartitions,
+  servedTopic,
+  throwIf,
+  topicOfGroup,
+  wantedPartitions,
+} from './served-partitions.js';
 import { type BrokerPartitionService } from './service-definitions.js';
 import { storeFailure } from './store-failure.js';
 
 /** PartitionService of a broker: it answers for the partitions that it serves. */
 export function partitionHandlers(ownership: Ownership): Handlers<typeof BrokerPartitionService> {
   return {
-    describeTopic: async ({ topic }) => describeTopic(servedPartitions(await find(ownership, topic))),
-    describeGroup: async ({ topic, group }) => {
-      throwIf(checkTopicName(topic) ?? checkGroupName(group));
-      const owned = await find(ownership, topic);
-      if (!owned.groups.has(group)) {
-        throw new HermesError('GROUP_NOT_FOUND', `topic ${topic} has no group ${group}`);
-      }
-      return describeGroup(group, servedPartitions(owned));
-    },
+    describeTopic: async ({ topic }) => describeTopic(servedPartitions(await servedTopic(ownership, topic))),
+    describeGroup: async ({ topic, group }) =>
+      describeGroup(group, servedPartitions(await topicOfGroup(ownership, topic, group))),
     readMessages: async (request, stream) => {
       throwIf(checkTopicName(request.topic));
       checkReadMessages(request);
-      const topic = await find(ownership, request.topic);
+      const topic = await servedTopic(ownership, request.topic);
       checkPlaces(request, topic.settings);
-      await readMessages(request, await wanted(ownership, topic, request.partitions), stream);
+      await readMessages(request, await wantedPartitions(ownership, topic, request.partitions), stream);
     },
-    getMessage: notImplementedHandler('GetMessage'),
-    seek: notImplementedHandler('Seek'),
-    listDeadLetters: notImplementedHandler('ListDeadLetters'),
-    redriveDeadLetters: notImplementedHandler('RedriveDeadLetters'),
-    discardDeadLetters: notImplementedHandler('DiscardDeadLetters'),
+    getMessage: async ({ messageId }) => {
+      const id = readMessageId('message_id', messageId);
+      const topic = await servedTopic(ownership, id.topic);
+      if (id.partition >= topic.settings.partitions) {
+        throw new HermesError('MESSAGE_NOT_FOUND', `there is no message ${messageId}`);
+      }
+      const partition = await servedPartition(ownership, topic, id.partition);
+      return { stored: await fromStore(getMessage(partition, id)) };
+    },
+    seek: async (request) => {
+      const topic = await topicOfGroup(ownership, request.topic, request.group);
+      checkSeek(request, topic.settings);
+      const partitions = await wantedPartitions(ownership, topic, seekPartitions(request));
+      return fromStore(seek(request, groupIn(partitions, request.group)));
+    },
+    listDeadLetters: async (request) => {
+      const topic = await topicOfGroup(ownership, request.topic, request.group);
+      const page = pageOf(request);
+      const { start } = page;
+      const first = start && (await wantedPartitions(ownership, topic, [start.partition]));
+      const rest = servedPartitions(topic).filter(({ number }) => number > (start?.partition ?? -1));
+      return fromStore(listDeadLetters(request, page, groupIn([...(first ?? []), ...rest], request.group)));
+    },
+    redriveDeadLetters: (request) => move(ownership, request, 'redrive'),
+    discardDeadLetters: (request) => move(ownership, request, 'discard'),
   };
 }
 
-async function find(ownership: Ownership, name: string): Promise<OwnedTopic> {
-  throwIf(checkTopicName(name));
-  const topic = ownership.topic(name);
-  if (topic === undefined || servedPartitions(topic).length === 0) {
-    throw await ownership.refusal(name, undefined);
-  }
-  return topic;
+/** An offset names its partition. */
+function seekPartitions({ partitions, to }: SeekRequest): number[] {
+  return to?.kind?.$case === 'offset' ? [to.kind.value.partition] : partitions;
 }
 
-/** The named partitions, each of which has to be served here; all that are served if none is named. */
-async function wanted(ownership: Ownership, topic: OwnedTopic, numbers: readonly number[]): Promise<Partition[]> {
-  if (numbers.length === 0) {
-    return servedPartitions(topic);
+async function move(
+  ownership: Ownership,
+  request: RedriveDeadLettersRequest,
+  how: 'redrive' | 'discard',
+): Promise<Moved> {
+  const topic = await topicOfGroup(ownership, request.topic, request.group);
+  const selection = selectionOf(request, topic.settings.partitions);
+  const named = selection.kind === 'ids' ? selection.ids.map(({ partition }) => partition) : [];
+  const partitions = await wantedPartitions(ownership, topic, named);
+  let [count, remaining] = [0, 0];
+  for (const group of groupIn(partitions, request.group)) {
+    const moved = await fromStore(moveDeadLetters(group, selection, how, MOVED_MAX - count));
+    count += moved.count;
+    remaining += moved.remaining;
   }
-  const partitions: Partition[] = [];
-  for (const number of [...new Set(numbers)].sort((a, b) => a - b)) {
-    if (number < 0 || number >= topic.settings.partitions) {
-      throw invalidField('partitions', `0 to ${topic.settings.partitions - 1}`);
-    }
-    const partition = topic.served(number);
-    if (partition === undefined) {
-      throw await ownership.refusal(topic.settings.name, number);
-    }
-    partitions.push(partition);
-  }
-  return partitions;
+  return { count, remaining };
 }
 
-function servedPartitions(topic: OwnedTopic): Partition[] {
-  return topic.partitions.filter((partition) => partition.isServing).sort((a, b) => a.number - b.number);
+async function fromStore<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    throw storeFailure(error);
+  }
 }
 
 function describeTopic(partitions: readonly Partition[]): DescribeTopicResponse {
@@ -91,12 +117,7 @@ function describeTopic(partitions: readonly Partition[]): DescribeTopicResponse 
 }
 
 async function describeGroup(group: string, partitions: readonly Partition[]): Promise<DescribeGroupResponse> {
-  try {
-    const parts = await Promise.all(partitions.map((partition) => describeGroupIn(partition, group)));
-    return merge(parts);
-  } catch (error) {
-    throw storeFailure(error);
-  }
+  return merge(await fromStore(Promise.all(partitions.map((partition) => describeGroupIn(partition, group)))));
 }
 
 function merge(parts: readonly GroupDescription[]): DescribeGroupResponse {
@@ -115,10 +136,4 @@ function merge(parts: readonly GroupDescription[]): DescribeGroupResponse {
     ...(oldest.length === 0 ? {} : { oldestUnsettled: timestampFromMs(Math.min(...oldest)) }),
     consumers: [...consumers.values()].sort((a, b) => (a.consumer < b.consumer ? -1 : 1)),
   };
-}
-
-function throwIf(error: HermesError | undefined): void {
-  if (error !== undefined) {
-    throw error;
-  }
 }

@@ -2,20 +2,20 @@ import {
   HermesError,
   invalidField,
   LIMITS,
-  notImplemented,
-  type Position,
-  PositionEdge,
   type RawReadMessagesResponse,
   type RawStoredMessage,
   type ReadMessagesRequest,
   storedMessageFieldBytes,
-  timestampToMs,
 } from '@hermes/contracts';
+import { type Filter } from '@hermes/filter';
 import { type ResponseStream } from '@hermes/kit';
 import { type RecordBlock } from '@hermes/log';
 import { createDeferred, type Deferred } from '@hermes/runtime';
+import { subjectOf } from '../filter/filter-subject.js';
+import { readFilter } from '../filter/read-filter.js';
 import { type Lane } from '../partition/lane.js';
 import { type Partition } from '../partition/partition.js';
+import { checkPosition, checkRange, laneKey, offsetOf } from './position.js';
 import { storeFailure } from './store-failure.js';
 
 /** Messages of one frame, whatever their size: keeps a turn of the event loop short. */
@@ -32,9 +32,7 @@ interface Cursor {
 
 /** Refuses what is wrong with a request whatever the topic is. Throws HermesError. */
 export function checkReadMessages(request: ReadMessagesRequest): void {
-  if (Buffer.byteLength(request.filter) > LIMITS.filterBytes) {
-    throw invalidField('filter', `at most ${LIMITS.filterBytes} bytes`);
-  }
+  readFilter('filter', request.filter);
   if (request.limit < 0) {
     throw invalidField('limit', 'not negative');
   }
@@ -46,9 +44,6 @@ export function checkReadMessages(request: ReadMessagesRequest): void {
   const [start, end] = [request.start?.kind, request.end?.kind];
   if (start?.$case === 'offset' && end?.$case === 'offset' && laneKey(start.value) !== laneKey(end.value)) {
     throw invalidField('end', 'the same lane as start');
-  }
-  if (request.filter !== '') {
-    throw notImplemented('filter');
   }
 }
 
@@ -81,11 +76,12 @@ export async function readMessages(
   stream: ResponseStream<RawReadMessagesResponse>,
 ): Promise<void> {
   const cursors = await allCursors(request, partitions);
+  const filter = readFilter('filter', request.filter);
   const watch = watchAppends(partitions, stream.signal);
   let left = request.limit === 0 ? Number.POSITIVE_INFINITY : request.limit;
   try {
     while (left > 0) {
-      const messages = await nextFrame(cursors, left);
+      const messages = await nextFrame(cursors, left, filter);
       if (messages === undefined && !(request.follow && cursors.some(isOpenEnded))) {
         return;
       }
@@ -106,9 +102,13 @@ async function send(stream: ResponseStream<RawReadMessagesResponse>, messages: R
 }
 
 /** Messages of the first lane that has any; undefined if all are read to their ends. */
-async function nextFrame(cursors: Cursor[], left: number): Promise<RawStoredMessage[] | undefined> {
+async function nextFrame(
+  cursors: Cursor[],
+  left: number,
+  filter: Filter | undefined,
+): Promise<RawStoredMessage[] | undefined> {
   for (const [index, cursor] of cursors.entries()) {
-    const messages = await readOn(cursor, Math.min(left, FRAME_MESSAGES_MAX));
+    const messages = await readOn(cursor, Math.min(left, FRAME_MESSAGES_MAX), filter);
     if (messages.length > 0) {
       if (cursor.end === undefined) {
         // Lanes that are followed take turns; without an end none would ever be through.
@@ -120,7 +120,7 @@ async function nextFrame(cursors: Cursor[], left: number): Promise<RawStoredMess
   return undefined;
 }
 
-async function readOn(cursor: Cursor, maxMessages: number): Promise<RawStoredMessage[]> {
+async function readOn(cursor: Cursor, maxMessages: number, filter: Filter | undefined): Promise<RawStoredMessage[]> {
   const { partition, lane } = cursor;
   const messages: RawStoredMessage[] = [];
   while (messages.length === 0 && cursor.next < Math.min(cursor.end ?? Infinity, lane.log.nextOffset)) {
@@ -129,18 +129,26 @@ async function readOn(cursor: Cursor, maxMessages: number): Promise<RawStoredMes
     }
     const bounds = { maxRecords: maxMessages, maxBytes: LIMITS.frameBytes };
     const block = await partition.read(lane, cursor.next, bounds);
-    cursor.next = takeMessages(block, cursor, messages);
+    cursor.next = takeMessages(block, cursor, filter, messages);
   }
   return messages;
 }
 
 /** Fills a frame from the block; gives the offset to go on at. */
-function takeMessages(block: RecordBlock, { lane, end }: Cursor, messages: RawStoredMessage[]): number {
+function takeMessages(
+  block: RecordBlock,
+  { lane, end }: Cursor,
+  filter: Filter | undefined,
+  messages: RawStoredMessage[],
+): number {
   let bytes = 0;
   for (let index = 0; index < block.count; index += 1) {
     const offset = block.offset(index);
     if (end !== undefined && offset >= end) {
       return end;
+    }
+    if (filter !== undefined && !filter(subjectOf(block.record(index)))) {
+      continue;
     }
     const stored: RawStoredMessage = {
       messageId: `${lane.idPrefix.toString('latin1')}${offset}`,
@@ -178,55 +186,9 @@ async function cursorsOf(request: ReadMessagesRequest, partition: Partition, lan
   }
   const { firstOffset, nextOffset } = lane.log;
   const next = (await offsetOf(request.start, lane)) ?? firstOffset;
-  if (next < firstOffset || next > nextOffset) {
-    throw new HermesError('OFFSET_OUT_OF_RANGE', `${key} has offsets ${firstOffset} to ${nextOffset}`, {
-      details: { earliest: String(firstOffset), latest: String(nextOffset) },
-    });
-  }
+  checkRange(next, { partition: partition.number, lane: lane.number }, lane);
   const end = (await offsetOf(request.end, lane)) ?? (request.follow ? undefined : nextOffset);
   return [{ partition, lane, next, end }];
-}
-
-async function offsetOf(position: Position | undefined, { log }: Lane): Promise<number | undefined> {
-  switch (position?.kind?.$case) {
-    case 'edge':
-      return position.kind.value === PositionEdge.EARLIEST ? log.firstOffset : log.nextOffset;
-    case 'time':
-      return log.offsetAt(timestampToMs(position.kind.value) ?? 0);
-    case 'offset':
-      return position.kind.value.offset;
-    case 'shift':
-    case undefined:
-      return undefined;
-  }
-}
-
-function checkPosition(field: string, position: Position | undefined): void {
-  if (position !== undefined) {
-    const problem = position.kind === undefined ? 'edge, time or offset' : problemOf(position.kind);
-    if (problem !== undefined) {
-      throw invalidField(field, problem);
-    }
-  }
-}
-
-function problemOf(kind: NonNullable<Position['kind']>): string | undefined {
-  switch (kind.$case) {
-    case 'edge':
-      return kind.value === PositionEdge.EARLIEST || kind.value === PositionEdge.LATEST
-        ? undefined
-        : 'an edge that is EARLIEST or LATEST';
-    case 'time':
-      return timestampToMs(kind.value) === undefined ? 'a valid timestamp' : undefined;
-    case 'offset':
-      return kind.value.partition < 0 || kind.value.lane < 0 ? 'a partition and a lane, not negative' : undefined;
-    case 'shift':
-      return 'edge, time or offset; shift is for Seek';
-  }
-}
-
-function laneKey({ partition, lane }: { readonly partition: number; readonly lane: number }): string {
-  return `${partition}/${lane}`;
 }
 
 function isOpenEnded(cursor: Cursor): boolean {

@@ -21,6 +21,7 @@ import { type GroupPump } from '../partition/group-pump.js';
 import { type OwnedTopic } from '../partition/owned-topic.js';
 import { type Ownership } from '../partition/ownership.js';
 import { type Partition } from '../partition/partition.js';
+import { type ReceiptHolder } from '../subscribe/receipts.js';
 
 const DONE: AckResult = Object.freeze({ error: undefined });
 
@@ -153,8 +154,9 @@ class Settlement {
       this.#misroute(receipt.partition, index);
       return undefined;
     }
-    if (!this.#isGenuine(share, receipt)) {
-      return notAllowed();
+    const refusal = this.#check(share, receipt);
+    if (refusal !== undefined) {
+      return refusal;
     }
     const { lane, offset, attempt, deliveryNumber: deliveryNo, consumerEpoch } = receipt;
     const { kind, delayMs, reason, deadlineMs } = decision;
@@ -181,13 +183,22 @@ class Settlement {
     return share;
   }
 
-  #isGenuine(share: Share, receipt: Receipt): boolean {
+  /** Why the receipt does not count, whatever became of its message. */
+  #check(share: Share, { tag, consumerEpoch }: Receipt): HermesError | undefined {
     const { receipts } = share.partition;
-    if (receipt.consumerEpoch !== share.tagEpoch) {
-      share.tagEpoch = receipt.consumerEpoch;
-      share.tag = receipts.tag(share.pump.settings.id, this.#request.consumer, receipt.consumerEpoch);
+    if (consumerEpoch !== share.tagEpoch) {
+      share.tagEpoch = consumerEpoch;
+      share.tag = receipts.tag(this.#holder(share, consumerEpoch));
     }
-    return receipts.isEqual(receipt.tag, share.tag);
+    if (receipts.isEqual(tag, share.tag)) {
+      return undefined;
+    }
+    return receipts.isOfEarlierGeneration(tag, this.#holder(share, consumerEpoch)) ? stale() : notAllowed();
+  }
+
+  #holder({ pump }: Share, consumerEpoch: number): ReceiptHolder {
+    const { generation, settings } = pump;
+    return { groupId: settings.id, generation, consumer: this.#request.consumer, consumerEpoch };
   }
 
   #misroute(partition: number, index: number): void {
@@ -213,7 +224,7 @@ function answer(outcome: SettleOutcome, share: Share, index: number): HermesErro
       share.pending.push(index);
       return undefined;
     case 'stale':
-      return new HermesError('STALE_DELIVERY', 'the delivery is not in flight any more');
+      return stale();
     case 'fenced':
       return new HermesError('FENCED', 'a newer consumer has the partition', {
         details: { epoch: String(outcome.consumerEpoch) },
@@ -270,6 +281,10 @@ function checkRequest({ topic, group, consumer, entries }: RawAcknowledgeRequest
   if (entries.length === 0 || entries.length > LIMITS.ackEntries) {
     throw invalidField('entries', `1 to ${LIMITS.ackEntries} entries`);
   }
+}
+
+function stale(): HermesError {
+  return new HermesError('STALE_DELIVERY', 'the delivery is not in flight any more');
 }
 
 function notAllowed(): HermesError {

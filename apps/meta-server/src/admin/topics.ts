@@ -16,7 +16,7 @@ import {
   type UpdateTopicResponse,
 } from '@hermes/contracts';
 import { type Metadata, type TopicRecord } from '@hermes/metadata';
-import { type Clock } from '@hermes/runtime';
+import { type Clock, type Serial } from '@hermes/runtime';
 
 import { type ClusterView, type Waiting } from './cluster-view.js';
 import { dataSourceNotFound } from './data-source-spec.js';
@@ -24,7 +24,6 @@ import { checkEtag } from './etag.js';
 import { refuse } from './field-check.js';
 import { cutPage, readPage } from './page.js';
 import { isSame, topicResource } from './resource.js';
-import { type Serial } from '../serial.js';
 import { filledTopic, type TopicDefaults, updatedTopic } from './topic-spec.js';
 
 /** Leases, routes and watchers live in memory: this many partitions take some 100 MB. */

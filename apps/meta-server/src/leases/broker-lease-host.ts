@@ -7,9 +7,8 @@ import {
   type TopicRoutes,
 } from '@hermes/coordination';
 import { type Leadership } from '@hermes/metadata';
-import { type Clock, type TaskGroup, type Timers } from '@hermes/runtime';
+import { type Clock, type Serial, type TaskGroup, type Timers } from '@hermes/runtime';
 
-import { type Serial } from '../serial.js';
 import { Alarm } from './alarm.js';
 import { brokerFrame } from './broker-frame.js';
 import { DataSourceHealth } from './data-source-health.js';

@@ -8,12 +8,11 @@ import {
   type PartitionView,
 } from '@hermes/coordination';
 import { type GroupRecord, type Metadata, type TopicRecord } from '@hermes/metadata';
-import { sleep, type TaskGroup, type Timers } from '@hermes/runtime';
+import { type Serial, sleep, type TaskGroup, type Timers } from '@hermes/runtime';
 
 import { type LeaseViews } from '../admin/cluster.js';
 import { type ClusterView, type Waiting } from '../admin/cluster-view.js';
 import { topicNotFound } from '../admin/topics.js';
-import { type Serial } from '../serial.js';
 import { type BrokerLeaseHost } from './broker-lease-host.js';
 import { type ConsumerLeaseHost } from './consumer-lease-host.js';
 import { type DataSourceNames } from './data-source-names.js';

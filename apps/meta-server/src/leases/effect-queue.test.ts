@@ -1,6 +1,5 @@
-import { createDeferred } from '@hermes/runtime';
+import { createDeferred, Serial } from '@hermes/runtime';
 
-import { Serial } from '../serial.js';
 import { EffectQueue } from './effect-queue.js';
 
 describe('the effect queue', () => {

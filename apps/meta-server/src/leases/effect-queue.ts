@@ -1,4 +1,4 @@
-import { type Serial } from '../serial.js';
+import { type Serial } from '@hermes/runtime';
 
 /** Carries out effects one by one, in order, behind everything that was queued before; counts what waits. */
 export class EffectQueue<Effect> {
