@@ -1,11 +1,16 @@
 import { type Command } from 'commander';
 import { addGroupFlags, type GroupFlags } from './flags/resource-flags.js';
 import type * as Commands from './commands/group.js';
+import type * as Seek from './commands/seek.js';
+import { position, type PositionFlag } from './flags/position.js';
+import { integers } from './flags/values.js';
 import { type RunClient } from './program.js';
 
 const load = (): Promise<typeof Commands> => import('./commands/group.js');
 
-/** hermes group create | update | describe | delete | list */
+const loadSeek = (): Promise<typeof Seek> => import('./commands/seek.js');
+
+/** hermes group create | update | describe | delete | seek | list */
 export function addGroupCommands(program: Command, run: RunClient): void {
   const group = program.command('group').description('create, change, look at and delete consumer groups');
   const create = group.command('create <topic> <group>').description('create a group');
@@ -29,6 +34,17 @@ export function addGroupCommands(program: Command, run: RunClient): void {
     .option('--etag <etag>', 'refuse if it has changed since')
     .action((topic: string, name: string, flags: { force?: boolean; etag?: string }) =>
       run(load, (commands, session) => commands.deleteGroup(session, { topic, group: name }, flags)),
+    );
+  group
+    .command('seek')
+    .description('move it, also while it is consumed: retries from there on are dropped, dead letters kept')
+    .argument('<topic>')
+    .argument('<group>')
+    .argument('<position>', 'earliest, latest, a time, P/L/OFFSET, +N or -N (after --: -- T G -N)', position)
+    .option('--partition <n>', 'only this one; may be repeated', integers)
+    .option('--dry-run', 'only tell where it would go')
+    .action((topic: string, name: string, to: PositionFlag, flags: { partition?: number[]; dryRun?: boolean }) =>
+      run(loadSeek, (commands, session) => commands.seekGroup(session, { topic, group: name }, to, flags)),
     );
   group
     .command('list <topic>')

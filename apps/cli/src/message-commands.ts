@@ -1,4 +1,5 @@
 import { type Command } from 'commander';
+import type * as GetMessage from './commands/get-message.js';
 import type * as Publish from './commands/publish.js';
 import type * as Tail from './commands/tail.js';
 import { position } from './flags/position.js';
@@ -8,7 +9,9 @@ import { type RunClient } from './program.js';
 const loadPublish = (): Promise<typeof Publish> => import('./commands/publish.js');
 const loadTail = (): Promise<typeof Tail> => import('./commands/tail.js');
 
-/** hermes publish, hermes tail */
+const loadGet = (): Promise<typeof GetMessage> => import('./commands/get-message.js');
+
+/** hermes publish, hermes message get, hermes tail */
 export function addMessageCommands(program: Command, run: RunClient): void {
   program
     .command('publish <topic> [body]')
@@ -24,6 +27,12 @@ export function addMessageCommands(program: Command, run: RunClient): void {
       run(loadPublish, (commands, session) => commands.publish(session, topic, body, flags)),
     );
   program
+    .command('message')
+    .description('look at one message')
+    .command('get <message-id>')
+    .description('show it: topic/partition/lane/offset')
+    .action((messageId: string) => run(loadGet, (commands, session) => commands.getMessage(session, messageId)));
+  program
     .command('tail <topic>')
     .description('show messages as they come: with --group as a consumer that acknowledges, without only looking')
     .option('--group <group>', 'take part as a consumer of this group')
@@ -31,6 +40,7 @@ export function addMessageCommands(program: Command, run: RunClient): void {
     .option('--partition <n>', 'only this one; may be repeated', integers)
     .option('--start <position>', 'where to begin: earliest (default), latest, a time, P/L/OFFSET', position)
     .option('--end <position>', 'where to end', position)
+    .option('--filter <expression>', 'only messages that it matches; a group has its own')
     .option('--limit <n>', 'end after so many messages', integer)
     .option('--no-follow', 'end after what is there now')
     .action((topic: string, flags: Tail.TailFlags) =>

@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { addClusterCommands } from './cluster-commands.js';
 import { addDataSourceCommands } from './data-source-commands.js';
+import { addDeadLetterCommands } from './dead-letter-commands.js';
 import { durationMs, serverAddress } from './flags/values.js';
 import { addGroupCommands } from './group-commands.js';
 import { addMessageCommands } from './message-commands.js';
@@ -45,6 +46,7 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     addTopicCommands(program, run);
     addGroupCommands(program, run);
     addMessageCommands(program, run);
+    addDeadLetterCommands(program, run);
     addClusterCommands(program, run);
     addDataSourceCommands(program, run);
     await program.parseAsync([...args], { from: 'user' });

@@ -7,14 +7,19 @@ import {
   Group,
   HermesError,
   LIMITS,
+  type ListDeadLettersResponse_DeadLetter,
   type ListPartitionsResponse_Partition,
   type RawStoredMessage,
   ReadMessagesRequest,
+  type RedriveDeadLettersRequest,
+  type SeekResponse_Lane,
+  type StoredMessage,
   Topic,
 } from '@hermes/contracts';
 import { type Method } from './cluster/channels.js';
 import { type CallLimits, type Environment } from './cluster/environment.js';
 import { type Link } from './cluster/link.js';
+import { positionOf, type SeekTarget } from './seek-target.js';
 
 /** A topic as one creates it: what is left out has the server's default. */
 export type TopicSpec = Partial<Topic> & { readonly name: string };
@@ -31,6 +36,17 @@ export interface DeleteOptions {
   /** Despite open subscriptions. */
   readonly force?: boolean;
 }
+
+/** Which partitions a seek moves, and whether it does. */
+export interface SeekOptions {
+  /** All of them if unset. */
+  readonly partitions?: readonly number[];
+  /** Only tell where it would go. */
+  readonly dryRun?: boolean;
+}
+
+/** Which dead letters: by ids (at most 1,000), by a filter, or all. */
+export type DeadLetterSelection = 'all' | { readonly messageIds: readonly string[] } | { readonly filter: string };
 
 /** Creating waits until the owners serve it: longer than other calls. */
 const CREATE_MS = 30_000;
@@ -175,6 +191,45 @@ export class Admin {
     return this.#link.partitions.describeGroup({ topic, group }, this.#limits());
   }
 
+  /** One stored message. MESSAGE_NOT_FOUND if it never was, or is not kept any more. */
+  async getMessage(messageId: string): Promise<StoredMessage> {
+    return present((await this.#link.partitions.getMessage({ messageId }, this.#limits())).stored);
+  }
+
+  /**
+   * Moves a group, also while consumers are connected: what is in flight is void, retries at or above the new position
+   * are dropped, dead letters kept. Partition by partition: a failure names those that are moved.
+   */
+  async seek(topic: string, group: string, to: SeekTarget, options: SeekOptions = {}): Promise<SeekResponse_Lane[]> {
+    const { partitions = [], dryRun = false } = options;
+    const request = { topic, group, to: positionOf(to), partitions: [...partitions], dryRun };
+    return (await this.#link.partitions.seek(request, this.#limits(CREATE_MS))).lanes;
+  }
+
+  /** The messages that a group has given up, read page by page; with `filter` those that it matches. */
+  async *listDeadLetters(
+    topic: string,
+    group: string,
+    filter = '',
+  ): AsyncGenerator<ListDeadLettersResponse_DeadLetter> {
+    for (let pageToken = '', more = true; more; more = pageToken !== '') {
+      const request = { topic, group, filter, pageSize: LIMITS.pageSize.max, pageToken };
+      const page = await this.#link.partitions.listDeadLetters(request, this.#limits());
+      yield* page.deadLetters;
+      pageToken = page.nextPageToken;
+    }
+  }
+
+  /** Gives dead letters back to their group, as attempt 1; resolves to how many. */
+  async redriveDeadLetters(topic: string, group: string, which: DeadLetterSelection): Promise<number> {
+    return this.#moveDeadLetters('redriveDeadLetters', { topic, group, ...selectionOf(which) });
+  }
+
+  /** Deletes dead letters; resolves to how many. */
+  async discardDeadLetters(topic: string, group: string, which: DeadLetterSelection): Promise<number> {
+    return this.#moveDeadLetters('discardDeadLetters', { topic, group, ...selectionOf(which) });
+  }
+
   /** Looks at stored messages without a group; their `message` is an encoded Message. */
   async *readMessages(
     topic: string,
@@ -188,6 +243,21 @@ export class Admin {
     }
   }
 
+  /** Servers move only so many at a call. */
+  async #moveDeadLetters(
+    call: 'redriveDeadLetters' | 'discardDeadLetters',
+    request: RedriveDeadLettersRequest,
+  ): Promise<number> {
+    let total = 0;
+    for (;;) {
+      const { count, remaining } = await this.#link.partitions[call](request, this.#limits(CREATE_MS));
+      total += count;
+      if (remaining === 0 || count === 0) {
+        return total;
+      }
+    }
+  }
+
   #call<Request, Response>(method: Method<Request, Response>, request: Request, withinMs?: number): Promise<Response> {
     return this.#link.admin(method, request, this.#limits(withinMs));
   }
@@ -195,6 +265,14 @@ export class Admin {
   #limits(withinMs: number = LIMITS.clientDeadlineMs): CallLimits {
     return { deadlineAtMs: this.#environment.clock.monotonicMs() + withinMs };
   }
+}
+
+function selectionOf(which: DeadLetterSelection): { messageIds: string[]; filter: string; all: boolean } {
+  const none = { messageIds: [], filter: '', all: false };
+  if (which === 'all') {
+    return { ...none, all: true };
+  }
+  return 'filter' in which ? { ...none, filter: which.filter } : { ...none, messageIds: [...which.messageIds] };
 }
 
 function present<T>(resource: T | undefined): T {

@@ -1,4 +1,12 @@
-export { Admin, type DataSourceSpec, type DeleteOptions, type GroupSpec, type TopicSpec } from './admin.js';
+export {
+  Admin,
+  type DataSourceSpec,
+  type DeadLetterSelection,
+  type DeleteOptions,
+  type GroupSpec,
+  type SeekOptions,
+  type TopicSpec,
+} from './admin.js';
 export { bytesCodec, type Codec, jsonCodec, stringCodec } from './codec.js';
 export { type ConsumeOptions } from './consume-options.js';
 export { Consumer } from './consumer.js';
@@ -8,6 +16,7 @@ export { type Handler } from './handler-loop.js';
 export { connect, type ConnectOptions, Hermes, type ProducerOptions } from './hermes.js';
 export { Producer, type PublishOptions, type PublishReceipt } from './producer.js';
 export { RetryLater } from './retry-later.js';
+export { type SeekTarget } from './seek-target.js';
 export {
   Durability,
   GroupMode,

@@ -14,7 +14,8 @@ export function messageLine(id: string, message: Message | undefined, attempt = 
   return [id, ...notes, bodyText(message?.body ?? Buffer.alloc(0))].join('  ');
 }
 
-function bodyText(body: Uint8Array): string {
+/** A body as text for people, or its size. */
+export function bodyText(body: Uint8Array): string {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(body);
     return text.length > BODY_CHARS_MAX ? `${printable(text.slice(0, BODY_CHARS_MAX))}…` : printable(text);

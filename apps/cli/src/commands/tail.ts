@@ -28,6 +28,7 @@ export interface TailFlags {
   readonly partition?: readonly number[];
   readonly start?: PositionFlag;
   readonly end?: PositionFlag;
+  readonly filter?: string;
   readonly limit?: number;
   readonly follow: boolean;
 }
@@ -46,6 +47,7 @@ async function look(session: Session, topic: string, flags: TailFlags): Promise<
     topic,
     partitions: [...(flags.partition ?? [])],
     limit: flags.limit ?? 0,
+    filter: flags.filter ?? '',
     // A limit is reached or not; an end closes the range: neither waits for more than that.
     follow: flags.follow && flags.end === undefined,
     ...(flags.start === undefined ? {} : { start: Position.fromJSON(flags.start) }),

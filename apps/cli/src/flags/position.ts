@@ -20,5 +20,7 @@ export function position(text: string): PositionFlag {
   if (/^\d{4}-\d{2}-\d{2}T/.test(text) && !Number.isNaN(Date.parse(text))) {
     return { time: new Date(text).toISOString() };
   }
-  throw new InvalidArgumentError('a position is earliest, latest, a time like 2026-01-31T12:00:00Z, or P/L/OFFSET');
+  throw new InvalidArgumentError(
+    'a position is earliest, latest, a time like 2026-01-31T12:00:00Z, P/L/OFFSET, or +N and -N for group seek',
+  );
 }

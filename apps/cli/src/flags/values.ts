@@ -52,6 +52,11 @@ export function attributes(text: string, before: ReadonlyMap<string, string> = n
   return new Map([...before, [text.slice(0, split), text.slice(split + 1)]]);
 }
 
+/** Collects texts of a repeated flag. */
+export function strings(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
 /** Names separated by commas. */
 export function words(text: string): string[] {
   const given = text.split(',').map((word) => word.trim());

@@ -4,20 +4,34 @@ import {
   type DescribeGroupResponse_Consumer,
   type DescribeTopicRequest,
   type DescribeTopicResponse,
+  type DiscardDeadLettersRequest,
+  type DiscardDeadLettersResponse,
+  type GetMessageRequest,
+  type GetMessageResponse,
+  HermesError,
   invalidField,
   LIMITS,
+  type ListDeadLettersRequest,
+  type ListDeadLettersResponse,
+  parseMessageId,
   PartitionServiceService,
   type RawReadMessagesResponse,
   type ReadMessagesRequest,
+  type RedriveDeadLettersRequest,
+  type RedriveDeadLettersResponse,
+  type SeekRequest,
+  type SeekResponse,
   type Timestamp,
   timestampToMs,
 } from '@hermes/contracts';
 import { type Method } from './channels.js';
 import { readFromOwner, type RoutingDeps } from './call-owner.js';
+import { listDeadLetters, moveDeadLetters } from './dead-letter-calls.js';
 import { type CallLimits } from './environment.js';
 import { partitionMoving } from './failure.js';
 import { type PartitionCalls } from './partition-calls.js';
 import { readPartition, readTogether } from './read-messages.js';
+import { seekGroup } from './seek-group.js';
 
 /** Reads that see different owners of a moving partition are made again, at most so often. */
 const ROUNDS_MAX = 5;
@@ -34,6 +48,35 @@ export class ClusterPartitionCalls implements PartitionCalls {
   constructor(deps: RoutingDeps, partitionsOf: (topic: string, limits: CallLimits) => Promise<number>) {
     this.#deps = deps;
     this.#partitionsOf = partitionsOf;
+  }
+
+  async getMessage(request: GetMessageRequest, limits: CallLimits): Promise<GetMessageResponse> {
+    const id = parseMessageId(request.messageId);
+    if (id === undefined) {
+      throw invalidField('message_id', 'topic/partition/lane/offset');
+    }
+    const { topic, partition } = id;
+    if (partition >= (await this.#partitionsOf(topic, limits))) {
+      throw new HermesError('MESSAGE_NOT_FOUND', `there is no message ${request.messageId}`);
+    }
+    const call = { method: PartitionServiceService.getMessage, request };
+    return readFromOwner(this.#deps, { topic, partition }, limits, call);
+  }
+
+  async seek(request: SeekRequest, limits: CallLimits): Promise<SeekResponse> {
+    return seekGroup(this.#deps, request, await this.#partitionsOf(request.topic, limits), limits);
+  }
+
+  async listDeadLetters(request: ListDeadLettersRequest, limits: CallLimits): Promise<ListDeadLettersResponse> {
+    return listDeadLetters(this.#deps, request, await this.#partitionsOf(request.topic, limits), limits);
+  }
+
+  redriveDeadLetters(request: RedriveDeadLettersRequest, limits: CallLimits): Promise<RedriveDeadLettersResponse> {
+    return this.#moveDeadLetters(PartitionServiceService.redriveDeadLetters, request, limits);
+  }
+
+  discardDeadLetters(request: DiscardDeadLettersRequest, limits: CallLimits): Promise<DiscardDeadLettersResponse> {
+    return this.#moveDeadLetters(PartitionServiceService.discardDeadLetters, request, limits);
   }
 
   async describeTopic(request: DescribeTopicRequest, limits: CallLimits): Promise<DescribeTopicResponse> {
@@ -67,6 +110,15 @@ export class ClusterPartitionCalls implements PartitionCalls {
         return;
       }
     }
+  }
+
+  async #moveDeadLetters(
+    method: Parameters<typeof moveDeadLetters>[1],
+    request: RedriveDeadLettersRequest,
+    limits: CallLimits,
+  ): Promise<DiscardDeadLettersResponse> {
+    const count = await this.#partitionsOf(request.topic, limits);
+    return moveDeadLetters(this.#deps, method, request, { count, limits });
   }
 
   /** Asks owner after owner until each partition has told; answers for a partition that moved meanwhile are dropped. */

@@ -39,6 +39,11 @@ export class GatewayLink implements Link {
     this.#servers = new MetaServers([endpoint], this.channels, environment);
     this.#silence = new SilenceWatch(environment);
     this.partitions = {
+      getMessage: (request, limits) => this.admin(PartitionServiceService.getMessage, request, limits),
+      seek: (request, limits) => this.admin(PartitionServiceService.seek, request, limits),
+      listDeadLetters: (request, limits) => this.admin(PartitionServiceService.listDeadLetters, request, limits),
+      redriveDeadLetters: (request, limits) => this.admin(PartitionServiceService.redriveDeadLetters, request, limits),
+      discardDeadLetters: (request, limits) => this.admin(PartitionServiceService.discardDeadLetters, request, limits),
       describeTopic: (request, limits) => this.admin(PartitionServiceService.describeTopic, request, limits),
       describeGroup: (request, limits) => this.admin(PartitionServiceService.describeGroup, request, limits),
       readMessages: (request, limits) => this.#readMessages(request, limits),

@@ -1,0 +1,192 @@
+import {
+  connect,
+  DeadLetter,
+  GroupMode,
+  type Hermes,
+  parseRetryPolicy,
+  stringCodec,
+  type TopicSpec,
+} from '@hermes/client';
+import { eventually } from '@hermes/testing';
+
+import { type Cluster } from '../harness/cluster.js';
+import { HermesProcess } from '../harness/hermes-process.js';
+import { placed } from '../harness/placed.js';
+
+/** A running cluster, and how to make a topic of the class that is tried. */
+export interface DeliveryCluster extends AsyncDisposable {
+  readonly processes: Cluster;
+  readonly topicFields: Partial<TopicSpec>;
+}
+
+const PATIENCE = { deadlineMs: 30_000 };
+
+/** What a publisher and a consumer can ask of a message, through real processes, whatever the storage class. */
+export function describeDelivery(title: string, start: () => Promise<DeliveryCluster>): void {
+  describe(`delivery on ${title}`, () => {
+    let cluster: DeliveryCluster;
+    let hermes: Hermes;
+    let topics = 0;
+
+    beforeAll(async () => {
+      cluster = await start();
+      hermes = await connect({ gateway: cluster.processes.gatewayEndpoint });
+    }, 300_000);
+    afterAll(async () => {
+      await hermes.close();
+      await cluster[Symbol.asyncDispose]();
+    });
+
+    const topic = async (fields: Partial<TopicSpec> = {}): Promise<string> => {
+      topics += 1;
+      const name = `delivery-${topics}`;
+      await hermes.admin.createTopic({ name, partitions: 2, ...cluster.topicFields, ...fields });
+      return name;
+    };
+    /** Consumes until `stop`; what a handler got, as `text#attempt`. */
+    const consume = (name: string, group: string, handle: (text: string) => void = () => undefined) => {
+      const seen: string[] = [];
+      const consumer = hermes.consumer<string>(name, group, { codec: stringCodec, concurrency: 8 });
+      const running = consumer.run(({ body, attempt }) => {
+        seen.push(`${body}#${attempt}`);
+        handle(body);
+      });
+      const stop = async (): Promise<void> => {
+        await consumer.drain();
+        await running;
+      };
+      return { seen, stop };
+    };
+    const publish = async (name: string, texts: readonly string[], options = {}): Promise<string[]> => {
+      const producer = hermes.producer<string>(name, { codec: stringCodec });
+      const receipts = await Promise.all(texts.map((text) => producer.publish(text, { key: text, ...options })));
+      return receipts.map(({ id = '' }) => id);
+    };
+    const cli = async (...args: string[]): Promise<{ code: number | null; output: string }> => {
+      const process = new HermesProcess('hermes', [...args, '--server', cluster.processes.gatewayEndpoint]);
+      process.start();
+      const { code } = await process.ended();
+      return { code, output: process.output };
+    };
+    const progress = async (name: string, group: string) => {
+      const { lanes } = await hermes.admin.describeGroup(name, group);
+      const sum = (count: (lane: (typeof lanes)[0]) => number) => lanes.reduce((total, lane) => total + count(lane), 0);
+      return { lag: sum(({ lag }) => lag), dead: sum(({ deadLetters }) => deadLetters) };
+    };
+
+    test('a payload that no codec reads is retried, then dead; its partition goes on; it is redriven once mended', async () => {
+      const name = await topic();
+      await hermes.admin.createGroup({ topic: name, name: 'billing', retry: parseRetryPolicy('3:[2,50]') });
+      await hermes.admin.createGroup({ topic: name, name: 'other' });
+      let mended = false;
+      const fragile = consume(name, 'billing', (text) => {
+        if (text === 'poison' && !mended) {
+          throw new Error('unreadable');
+        }
+      });
+      const other = consume(name, 'other');
+      const [id = ''] = await publish(name, ['poison', 'good', 'better']);
+      await eventually(async () => {
+        expect(await progress(name, 'billing')).toEqual({ lag: 0, dead: 1 });
+      }, PATIENCE);
+      expect(fragile.seen.filter((text) => text.startsWith('poison'))).toEqual(['poison#1', 'poison#2', 'poison#3']);
+      const letters = [];
+      for await (const letter of hermes.admin.listDeadLetters(name, 'billing')) {
+        letters.push(letter);
+      }
+      expect(letters).toMatchObject([{ messageId: id, attempts: 3, reason: 'Error: unreadable' }]);
+      mended = true;
+      expect(await hermes.admin.redriveDeadLetters(name, 'billing', { messageIds: [id] })).toBe(1);
+      await eventually(async () => {
+        expect(fragile.seen.filter((text) => text === 'poison#1')).toHaveLength(2);
+        expect(await progress(name, 'billing')).toEqual({ lag: 0, dead: 0 });
+      }, PATIENCE);
+      await eventually(() => {
+        expect(other.seen.sort()).toEqual(['better#1', 'good#1', 'poison#1']);
+      }, PATIENCE);
+      await Promise.all([fragile.stop(), other.stop()]);
+    });
+
+    test('dead letters are kept through the death of their broker, and redriven and discarded by the command line', async () => {
+      const name = await topic();
+      await hermes.admin.createGroup({ topic: name, name: 'billing' });
+      const consumer = consume(name, 'billing', (text) => {
+        throw new DeadLetter(`no ${text}`);
+      });
+      const texts = Array.from({ length: 20 }, (_, nth) => `message-${nth}`);
+      await publish(name, texts);
+      await eventually(async () => {
+        expect(await progress(name, 'billing')).toEqual({ lag: 0, dead: 20 });
+      }, PATIENCE);
+      await consumer.stop();
+      for (const { process } of cluster.processes.brokers) {
+        await process.end('SIGKILL');
+        await process.startReady();
+      }
+      await eventually(async () => {
+        expect(await progress(name, 'billing')).toEqual({ lag: 0, dead: 20 });
+      }, PATIENCE);
+      const listed = await cli('dlq', 'list', name, 'billing');
+      expect(listed).toMatchObject({ code: 0 });
+      expect(listed.output.match(/consumer +1 +\S+ +message-\d+ +no message-\d+/g)).toHaveLength(20);
+      const filter = 'key in ["message-3", "message-4"]';
+      expect(await cli('dlq', 'discard', name, 'billing', '--filter', filter)).toEqual({
+        code: 0,
+        output: '2 discarded\n',
+      });
+      expect(await cli('dlq', 'redrive', name, 'billing', '--all')).toEqual({ code: 0, output: '18 redriven\n' });
+      const again = consume(name, 'billing');
+      await eventually(() => {
+        expect([...new Set(again.seen)].sort()).toEqual(
+          texts
+            .filter((text) => !filter.includes(`"${text}"`))
+            .map((text) => `${text}#1`)
+            .sort(),
+        );
+      }, PATIENCE);
+      await again.stop();
+    });
+
+    test('a group is moved while it is consumed, by the command line; a message is looked at', async () => {
+      const name = await topic();
+      await hermes.admin.createGroup({ topic: name, name: 'billing' });
+      const consumer = consume(name, 'billing');
+      const [id = ''] = await publish(name, ['a', 'b', 'c', 'd']);
+      await eventually(async () => {
+        expect(consumer.seen).toHaveLength(4);
+        expect(await progress(name, 'billing')).toEqual({ lag: 0, dead: 0 });
+      }, PATIENCE);
+      expect(await cli('group', 'seek', name, 'billing', 'earliest')).toMatchObject({ code: 0 });
+      await eventually(async () => {
+        expect([...consumer.seen].sort()).toEqual(['a#1', 'a#1', 'b#1', 'b#1', 'c#1', 'c#1', 'd#1', 'd#1']);
+        expect(await progress(name, 'billing')).toEqual({ lag: 0, dead: 0 });
+      }, PATIENCE);
+      await consumer.stop();
+      expect(await hermes.admin.seek(name, 'billing', { shift: -1 }, { dryRun: true })).toHaveLength(2);
+      const looked = await cli('message', 'get', id);
+      expect(looked).toMatchObject({ code: 0, output: expect.stringMatching(/^key +a$/m) as unknown });
+      expect(await cli('message', 'get', `${id}9`)).toMatchObject({ code: 1 });
+    });
+
+    test('a filter and priority levels hold through the gateway', async () => {
+      const name = await topic({ priorityLevels: 3 });
+      const filter = 'tag~a*';
+      await hermes.admin.createGroup({ topic: name, name: 'some', filter, mode: GroupMode.SHARED });
+      await publish(name, ['a0', 'a1'], { attributes: { tag: 'alpha' }, priority: 0 });
+      await publish(name, ['b0', 'b1'], { attributes: { tag: 'beta' }, priority: 1 });
+      await publish(name, ['a2', 'a3'], { attributes: { tag: 'alpha' }, priority: 2 });
+      const consumer = consume(name, 'some');
+      await eventually(async () => {
+        expect([...consumer.seen].sort()).toEqual(['a0#1', 'a1#1', 'a2#1', 'a3#1']);
+        expect(await progress(name, 'some')).toEqual({ lag: 0, dead: 0 });
+      }, PATIENCE);
+      await consumer.stop();
+      const found: string[] = [];
+      for await (const { messageId } of hermes.admin.readMessages(name, { filter: 'priority == 2' })) {
+        found.push(messageId.split('/')[2]!);
+      }
+      expect(found).toEqual(['2', '2']);
+      expect(await placed(hermes, name)).toHaveLength(2);
+    });
+  });
+}
