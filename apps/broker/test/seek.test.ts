@@ -134,6 +134,6 @@ test('GetMessage reads one stored message by its id', async () => {
   const [id = ''] = ids;
   expect(await get(id.replace(/\d+$/, '99'))).toBe('MESSAGE_NOT_FOUND');
   expect(await get(id.replace(/\d+$/, '0'))).toBe('MESSAGE_NOT_FOUND');
-  expect(await get(id.replace(/\/0\/0\//, '/9/0/'))).toBe('MESSAGE_NOT_FOUND');
+  expect(await get(id.replace(/\/0\/0\//, '/9/0/'))).toBe('INVALID_FIELD');
   expect(await get('nonsense')).toBe('INVALID_FIELD');
 });

@@ -21,6 +21,9 @@ export interface TopicRoutes {
 /** How long an answer about a topic that is not ours is used again: misdirected callers cost one question a second. */
 const ROUTES_FRESH_MS = 1_000;
 
+/** The same where the answer was no: a topic or a partition may have been made meanwhile. */
+const ROUTES_FRESHEST_MS = 100;
+
 /** Names that are remembered at once; beyond it the oldest is forgotten. */
 const ROUTES_MAX = 1_000;
 
@@ -68,11 +71,19 @@ export class Catalog {
     return dataSource;
   }
 
-  /** Routes of any topic, at most a second old; concurrent questions are one. */
-  routes(topic: string): Promise<TopicRoutes> {
+  /**
+   * Routes of any topic, at most a second old, or a tenth if they lack `partition`: it may just have been added.
+   * Concurrent questions are one.
+   */
+  async routes(topic: string, partition = 0): Promise<TopicRoutes> {
+    const routes = await this.#routesWithin(topic, ROUTES_FRESH_MS);
+    return partition < routes.partitionCount ? routes : this.#routesWithin(topic, ROUTES_FRESHEST_MS);
+  }
+
+  #routesWithin(topic: string, maxAgeMs: number): Promise<TopicRoutes> {
     const nowMs = this.#clock.monotonicMs();
     const known = this.#routes.get(topic);
-    if (known !== undefined && nowMs - known.asOfMs < ROUTES_FRESH_MS) {
+    if (known !== undefined && nowMs - known.asOfMs < maxAgeMs) {
       return known.answer;
     }
     const answer = this.#askRoutes(topic);

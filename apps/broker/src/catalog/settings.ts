@@ -4,10 +4,12 @@ import {
   type Group,
   GroupMode,
   GroupState,
+  type Position,
   PositionEdge,
   type RetryPolicy as GivenRetryPolicy,
   type RetryPolicy_Exponential,
   StorageClass,
+  timestampToMs,
   type Topic,
 } from '@hermes/contracts';
 import { type ExponentialWaits, type RetryPolicy } from '@hermes/delivery';
@@ -36,7 +38,8 @@ export interface GroupSettings {
   /** Numeric id, never reused: names the group in storage. */
   readonly id: number;
   readonly mode: 'exclusive' | 'shared' | 'keyOrdered';
-  readonly start: 'earliest' | 'latest';
+  /** An end of the log, or the first message from a time on (ms). */
+  readonly start: 'earliest' | 'latest' | number;
   readonly ackDeadlineMs: number;
   readonly retry: RetryPolicy;
   readonly paused: boolean;
@@ -91,14 +94,20 @@ export function groupSettings(group: Group, topic: Topic): GroupSettings {
     name: group.name,
     id: group.uid,
     mode: GROUP_MODES[group.mode],
-    start:
-      group.start?.kind?.$case === 'edge' && group.start.kind.value === PositionEdge.EARLIEST ? 'earliest' : 'latest',
+    start: startOf(group.start),
     ackDeadlineMs: millis(group.ackDeadline, ACK_DEADLINE_DEFAULT_MS),
     retry: retryPolicy(group.retry ?? topic.retry),
     paused: group.paused,
     filter: group.filter === '' ? undefined : parseFilter(group.filter),
     creating: group.state === GroupState.CREATING,
   };
+}
+
+function startOf(start: Position | undefined): GroupSettings['start'] {
+  if (start?.kind?.$case === 'time') {
+    return timestampToMs(start.kind.value) ?? 0;
+  }
+  return start?.kind?.$case === 'edge' && start.kind.value === PositionEdge.EARLIEST ? 'earliest' : 'latest';
 }
 
 const GROUP_MODES: Readonly<Record<GroupMode, GroupSettings['mode']>> = {

@@ -4,10 +4,7 @@ import { readMessageId } from '../rpc/get-message.js';
 import { type DeadLetterSelection } from './move-dead-letters.js';
 
 /** Reads which dead letters a call means. Throws INVALID_FIELD. */
-export function selectionOf(
-  request: Omit<RedriveDeadLettersRequest, 'group'>,
-  partitions: number,
-): DeadLetterSelection {
+export function selectionOf(request: Omit<RedriveDeadLettersRequest, 'group'>): DeadLetterSelection {
   const { messageIds, filter, all } = request;
   const given = [messageIds.length > 0, filter !== '', all].filter(Boolean).length;
   if (given !== 1) {
@@ -21,7 +18,7 @@ export function selectionOf(
   }
   const ids = messageIds.map((text, index): MessageId => {
     const id = readMessageId(`message_ids[${index}]`, text);
-    if (id.topic !== request.topic || id.partition >= partitions) {
+    if (id.topic !== request.topic) {
       throw invalidField(`message_ids[${index}]`, `a message of topic ${request.topic}`);
     }
     return id;

@@ -38,6 +38,9 @@ export interface OwnershipOptions {
 /** Openings at once: each costs a few reads and commits, and many at once would starve what is served already. */
 const OPENINGS_AT_ONCE = 16;
 
+/** What is under way may end before a partition is opened again with more lanes. */
+const LANES_GRACE_MS = 2_000;
+
 /**
  * Which partitions this broker owns and what state they are in: does what the lease commands and reports what is done.
  */
@@ -81,8 +84,8 @@ export class Ownership implements LeaseOrders {
   }
 
   /** Why `partition` (undefined: any) of `topic` is not served here, as the caller shall hear it. */
-  refusal(topic: string, partition: number | undefined): Promise<HermesError> {
-    return this.#refusals.explain(topic, partition);
+  refusal(topic: string, partition: number | undefined, field?: string): Promise<HermesError> {
+    return this.#refusals.explain(topic, partition, field);
   }
 
   /** The lease has changed: close at once what is no longer held, open what is new. */
@@ -224,6 +227,14 @@ export class Ownership implements LeaseOrders {
       return;
     }
     partition.topic.update(entry, assignment.revision);
+    if (partition.lanes.length < entry.topic.lanes) {
+      // More lanes come with an opening: it is granted again at once.
+      await partition.drain(LANES_GRACE_MS);
+      if (!slot.isClosed) {
+        this.#release(slot);
+      }
+      return;
+    }
     await partition.applyGroups();
     if (!slot.isClosed) {
       this.#applied(slot, assignment.revision);

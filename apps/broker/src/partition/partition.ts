@@ -192,7 +192,7 @@ export class Partition {
     const { groupState } = this.#store;
     let snapshot = await groupState.load(settings.id);
     if (snapshot === undefined) {
-      await this.commit([{ kind: 'created', groupId: settings.id, lanes: this.#startOf(settings) }]);
+      await this.commit([{ kind: 'created', groupId: settings.id, lanes: await this.#startOf(settings) }]);
       snapshot = await groupState.load(settings.id);
     }
     if (snapshot === undefined) {
@@ -234,13 +234,14 @@ export class Partition {
   }
 
   /** A group that is being created starts where it says; one that others know already misses nothing that is kept. */
-  #startOf({ creating, start }: GroupSettings): LaneCursor[] {
-    const atEnd = creating && start === 'latest';
-    return this.lanes.map(({ number, log }) => ({
-      lane: number,
-      floor: atEnd ? log.nextOffset : log.firstOffset,
-      settled: [],
-    }));
+  #startOf({ creating, start }: GroupSettings): Promise<LaneCursor[]> {
+    return Promise.all(
+      this.lanes.map(async ({ number, log }) => {
+        const first = !creating || start === 'earliest';
+        const floor = first ? log.firstOffset : start === 'latest' ? log.nextOffset : await log.offsetAt(start);
+        return { lane: number, floor, settled: [] };
+      }),
+    );
   }
 
   /** Stores changes of groups, durably; throws why they are not, or may not be, stored. */

@@ -17,8 +17,11 @@ export class Refusals {
     this.#endpoint = endpoint;
   }
 
-  /** Why `partition` (undefined: any) of `topic` is not served here. */
-  async explain(topic: string, partition: number | undefined): Promise<HermesError> {
+  /**
+   * Why `partition` (undefined: any) of `topic` is not served here. `field` names where it was given: a number that the
+   * topic lacks is INVALID_FIELD, by what the meta-server knows at this moment, since topics grow.
+   */
+  async explain(topic: string, partition: number | undefined, field = 'partition'): Promise<HermesError> {
     const slot = partition === undefined ? undefined : this.#slots.find(topic, partition);
     if (slot?.state.kind === 'quarantined') {
       return new HermesError('RECORD_CORRUPT', `${place(topic, partition)} is quarantined: ${slot.state.detail}`);
@@ -27,20 +30,20 @@ export class Refusals {
       return moving(topic, partition);
     }
     try {
-      return await this.#byRoutes(topic, partition);
+      return await this.#byRoutes(topic, partition, field);
     } catch {
       // No meta-server answers: the caller's own routes are as good as ours.
       return notOwner(topic, partition);
     }
   }
 
-  async #byRoutes(topic: string, partition: number | undefined): Promise<HermesError> {
-    const { partitionCount, routes } = await this.#catalog.routes(topic);
+  async #byRoutes(topic: string, partition: number | undefined, field: string): Promise<HermesError> {
+    const { partitionCount, routes } = await this.#catalog.routes(topic, partition);
     if (partitionCount === 0) {
       return new HermesError('TOPIC_NOT_FOUND', `there is no topic ${topic}`);
     }
     if (partition !== undefined && (partition < 0 || partition >= partitionCount)) {
-      return invalidField('partition', `0 to ${partitionCount - 1}`);
+      return invalidField(field, `0 to ${partitionCount - 1}`);
     }
     const route = partition === undefined ? [...routes.values()].find(hasOwner) : routes.get(partition);
     if (route === undefined || !hasOwner(route) || route.endpoint === this.#endpoint()) {

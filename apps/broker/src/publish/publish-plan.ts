@@ -61,7 +61,7 @@ export function checkPublishRequest(request: RawPublishRequest): void {
 /** Checks every message and sorts the good ones by lane. Synchronous: nothing is stored yet. */
 export function planPublish(request: RawPublishRequest, topic: OwnedTopic): PublishPlan {
   const { settings } = topic;
-  if (request.partition !== undefined && !isPartition(request.partition, settings.partitions)) {
+  if (request.partition !== undefined && request.partition < 0) {
     throw invalidField('partition', `0 to ${settings.partitions - 1}`);
   }
   if (settings.paused) {
@@ -148,8 +148,4 @@ class Planner implements PublishPlan {
     this.#last = share;
     return share;
   }
-}
-
-function isPartition(partition: number, partitions: number): boolean {
-  return partition >= 0 && partition < partitions;
 }

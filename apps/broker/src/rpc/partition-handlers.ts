@@ -3,7 +3,6 @@ import {
   type DescribeGroupResponse,
   type DescribeTopicResponse,
   type DescribeTopicResponse_Lane,
-  HermesError,
   type RedriveDeadLettersRequest,
   type SeekRequest,
   timestampFromMs,
@@ -46,10 +45,7 @@ export function partitionHandlers(ownership: Ownership): Handlers<typeof BrokerP
     getMessage: async ({ messageId }) => {
       const id = readMessageId('message_id', messageId);
       const topic = await servedTopic(ownership, id.topic);
-      if (id.partition >= topic.settings.partitions) {
-        throw new HermesError('MESSAGE_NOT_FOUND', `there is no message ${messageId}`);
-      }
-      const partition = await servedPartition(ownership, topic, id.partition);
+      const partition = await servedPartition(ownership, topic, id.partition, 'message_id');
       return { stored: await fromStore(getMessage(partition, id)) };
     },
     seek: async (request) => {
@@ -82,7 +78,7 @@ async function move(
   how: 'redrive' | 'discard',
 ): Promise<Moved> {
   const topic = await topicOfGroup(ownership, request.topic, request.group);
-  const selection = selectionOf(request, topic.settings.partitions);
+  const selection = selectionOf(request);
   const named = selection.kind === 'ids' ? selection.ids.map(({ partition }) => partition) : [];
   const partitions = await wantedPartitions(ownership, topic, named);
   let [count, remaining] = [0, 0];

@@ -40,19 +40,24 @@ export async function wantedPartitions(
   }
   const partitions: Partition[] = [];
   for (const number of [...new Set(numbers)].sort((a, b) => a - b)) {
-    if (number < 0 || number >= topic.settings.partitions) {
+    if (number < 0) {
       throw invalidField('partitions', `0 to ${topic.settings.partitions - 1}`);
     }
-    partitions.push(await servedPartition(ownership, topic, number));
+    partitions.push(await servedPartition(ownership, topic, number, 'partitions'));
   }
   return partitions;
 }
 
-/** One partition, if it is served here. Throws NOT_OWNER or PARTITION_MOVING. */
-export async function servedPartition(ownership: Ownership, topic: OwnedTopic, number: number): Promise<Partition> {
+/** One partition, if it is served here. Throws NOT_OWNER, PARTITION_MOVING, or INVALID_FIELD of `field`. */
+export async function servedPartition(
+  ownership: Ownership,
+  topic: OwnedTopic,
+  number: number,
+  field: string,
+): Promise<Partition> {
   const partition = topic.served(number);
   if (partition === undefined) {
-    throw await ownership.refusal(topic.settings.name, number);
+    throw await ownership.refusal(topic.settings.name, number, field);
   }
   return partition;
 }

@@ -94,8 +94,10 @@ class Settlement {
   /** Entries of partitions that are not served here fail alone; if they are all there is, the call fails. */
   async answerMisrouted(ownership: Ownership): Promise<void> {
     for (const [partition, indices] of this.#misrouted) {
-      const refusal = await ownership.refusal(this.#topic.settings.name, partition);
-      if (indices.length === this.results.length) {
+      const explained = await ownership.refusal(this.#topic.settings.name, partition);
+      // No partition of the topic: no receipt of ours says so.
+      const refusal = explained.code === 'INVALID_FIELD' ? notAllowed() : explained;
+      if (explained === refusal && indices.length === this.results.length) {
         throw refusal;
       }
       for (const index of indices) {
@@ -144,9 +146,6 @@ class Settlement {
     const decision = readDecision(entry, index);
     if (decision instanceof HermesError) {
       return decision;
-    }
-    if (receipt.partition >= this.#topic.settings.partitions) {
-      return notAllowed();
     }
     this.#kinds[index] = decision.kind;
     const share = this.#shareOf(receipt.partition);

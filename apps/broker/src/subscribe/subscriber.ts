@@ -103,7 +103,7 @@ export class Subscriber {
     }
     const targets: Target[] = [];
     for (const { partition: number, consumerEpoch } of wanted) {
-      if (number < 0 || number >= topic.settings.partitions) {
+      if (number < 0) {
         throw invalidField('claims', `partitions 0 to ${topic.settings.partitions - 1}`);
       }
       const partition = topic.served(number);
@@ -113,7 +113,7 @@ export class Subscriber {
       }
     }
     if (targets.length === 0) {
-      throw await this.#options.ownership.refusal(topic.settings.name, wanted[0]?.partition);
+      throw await this.#options.ownership.refusal(topic.settings.name, wanted[0]?.partition, 'claims');
     }
     return targets;
   }

@@ -126,7 +126,7 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
     ['an output', ['uid'], {}, invalid('update_mask', '"uid" is output only')],
     ['a fixed field', ['storage_class'], { storageClass: StorageClass.KAFKA }, IMMUTABLE],
     ['fewer partitions', ['partitions'], { partitions: 1 }, IMMUTABLE],
-    ['more partitions', ['partitions'], { partitions: 3 }, later('growing Topic.partitions')],
+    ['fewer priority levels', ['priority_levels'], { priorityLevels: 0 }, invalid('topic.priority_levels', '1 to 10')],
     ['an old etag', ['paused'], { etag: 'old' }, ETAG_MISMATCH],
     ['an unknown topic', ['paused'], { name: 'nothing' }, TOPIC_NOT_FOUND],
   ])('UpdateTopic with %s', async (_, updateMask, fields, answer) => {
@@ -151,7 +151,11 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
       invalid('group.start', 'an edge or a time'),
     ],
     ['no edge as start', { start: edge(PositionEdge.UNSPECIFIED) }, invalid('group.start.edge', 'EARLIEST or LATEST')],
-    ['a time as start', { start: { kind: { $case: 'time', value: { seconds: 1 } } } }, later('Group.start.time')],
+    [
+      'no time as start',
+      { start: { kind: { $case: 'time', value: { seconds: 1, nanos: -1 } } } },
+      invalid('group.start.time', 'a valid timestamp'),
+    ],
     [
       'a deadline of 999 ms',
       { ackDeadline: durationFromMs(999) },

@@ -168,6 +168,51 @@ export function describeDelivery(title: string, start: () => Promise<DeliveryClu
       expect(await cli('message', 'get', `${id}9`)).toMatchObject({ code: 1 });
     });
 
+    test('a group starts at a time: before, between, at and after what is there', async () => {
+      const name = await topic({ partitions: 1 });
+      const times: Date[] = [];
+      for (const text of ['a', 'b']) {
+        const [id = ''] = await publish(name, [text]);
+        const { publishedAt } = await hermes.admin.getMessage(id);
+        times.push(new Date((publishedAt?.seconds ?? 0) * 1_000 + (publishedAt?.nanos ?? 0) / 1e6));
+        await eventually(() => Date.now() > times.at(-1)!.getTime() + 5, PATIENCE);
+      }
+      const [first = new Date(), second = new Date()] = times;
+      const starts = {
+        before: new Date(first.getTime() - 1_000),
+        at: first,
+        between: new Date(first.getTime() + 1),
+        after: new Date(second.getTime() + 1),
+      };
+      for (const [group, start] of Object.entries(starts)) {
+        const seconds = Math.floor(start.getTime() / 1_000);
+        const value = { seconds, nanos: (start.getTime() - seconds * 1_000) * 1e6 };
+        await hermes.admin.createGroup({ topic: name, name: group, start: { kind: { $case: 'time', value } } });
+      }
+      const lag = async (group: string) => (await progress(name, group)).lag;
+      expect(await Promise.all(Object.keys(starts).map(lag))).toEqual([2, 2, 1, 0]);
+    });
+
+    test('partitions and priority levels are added while it is consumed', async () => {
+      const name = await topic({ partitions: 1 });
+      await hermes.admin.createGroup({ topic: name, name: 'billing' });
+      const consumer = consume(name, 'billing');
+      const before = Array.from({ length: 50 }, (_, nth) => `before-${nth}`);
+      await publish(name, before);
+      await hermes.admin.updateTopic({ name, partitions: 3, priorityLevels: 2 }, ['partitions', 'priority_levels']);
+      const after = Array.from({ length: 50 }, (_, nth) => `after-${nth}`);
+      const ids = await publish(name, after, { priority: 1 });
+      expect(new Set(ids.map((id) => id.split('/')[1]))).toEqual(new Set(['0', '1', '2']));
+      await eventually(async () => {
+        expect([...new Set(consumer.seen)].sort()).toEqual([...before, ...after].map((text) => `${text}#1`).sort());
+        expect(await progress(name, 'billing')).toEqual({ lag: 0, dead: 0 });
+      }, PATIENCE);
+      await consumer.stop();
+      await expect(hermes.admin.updateTopic({ name, partitions: 1 }, ['partitions'])).rejects.toMatchObject({
+        code: 'IMMUTABLE_FIELD',
+      });
+    });
+
     test('a filter and priority levels hold through the gateway', async () => {
       const name = await topic({ priorityLevels: 3 });
       const filter = 'tag~a*';

@@ -44,7 +44,6 @@ describe('a new group', () => {
   });
 
   test.each<[string, Fields]>([
-    ['Group.start.time', { start: { kind: { $case: 'time', value: { seconds: 1 } } } }],
     ['Group.dead_letter_expired', { deadLetterExpired: true }],
   ])('%s is NOT_IMPLEMENTED and named', (name, fields) => {
     expect(() => fill(fields)).toThrow(

@@ -1,8 +1,8 @@
-import { invalidField, notImplemented, type Position, PositionEdge, timestampToMs } from '@hermes/contracts';
+import { invalidField, type Position, PositionEdge, timestampToMs } from '@hermes/contracts';
 
 import { knownEnum } from './field-check.js';
 
-/** A group's start; LATEST if unset. INVALID_FIELD for what is no start; NOT_IMPLEMENTED for a time. */
+/** A group's start; LATEST if unset. INVALID_FIELD for what is no start. */
 export function filledStart(field: string, given: Position | undefined): Position {
   if (given === undefined) {
     return { kind: { $case: 'edge', value: PositionEdge.LATEST } };
@@ -22,7 +22,7 @@ export function filledStart(field: string, given: Position | undefined): Positio
       if (timestampToMs(given.kind.value) === undefined) {
         throw invalidField(`${field}.time`, 'a valid timestamp');
       }
-      throw notImplemented('Group.start.time');
+      return given;
     case 'offset':
     case 'shift':
     case undefined:

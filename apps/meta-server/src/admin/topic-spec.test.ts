@@ -151,12 +151,13 @@ describe('an updated topic', () => {
     },
   );
 
-  test('shrinking and fixed fields are IMMUTABLE_FIELD, growing is NOT_IMPLEMENTED, the same value is fine', () => {
+  test('shrinking and fixed fields are IMMUTABLE_FIELD, growing and the same value are fine', () => {
     expect(() => update({ partitions: 3 }, 'partitions')).toThrow(failure({ code: 'IMMUTABLE_FIELD' }));
     expect(() => update({ storageClass: StorageClass.MYSQL }, 'storage_class')).toThrow(
       failure({ code: 'IMMUTABLE_FIELD', details: { field: 'topic.storage_class' } }),
     );
-    expect(() => update({ partitions: 5 }, 'partitions')).toThrow(failure({ code: 'NOT_IMPLEMENTED' }));
+    expect(update({ partitions: 5 }, 'partitions')).toMatchObject({ partitions: 5 });
+    expect(update({ priorityLevels: 2 }, 'priority_levels')).toMatchObject({ priorityLevels: 2 });
     expect(update({ partitions: 4, storageClass: StorageClass.EMBEDDED }, 'partitions', 'storage_class')).toEqual(
       current,
     );

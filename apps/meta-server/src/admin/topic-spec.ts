@@ -136,15 +136,13 @@ export function updatedTopic(current: Topic, given: Topic, mask: readonly string
   // A topic that is there is served, whatever new ones may be.
   const defaults = { storageClass: current.storageClass, servedClasses: new Set([current.storageClass]) };
   const next = filledTopic(maskedUpdate(current, given, mask, UPDATE_RULES), defaults);
-  const before = current.partitions ?? 0;
-  const after = next.partitions ?? 0;
-  if (after < before) {
-    throw new HermesError('IMMUTABLE_FIELD', `topic.partitions only grows: it is ${before}`, {
-      details: { field: 'topic.partitions' },
-    });
-  }
-  if (after > before) {
-    throw notImplemented('growing Topic.partitions');
-  }
+  refuseToShrink('topic.partitions', current.partitions, next.partitions);
+  refuseToShrink('topic.priority_levels', current.priorityLevels, next.priorityLevels);
   return next;
+}
+
+function refuseToShrink(field: string, before = 0, after = 0): void {
+  if (after < before) {
+    throw new HermesError('IMMUTABLE_FIELD', `${field} only grows: it is ${before}`, { details: { field } });
+  }
 }

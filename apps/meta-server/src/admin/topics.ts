@@ -77,9 +77,12 @@ export class TopicAdmin {
     refuse(checkTopicName(given.name, 'topic.name'));
     const { metadata, cluster, changes } = this.#context;
     const record = await changes.run(async () => {
+      const totals = await metadata.topics.totals();
       const updated = await metadata.topics.update(given.name, (current) => {
         checkEtag(given.etag, current, `topic ${given.name}`);
-        return updatedTopic(current.config, given, updateMask);
+        const next = updatedTopic(current.config, given, updateMask);
+        checkPartitionsTotal(totals.partitions, (next.partitions ?? 0) - (current.config.partitions ?? 0));
+        return next;
       });
       const known = found(given.name, updated);
       cluster.topicChanged(known);
@@ -112,13 +115,10 @@ export class TopicAdmin {
     }
     await this.#checkDataSources(config);
     const totals = await metadata.topics.totals();
-    if (totals.topics >= TOPICS_MAX || totals.partitions + (config.partitions ?? 0) > PARTITIONS_TOTAL_MAX) {
-      throw new HermesError(
-        'QUOTA_EXCEEDED',
-        `there are ${totals.topics} topics with ${totals.partitions} partitions; ` +
-          `at most ${TOPICS_MAX} and ${PARTITIONS_TOTAL_MAX} are allowed`,
-      );
+    if (totals.topics >= TOPICS_MAX) {
+      throw new HermesError('QUOTA_EXCEEDED', `there are ${totals.topics} topics; at most ${TOPICS_MAX} are allowed`);
     }
+    checkPartitionsTotal(totals.partitions, config.partitions ?? 0);
     const { record } = await metadata.topics.create(config, clock.wallMs());
     cluster.topicChanged(record);
     return record;
@@ -140,6 +140,15 @@ export class TopicAdmin {
       const message = `there is no data source for storage class ${StorageClass[storageClass]}: create one first`;
       throw new HermesError('DATA_SOURCE_NOT_FOUND', message);
     }
+  }
+}
+
+function checkPartitionsTotal(total: number, added: number): void {
+  if (added > 0 && total + added > PARTITIONS_TOTAL_MAX) {
+    throw new HermesError(
+      'QUOTA_EXCEEDED',
+      `there are ${total} partitions of all topics; at most ${PARTITIONS_TOTAL_MAX} are allowed`,
+    );
   }
 }
 
