@@ -215,7 +215,7 @@ describe('AdminService', () => {
       ['CreateTopic with a long name', 'INVALID_FIELD', () => createTopic(name)],
       ['CreateTopic with a leading dot', 'INVALID_FIELD', () => createTopic('.a')],
       ['CreateTopic with 0 partitions', 'INVALID_FIELD', () => createTopic('a', { partitions: 0 })],
-      ['CreateTopic with 3 priority levels', 'NOT_IMPLEMENTED', () => createTopic('a', { priorityLevels: 3 })],
+      ['CreateTopic with retention by size', 'NOT_IMPLEMENTED', () => createTopic('a', { retentionBytes: 3 })],
       ['GetTopic without a name', 'INVALID_FIELD', () => fixture.admin.getTopic({ topic: '' })],
       ['GetTopic of none', 'TOPIC_NOT_FOUND', () => fixture.admin.getTopic({ topic: 'none' })],
       [
@@ -245,7 +245,7 @@ describe('AdminService', () => {
       ],
       ['CreateGroup without a group', 'INVALID_FIELD', () => fixture.admin.createGroup({})],
       ['CreateGroup with an empty start', 'INVALID_FIELD', () => createGroup('a', 'g', { start: {} })],
-      ['CreateGroup with a filter', 'NOT_IMPLEMENTED', () => createGroup('a', 'g', { filter: 'key == "x"' })],
+      ['CreateGroup with a filter that is none', 'INVALID_FIELD', () => createGroup('a', 'g', { filter: 'x' })],
       [
         'DrainBroker with a bad name',
         'INVALID_FIELD',

@@ -1,6 +1,11 @@
-import { invalidField, LIMITS, type MessageId, type RedriveDeadLettersRequest } from '@hermes/contracts';
+import {
+  invalidField,
+  LIMITS,
+  type MessageId,
+  parseMessageId,
+  type RedriveDeadLettersRequest,
+} from '@hermes/contracts';
 import { readFilter } from '../filter/read-filter.js';
-import { readMessageId } from '../rpc/get-message.js';
 import { type DeadLetterSelection } from './move-dead-letters.js';
 
 /** Reads which dead letters a call means. Throws INVALID_FIELD. */
@@ -17,8 +22,8 @@ export function selectionOf(request: Omit<RedriveDeadLettersRequest, 'group'>): 
     return { kind: 'matching', filter: readFilter('filter', filter) };
   }
   const ids = messageIds.map((text, index): MessageId => {
-    const id = readMessageId(`message_ids[${index}]`, text);
-    if (id.topic !== request.topic) {
+    const id = parseMessageId(text);
+    if (id?.topic !== request.topic) {
       throw invalidField(`message_ids[${index}]`, `a message of topic ${request.topic}`);
     }
     return id;

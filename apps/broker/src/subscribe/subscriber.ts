@@ -104,7 +104,7 @@ export class Subscriber {
     const targets: Target[] = [];
     for (const { partition: number, consumerEpoch } of wanted) {
       if (number < 0) {
-        throw invalidField('claims', `partitions 0 to ${topic.settings.partitions - 1}`);
+        throw invalidField('claims', `0 to ${topic.settings.partitions - 1}`);
       }
       const partition = topic.served(number);
       const pump = partition?.group(settings.name);

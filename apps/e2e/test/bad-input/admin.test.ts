@@ -262,13 +262,53 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
 });
 
 describe.each(['gateway', 'broker'] as const)('calls of later releases at the %s', (server) => {
-  test.each([
-    ...[MessagingServiceService.cancelSchedule, MessagingServiceService.pull],
-    ...[PartitionServiceService.getMessage, PartitionServiceService.seek, PartitionServiceService.listDeadLetters],
-    ...[PartitionServiceService.redriveDeadLetters, PartitionServiceService.discardDeadLetters],
-  ])('$path', async ({ path }) => {
+  test.each([MessagingServiceService.cancelSchedule, MessagingServiceService.pull])('$path', async ({ path }) => {
     const call = under.at(server).send(path, Buffer.alloc(0));
     expect(await answerOf(call)).toEqual(later(path.split('/')[2]!));
+  });
+});
+
+describe.each(['gateway', 'broker'] as const)('PartitionService at the %s', (server) => {
+  const { getMessage, seek, listDeadLetters, redriveDeadLetters, discardDeadLetters } = PartitionServiceService;
+  const one = { topic: 'orders', group: 'billing' };
+  const earliest = { kind: { $case: 'edge' as const, value: PositionEdge.EARLIEST } };
+  const nowhere = (field: string, value: object, limit: string): [object, Answer] => [
+    { ...one, to: { kind: value } },
+    invalid(field, limit),
+  ];
+  const which = 'exactly one of message_ids, filter and all';
+
+  test.each<[Method<never, unknown>, object, Answer]>([
+    [getMessage, { messageId: '' }, invalid('message_id', 'topic/partition/lane/offset')],
+    [getMessage, { messageId: 'orders/0/0/01' }, invalid('message_id', 'topic/partition/lane/offset')],
+    [getMessage, { messageId: 'nothing/0/0/1' }, TOPIC_NOT_FOUND],
+    [getMessage, { messageId: 'orders/0/9/1' }, { status: 'NOT_FOUND', reason: 'MESSAGE_NOT_FOUND' }],
+    [seek, { topic: '', group: 'g', to: earliest }, invalid('topic', NAME_200)],
+    [seek, { topic: 'orders', group: 'nothing', to: earliest }, GROUP_NOT_FOUND],
+    [seek, one, invalid('to', 'edge, time, offset or shift')],
+    [seek, { ...one, to: earliest, partitions: [-1] }, invalid('partitions', '0 to 1')],
+    [seek, { ...one, to: earliest, partitions: [2] }, invalid('partitions', '0 to 1')],
+    [seek, ...nowhere('to', { $case: 'edge', value: 0 }, 'an edge that is EARLIEST or LATEST')],
+    [seek, ...nowhere('to', { $case: 'time', value: { seconds: 1, nanos: -1 } }, 'a valid timestamp')],
+    [listDeadLetters, { topic: 'orders', group: '' }, invalid('group', NAME_200)],
+    [listDeadLetters, { topic: 'orders', group: 'nothing' }, GROUP_NOT_FOUND],
+    [listDeadLetters, { ...one, pageSize: 1_001 }, invalid('page_size', '1 to 1000')],
+    [listDeadLetters, { ...one, pageToken: '%' }, invalid('page_token', 'the next_page_token of a page before')],
+    [listDeadLetters, { ...one, filter: 'f'.repeat(1_025) }, invalid('filter', 'at most 1024 bytes')],
+    ...[redriveDeadLetters, discardDeadLetters].flatMap((method): [Method<never, unknown>, object, Answer][] => [
+      [method, one, invalid('message_ids', which)],
+      [method, { ...one, all: true, filter: 'key == "a"' }, invalid('message_ids', which)],
+      [method, { ...one, messageIds: ['a'] }, invalid('message_ids[0]', 'a message of topic orders')],
+      [method, { ...one, messageIds: ['wide/0/0/1'] }, invalid('message_ids[0]', 'a message of topic orders')],
+      [method, { topic: 'orders', group: 'nothing', all: true }, GROUP_NOT_FOUND],
+    ]),
+  ] as [Method<never, unknown>, object, Answer][])('$path %j', async (method, request, answer) => {
+    const call = under.at(server).call(method as Method<object, unknown>, {
+      ...{ topic: '', group: '', messageId: '', partitions: [], messageIds: [], filter: '', all: false },
+      ...{ pageToken: '', dryRun: false },
+      ...request,
+    });
+    expect(await answerOf(call)).toEqual(answer);
   });
 });
 

@@ -82,13 +82,8 @@ describe('claims', () => {
       { claims: [claim(0, 1)] },
       invalid('claims', 'none at a gateway, which holds the leases itself'),
     ],
-    [
-      'of a partition that the topic lacks',
-      'broker',
-      { claims: [claim(2, 1)] },
-      invalid('claims', 'partitions 0 to 1'),
-    ],
-    ['of partition -1', 'broker', { claims: [claim(-1, 1)] }, invalid('claims', 'partitions 0 to 1')],
+    ['of a partition that the topic lacks', 'broker', { claims: [claim(2, 1)] }, invalid('claims', '0 to 1')],
+    ['of partition -1', 'broker', { claims: [claim(-1, 1)] }, invalid('claims', '0 to 1')],
     [
       'of a partition twice',
       'broker',
@@ -209,7 +204,6 @@ describe.each(['gateway', 'broker'] as const)('Acknowledge at the %s', (server) 
       () => ({ outcome: UNKNOWN_ENUM }),
       invalid('entries[0].outcome', 'ACK, NACK, RETURN, DEAD_LETTER or EXTEND'),
     ],
-    ['DEAD_LETTER', () => ({ outcome: Outcome.DEAD_LETTER }), later('entries[0].outcome DEAD_LETTER')],
     ['a negative delay', () => ({ delay: durationFromMs(-1) }), invalid('entries[0].delay', '0 to 43200000 ms')],
     [
       'a delay above 12 h',
