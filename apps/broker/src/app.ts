@@ -225,6 +225,7 @@ function wire(config: BrokerConfig, given: BrokerDependencies, embedded: Embedde
   server.add(
     BrokerMessagingService,
     messagingHandlers({
+      ownership,
       publisher: new Publisher(ownership),
       acknowledger: new Acknowledger(ownership, services.counters),
       ...{ subscriber, clock, drain: drain.signal },

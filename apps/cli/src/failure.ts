@@ -26,6 +26,7 @@ const HINTS: Partial<Record<Reason, string>> = {
   DATA_SOURCE_NOT_FOUND: 'see `hermes datasource list`, or create it with `hermes datasource create NAME`',
   DATA_SOURCE_EXISTS: 'it cannot be changed; create another with a name of its own',
   BROKER_NOT_FOUND: 'see `hermes broker list`',
+  SCHEDULE_NOT_FOUND: 'it was delivered or withdrawn already, or never was',
   PARTITION_MOVING: 'a partition has no owner right now; try again in a moment',
 };
 

@@ -1,17 +1,19 @@
-import { type Command } from 'commander';
+import { type Command, Option } from 'commander';
+import type * as Cancel from './commands/cancel.js';
 import type * as GetMessage from './commands/get-message.js';
 import type * as Publish from './commands/publish.js';
 import type * as Tail from './commands/tail.js';
 import { position } from './flags/position.js';
-import { attributes, integer, integers } from './flags/values.js';
+import { attributes, durationMs, integer, integers, time } from './flags/values.js';
 import { type RunClient } from './program.js';
 
 const loadPublish = (): Promise<typeof Publish> => import('./commands/publish.js');
 const loadTail = (): Promise<typeof Tail> => import('./commands/tail.js');
 
+const loadCancel = (): Promise<typeof Cancel> => import('./commands/cancel.js');
 const loadGet = (): Promise<typeof GetMessage> => import('./commands/get-message.js');
 
-/** hermes publish, hermes message get, hermes tail */
+/** hermes publish, hermes cancel, hermes message get, hermes tail */
 export function addMessageCommands(program: Command, run: RunClient): void {
   program
     .command('publish <topic> [body]')
@@ -23,9 +25,17 @@ export function addMessageCommands(program: Command, run: RunClient): void {
     .option('--content-type <type>', 'what the body is')
     .option('--partition <n>', 'instead of by key', integer)
     .option('--priority <n>', 'lane; 0 is the lowest', integer)
+    .addOption(
+      new Option('--delay <duration>', 'deliver it so much later').argParser(durationMs).conflicts('deliverAt'),
+    )
+    .option('--deliver-at <time>', 'deliver it then: 2026-01-31T12:00:00Z', time)
     .action((topic: string, body: string | undefined, flags: Publish.PublishFlags) =>
       run(loadPublish, (commands, session) => commands.publish(session, topic, body, flags)),
     );
+  program
+    .command('cancel <schedule-id>')
+    .description('withdraw a message that waits for its time')
+    .action((scheduleId: string) => run(loadCancel, (commands, session) => commands.cancel(session, scheduleId)));
   program
     .command('message')
     .description('look at one message')

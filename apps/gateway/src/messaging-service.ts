@@ -19,7 +19,10 @@ export function messagingService(
       refuseLaterMetadata(stream);
       await new PublishStream(deps, stream).run(drain);
     },
-    cancelSchedule: notImplementedHandler('CancelSchedule'),
+    cancelSchedule: async ({ scheduleId }, call) => {
+      await deps.cluster.cancelSchedule(scheduleId, limitsOf(call, deps.environment));
+      return {};
+    },
     subscribe: (request, stream) => subscribers.serve(request, stream),
     pull: notImplementedHandler('Pull'),
     acknowledge: async (request, call) => {

@@ -75,9 +75,18 @@ export class Hermes implements AsyncDisposable {
     return new Consumer({ topic, group }, options.codec ?? jsonCodec<T>(), consumerOptions(options), deps);
   }
 
-  /** Withdraws a scheduled message: comes with a later release. */
-  cancelSchedule(scheduleId: string): Promise<boolean> {
-    return Promise.reject(notImplemented(`CancelSchedule (of ${scheduleId})`));
+  /** Withdraws a message that waits for its time. False if it does not wait any more: it was delivered, or withdrawn. */
+  async cancelSchedule(scheduleId: string): Promise<boolean> {
+    const deadlineAtMs = this.#environment.clock.monotonicMs() + this.#timeoutMs;
+    try {
+      await this.#link.cancelSchedule(scheduleId, { deadlineAtMs });
+      return true;
+    } catch (error) {
+      if (error instanceof HermesError && error.code === 'SCHEDULE_NOT_FOUND') {
+        return false;
+      }
+      throw error;
+    }
   }
 
   /**

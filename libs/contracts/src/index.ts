@@ -169,6 +169,7 @@ export {
 export { DEFAULT_RETRY_AFTER_MS, ERROR_DOMAIN, statusToError, toStatus } from './status.js';
 export { fromServiceError, toServiceError } from './service-error.js';
 export { type Bounds, LIMITS } from './limits.js';
+export { formatScheduleId, parseScheduleId, type ScheduleId } from './schedule-id.js';
 export { parseRetryPolicy } from './retry-notation.js';
 export { checkGroupName, checkName, checkTopicName, isResourceName } from './names.js';
 export { checkEnum, isKnownEnum } from './enum-value.js';

@@ -2,6 +2,7 @@ import type { DeadLetterCause } from '@hermes/delivery';
 import type { DeadLetterRange, StoredDeadLetter } from '@hermes/log';
 
 import { GROUP_SQL } from './group-sql.js';
+import { fittingRows } from './page-size.js';
 import type { PartitionAddress } from './partition-rows.js';
 import type { Session } from './session.js';
 
@@ -14,14 +15,10 @@ export async function deadLetters(
 ): Promise<StoredDeadLetter[]> {
   const range = [topicId, partition, groupId, from.lane, from.offset, from.offset, from.generation];
   const sizes = await session.execute(GROUP_SQL.deadLetterSizes, [...range, maxRecords]);
-  let [count, bytes] = [0, 0];
-  for (const [, , size] of sizes.rows) {
-    bytes += Number(size);
-    if (bytes > maxBytes && count > 0) {
-      break;
-    }
-    count += 1;
-  }
+  const count = fittingRows(
+    sizes.rows.map(([, , size]) => Number(size)),
+    maxBytes,
+  );
   return count === 0 ? [] : (await session.execute(GROUP_SQL.deadLetters, [...range, count])).rows.map(toDeadLetter);
 }
 

@@ -18,6 +18,7 @@ export interface LaneInsert {
 }
 
 const COLUMNS = '(log_offset, kind, epoch, append_id, appended_at, crc32, ref_key, record)';
+const SCHEDULED_COLUMNS = COLUMNS.replace(')', ', schedule_id)');
 
 /** What a record takes in the statement's JSON: five numbers, the largest of ten digits. */
 const RECORD_OVERHEAD_BYTES = 64;
@@ -43,12 +44,15 @@ export function fitsPacket(records: number, bytes: number, packetBytesMax: numbe
 export function messagesInsert(table: LaneTable, batch: AppendBatch, epoch: number): LaneInsert {
   const offset = batch.offsets[0] ?? 0;
   const recordsEnd = batch.ends[batch.count - 1] ?? 0;
+  // Promotions have a statement of their own, so that other appends do not pay for a column more.
+  const isPromotion = batch.scheduleIds.some((id) => id !== 0);
   return {
-    sql: `INSERT INTO ${table.name} ${COLUMNS}
+    sql: `INSERT INTO ${table.name} ${isPromotion ? SCHEDULED_COLUMNS : COLUMNS}
       SELECT CAST(? AS UNSIGNED) + j.n - 1, ${RECORD_KIND.message}, ?, ?, ?, j.c,
-             SUBSTRING(CAST(? AS BINARY), j.k, j.m), SUBSTRING(CAST(? AS BINARY), j.a, j.l)
+             SUBSTRING(CAST(? AS BINARY), j.k, j.m), SUBSTRING(CAST(? AS BINARY), j.a, j.l)${isPromotion ? ', j.s' : ''}
       FROM JSON_TABLE(?, '$[*]' COLUMNS (n FOR ORDINALITY, a INT PATH '$[0]', l INT PATH '$[1]',
-                                         c INT UNSIGNED PATH '$[2]', k INT PATH '$[3]', m INT PATH '$[4]')) AS j`,
+                                         c INT UNSIGNED PATH '$[2]', k INT PATH '$[3]', m INT PATH '$[4]'
+                                         ${isPromotion ? ", s BIGINT UNSIGNED PATH '$[5]'" : ''})) AS j`,
     values: [
       ...[offset, epoch, batch.appendId, batch.appendedAtMs[0] ?? 0],
       batch.bytes.subarray(recordsEnd),
@@ -79,7 +83,10 @@ export function markInsert(
   };
 }
 
-/** [[start, length, crc32, start of ref key, its length], …], counted from 1 as SUBSTRING does; without ref key null. */
+/**
+ * [[start, length, crc32, start of ref key, its length, schedule id], …], counted from 1 as SUBSTRING does. What is not
+ * there is left out, or null.
+ */
 function slicesOf(batch: AppendBatch, recordsEnd: number): string {
   let json = '';
   let start = 0;
@@ -87,8 +94,11 @@ function slicesOf(batch: AppendBatch, recordsEnd: number): string {
     const end = batch.ends[index] ?? start;
     const refKey = batch.refKey(index);
     const refKeyEnd = (batch.refKeyEnds[index] ?? recordsEnd) - recordsEnd;
-    const refKeyPart = refKey === null ? '' : `,${refKeyEnd - refKey.length + 1},${refKey.length}`;
-    json += `${index === 0 ? '' : ','}[${start + 1},${end - start},${crc32(batch.record(index))}${refKeyPart}]`;
+    const scheduleId = batch.scheduleIds[index] ?? 0;
+    const noRefKey = scheduleId === 0 ? '' : ',null,null';
+    const refKeyPart = refKey === null ? noRefKey : `,${refKeyEnd - refKey.length + 1},${refKey.length}`;
+    const schedulePart = scheduleId === 0 ? '' : `,${scheduleId}`;
+    json += `${index === 0 ? '' : ','}[${start + 1},${end - start},${crc32(batch.record(index))}${refKeyPart}${schedulePart}]`;
     start = end;
   }
   return `[${json}]`;

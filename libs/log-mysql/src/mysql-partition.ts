@@ -1,4 +1,4 @@
-import type { GroupState, MessageLog, PartitionStore, StoreError } from '@hermes/log';
+import type { GroupState, MessageLog, PartitionStore, Schedule, StoreError } from '@hermes/log';
 
 import type { FencedWriter } from './fenced-writer.js';
 import type { OpeningGate } from './opening-gate.js';
@@ -9,6 +9,7 @@ export interface MysqlPartitionOptions extends PartitionAddress {
   readonly receiptKey: Uint8Array;
   readonly lanes: readonly MessageLog[];
   readonly groupState: GroupState;
+  readonly schedule: Schedule;
   readonly fenced: FencedWriter;
   readonly gate: OpeningGate;
   readonly nowMs: () => number;
@@ -22,6 +23,7 @@ export class MysqlPartition implements PartitionStore {
   readonly receiptKey: Uint8Array;
   readonly lanes: readonly MessageLog[];
   readonly groupState: GroupState;
+  readonly schedule: Schedule;
   readonly #options: MysqlPartitionOptions;
 
   constructor(options: MysqlPartitionOptions) {
@@ -31,6 +33,7 @@ export class MysqlPartition implements PartitionStore {
     this.receiptKey = options.receiptKey;
     this.lanes = options.lanes;
     this.groupState = options.groupState;
+    this.schedule = options.schedule;
     this.#options = options;
   }
 

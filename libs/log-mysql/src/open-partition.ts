@@ -8,6 +8,7 @@ import { ERRNO, errnoOf, readFault } from './mysql-fault.js';
 import { MysqlGroupState } from './mysql-group-state.js';
 import type { MysqlLog } from './mysql-log.js';
 import { MysqlPartition } from './mysql-partition.js';
+import { MysqlSchedule } from './mysql-schedule.js';
 import { openLane } from './open-lane.js';
 import { dataLoss, type FoundLane, type OpeningContext, OpeningRefused } from './opening-context.js';
 import type { OpeningGate } from './opening-gate.js';
@@ -60,7 +61,7 @@ export class PartitionOpening {
     const logs = await Promise.all(
       lanes.map((lane) => openLane(this.#context, this.#request, lane, { fenced, gate: this.#gate })),
     );
-    return this.#partition(row, fenced, logs);
+    return this.#partition(row, fenced, logs, lanes);
   }
 
   async #findOrCreate(): Promise<partitionRows.PartitionRow> {
@@ -88,7 +89,7 @@ export class PartitionOpening {
       const states = await partitionRows.laneStates(session, this.#request);
       const found: FoundLane[] = [];
       for (const lane of states.keys()) {
-        found.push(await findLane(session, this.#table(lane), states.get(lane) ?? 0));
+        found.push(await findLane(session, this.#table(lane), states.get(lane)));
       }
       found.sort((one, other) => one.table.address.lane - other.table.address.lane);
       if (found.length === 0 || found.some(({ table }, index) => table.address.lane !== index)) {
@@ -158,20 +159,34 @@ export class PartitionOpening {
       if (written.kind !== 'committed') {
         throw written.kind === 'refused' ? written.error : new StoreError('full', 'no space for a new lane');
       }
-      added.push(await source.control.run((session) => findLane(session, table, 0)));
+      added.push(await source.control.run((session) => findLane(session, table)));
     }
     return added;
   }
 
-  #partition(row: partitionRows.PartitionRow, fenced: FencedWriter, lanes: readonly MysqlLog[]): MysqlPartition {
+  #partition(
+    row: partitionRows.PartitionRow,
+    fenced: FencedWriter,
+    lanes: readonly MysqlLog[],
+    found: readonly FoundLane[],
+  ): MysqlPartition {
     const { source, background } = this.#context;
     const { topicId, partition, epoch } = this.#request;
     const address = { topicId, partition };
     const gate = this.#gate;
     const groupState = new MysqlGroupState({ address, fenced, gate, background, reads: source.reads });
     groupState.sweep();
+    const marks = found.map(({ promotionMark }) => promotionMark);
+    const schedule = new MysqlSchedule({
+      address,
+      fenced,
+      gate,
+      reads: source.reads,
+      nextId: row.nextScheduleId,
+      marks,
+    });
     return new MysqlPartition({
-      ...{ topicId, partition, epoch, lanes, groupState, fenced, gate },
+      ...{ topicId, partition, epoch, lanes, groupState, schedule, fenced, gate },
       receiptKey: row.receiptKey,
       nowMs: () => source.time.nowMs(),
     });
@@ -183,7 +198,8 @@ export class PartitionOpening {
   }
 }
 
-async function findLane(session: Session, table: LaneTable, firstOffset: number): Promise<FoundLane> {
+async function findLane(session: Session, table: LaneTable, state?: partitionRows.LaneState): Promise<FoundLane> {
+  const { firstOffset = 0, promotionMark = 0 } = state ?? {};
   const bounds = await table.ranges(session);
   if (bounds.length === 0) {
     throw dataLoss(`lane ${table.address.lane} has a lane_state row but no table`);
@@ -192,5 +208,5 @@ async function findLane(session: Session, table: LaneTable, firstOffset: number)
   if (firstOffset > 0 && (last?.offset ?? -1) < firstOffset) {
     throw dataLoss(`lane ${table.address.lane} ends below its first offset ${firstOffset}`);
   }
-  return { table, firstOffset, bounds, last };
+  return { table, firstOffset, promotionMark, bounds, last };
 }

@@ -23,6 +23,8 @@ export interface OpeningContext {
 export interface FoundLane {
   readonly table: LaneTable;
   readonly firstOffset: number;
+  /** Below it no record's schedule is still stored. */
+  readonly promotionMark: number;
   /** Upper bounds of its ranges. */
   readonly bounds: readonly number[];
   readonly last: LastRow | undefined;

@@ -11,11 +11,13 @@ export interface PartitionRow {
   readonly incarnation: number;
   readonly connectionId: number;
   readonly settleSeq: number;
+  readonly nextScheduleId: number;
   readonly receiptKey: Uint8Array;
 }
 
 const PARTITION = 'topic_id = ? AND partition_no = ?';
-const SELECT = `SELECT epoch, incarnation, connection_id, settle_seq, receipt_key FROM partition_state WHERE ${PARTITION}`;
+const SELECT = `SELECT epoch, incarnation, connection_id, settle_seq, next_schedule_id, receipt_key
+  FROM partition_state WHERE ${PARTITION}`;
 
 export async function find(session: Session, address: PartitionAddress): Promise<PartitionRow | undefined> {
   return select(session, SELECT, address);
@@ -75,16 +77,28 @@ export async function noteConnection(
   return affected === 1;
 }
 
-/** First offset by lane. */
+/** One lane's row. */
+export interface LaneState {
+  readonly firstOffset: number;
+  /** Below it no record's schedule is still stored. */
+  readonly promotionMark: number;
+}
+
+/** What is known of each lane, by its number. */
 export async function laneStates(
   session: Session,
   { topicId, partition }: PartitionAddress,
-): Promise<ReadonlyMap<number, number>> {
-  const { rows } = await session.execute(`SELECT lane, first_offset FROM lane_state WHERE ${PARTITION}`, [
-    topicId,
-    partition,
-  ]);
-  return new Map(rows.map(([lane, firstOffset]) => [Number(lane), Number(firstOffset)]));
+): Promise<ReadonlyMap<number, LaneState>> {
+  const { rows } = await session.execute(
+    `SELECT lane, first_offset, snapshot_offset FROM lane_state WHERE ${PARTITION}`,
+    [topicId, partition],
+  );
+  return new Map(
+    rows.map(([lane, firstOffset, promotionMark]) => [
+      Number(lane),
+      { firstOffset: Number(firstOffset), promotionMark: Number(promotionMark) },
+    ]),
+  );
 }
 
 /** Makes a lane's row; harmless if there is one. */
@@ -126,6 +140,7 @@ async function select(
         incarnation: Number(row[1]),
         connectionId: Number(row[2]),
         settleSeq: Number(row[3]),
-        receiptKey: row[4] as Uint8Array,
+        nextScheduleId: Number(row[4]),
+        receiptKey: row[5] as Uint8Array,
       };
 }

@@ -1,7 +1,8 @@
-import type { GroupState, MessageLog, OpenPartitionRequest, PartitionStore } from '@hermes/log';
+import type { GroupState, MessageLog, OpenPartitionRequest, PartitionStore, Schedule } from '@hermes/log';
 
 import { EmbeddedGroupState } from './embedded-group-state.js';
 import { EmbeddedLog } from './embedded-log.js';
+import { EmbeddedSchedule } from './embedded-schedule.js';
 import type { PartitionCalls } from './partition-calls.js';
 import type { OpenAnswer } from './shard-protocol.js';
 
@@ -13,6 +14,7 @@ export class EmbeddedPartition implements PartitionStore {
   readonly receiptKey: Uint8Array;
   readonly lanes: readonly MessageLog[];
   readonly groupState: GroupState;
+  readonly schedule: Schedule;
   /** The lock on the directory lasts as long as the process. */
   readonly lost = new Promise<never>(() => undefined);
   readonly #calls: PartitionCalls;
@@ -24,6 +26,7 @@ export class EmbeddedPartition implements PartitionStore {
     this.receiptKey = opened.receiptKey;
     this.lanes = opened.lanes.map((position, lane) => new EmbeddedLog(calls, lane, position));
     this.groupState = new EmbeddedGroupState(calls);
+    this.schedule = new EmbeddedSchedule(calls, opened);
     this.#calls = calls;
   }
 

@@ -21,7 +21,7 @@ const SIZE_SAMPLE_ROWS = 64;
 
 const COLUMNS =
   '(log_offset, kind, epoch, append_id, appended_at, producer_id, sequence, schedule_id, crc32, ref_key, record)';
-const MESSAGE_VALUES = `(?, ${RECORD_KIND.message}, ?, ?, ?, NULL, NULL, NULL, ?, ?, ?)`;
+const MESSAGE_VALUES = `(?, ${RECORD_KIND.message}, ?, ?, ?, NULL, NULL, ?, ?, ?, ?)`;
 
 /** Where a lane is; its table's name is built of these numbers alone. */
 export interface LaneAddress {
@@ -61,6 +61,7 @@ const SQL = {
                (SELECT record FROM $t ORDER BY log_offset DESC LIMIT ${SIZE_SAMPLE_ROWS})`,
   deleteBelow: `DELETE FROM $t WHERE log_offset IN
                 (SELECT log_offset FROM $t WHERE log_offset < ? ORDER BY log_offset LIMIT ?)`,
+  promotedFrom: `SELECT schedule_id FROM $t WHERE log_offset >= ? AND schedule_id IS NOT NULL ORDER BY log_offset`,
   record: `SELECT record FROM $t WHERE log_offset = ? AND kind = ${RECORD_KIND.message}`,
 } as const;
 
@@ -71,6 +72,7 @@ const ON_READER: ReadonlySet<keyof typeof SQL> = new Set([
   'messageFrom',
   'meanOldest',
   'meanNewest',
+  'promotedFrom',
 ]);
 
 /** The table of one lane: `log_offset` is the row id, so that a batch insert is one sequential write. */
@@ -133,8 +135,8 @@ export class LaneTable {
       const values: unknown[] = [];
       for (let row = index; row < index + rows; row += 1) {
         const record = batch.record(row);
-        values.push(batch.offsets[row], epoch, appendId, batch.appendedAtMs[row], crc32(record));
-        values.push(batch.refKey(row), record);
+        values.push(batch.offsets[row], epoch, appendId, batch.appendedAtMs[row]);
+        values.push(batch.scheduleIds[row] || null, crc32(record), batch.refKey(row), record);
       }
       this.#statement(rows === 1 ? 'insertOne' : 'insertMany').run(values);
       index += rows;
@@ -185,6 +187,11 @@ export class LaneTable {
       }
     }
     return (this.#statement('messageFrom').pluck().get(low) as number | undefined) ?? nextOffset;
+  }
+
+  /** Ids of the schedules that records from `offset` on were. */
+  promotedFrom(offset: number): number[] {
+    return this.#statement('promotedFrom').pluck().all(offset) as number[];
   }
 
   /** Deletes at most `rowsMax` rows below `offset`; how many it were. */

@@ -69,4 +69,19 @@ export const MIGRATIONS: readonly string[] = [
   CREATE UNIQUE INDEX dead_letter_identity
     ON dead_letter (topic_id, partition, group_id, lane, log_offset, generation);
   `,
+  `
+  ALTER TABLE partition_state ADD COLUMN next_schedule_id INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE lane_state ADD COLUMN snapshot_offset INTEGER NOT NULL DEFAULT 0;
+
+  CREATE TABLE schedule (
+    topic_id    INTEGER NOT NULL,
+    partition   INTEGER NOT NULL,
+    schedule_id INTEGER NOT NULL,
+    due_at      INTEGER NOT NULL,
+    lane        INTEGER NOT NULL,
+    record      BLOB NOT NULL
+  );
+  CREATE UNIQUE INDEX schedule_identity ON schedule (topic_id, partition, schedule_id);
+  CREATE INDEX schedule_due ON schedule (topic_id, partition, due_at, schedule_id);
+  `,
 ];

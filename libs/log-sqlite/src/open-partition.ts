@@ -6,6 +6,7 @@ import type { GroupTables } from './group-tables.js';
 import { LaneTable } from './lane-table.js';
 import { type LanePosition, PartitionSession } from './partition-session.js';
 import type { PartitionRow, PartitionTables } from './partition-tables.js';
+import type { ScheduleTable } from './schedule-table.js';
 import type { ShardFile } from './shard-file.js';
 
 /** Length of a partition's receipt key. */
@@ -15,10 +16,17 @@ export interface OpenContext {
   readonly file: ShardFile;
   readonly partitionTables: PartitionTables;
   readonly groupTables: GroupTables;
+  readonly scheduleTable: ScheduleTable;
 }
 
 export type OpenResult =
-  | { readonly kind: 'opened'; readonly session: PartitionSession; readonly receiptKey: Uint8Array }
+  | {
+      readonly kind: 'opened';
+      readonly session: PartitionSession;
+      readonly receiptKey: Uint8Array;
+      readonly nextScheduleId: number;
+      readonly promotionMarks: readonly number[];
+    }
   | { readonly kind: 'epochTooLow'; readonly observed: number }
   | { readonly kind: 'dataLoss'; readonly detail: string };
 
@@ -52,7 +60,9 @@ export function openPartition(context: OpenContext, request: OpenPartitionReques
   const { topicId, partition, epoch } = request;
   const settleSeq = found?.settleSeq ?? 0;
   const session = new PartitionSession({ topicId, partition, epoch, settleSeq, lanes, ...context });
-  return { kind: 'opened', session, receiptKey };
+  const states = partitionTables.laneStates(request);
+  const promotionMarks = lanes.map((_, lane) => states.get(lane)?.promotionMark ?? 0);
+  return { kind: 'opened', session, receiptKey, nextScheduleId: found?.nextScheduleId ?? 1, promotionMarks };
 }
 
 function highestEpoch(found: PartitionRow | undefined, tables: readonly LaneTable[]): number {
@@ -97,10 +107,10 @@ function fenceLanes(
   tables: readonly LaneTable[],
   nowMs: number,
 ): LanePosition[] | string {
-  const firstOffsets = context.partitionTables.laneStates(request);
+  const states = context.partitionTables.laneStates(request);
   const positions: LanePosition[] = [];
   for (const table of tables) {
-    const firstOffset = firstOffsets.get(table.address.lane) ?? 0;
+    const { firstOffset = 0 } = states.get(table.address.lane) ?? {};
     const last = table.last();
     if ((last?.offset ?? -1) < firstOffset && firstOffset > 0) {
       return `lane ${table.address.lane} ends below its first offset ${firstOffset}`;

@@ -3,6 +3,7 @@ import { AppendBatch } from '@hermes/log';
 import type { GroupTables } from './group-tables.js';
 import type { LaneTable } from './lane-table.js';
 import type { PartitionTables } from './partition-tables.js';
+import type { ScheduleTable } from './schedule-table.js';
 import type { WriteAnswer, WriteRequest } from './shard-protocol.js';
 import { isDuplicateKey } from './sqlite-fault.js';
 
@@ -22,6 +23,7 @@ export interface PartitionSessionOptions {
   readonly lanes: readonly LanePosition[];
   readonly partitionTables: PartitionTables;
   readonly groupTables: GroupTables;
+  readonly scheduleTable: ScheduleTable;
 }
 
 /** Thrown inside a savepoint when a newer owner is found; never leaves the shard. */
@@ -44,6 +46,7 @@ export class PartitionSession {
   #committed: { readonly settleSeq: number; readonly lanes: readonly LanePosition[] };
   readonly #partitionTables: PartitionTables;
   readonly #groupTables: GroupTables;
+  readonly #scheduleTable: ScheduleTable;
 
   constructor(options: PartitionSessionOptions) {
     this.topicId = options.topicId;
@@ -53,6 +56,7 @@ export class PartitionSession {
     this.#lanes = options.lanes;
     this.#partitionTables = options.partitionTables;
     this.#groupTables = options.groupTables;
+    this.#scheduleTable = options.scheduleTable;
     this.#committed = { settleSeq: this.#settleSeq, lanes: this.#lanes };
   }
 
@@ -88,6 +92,10 @@ export class PartitionSession {
       case 'commit':
         this.#raiseSettleSeq();
         this.#groupTables.write(this, request.changes);
+        return { kind: 'committed' };
+      case 'schedule':
+        this.#raiseSettleSeq();
+        this.#scheduleTable.write(this, request.changes);
         return { kind: 'committed' };
       case 'truncate':
         this.#raiseSettleSeq();

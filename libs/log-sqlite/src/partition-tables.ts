@@ -12,7 +12,15 @@ export interface PartitionAddress {
 export interface PartitionRow {
   readonly epoch: number;
   readonly settleSeq: number;
+  readonly nextScheduleId: number;
   readonly receiptKey: Uint8Array;
+}
+
+/** One lane's row. */
+export interface LaneState {
+  readonly firstOffset: number;
+  /** Below it no record's schedule is still stored. */
+  readonly promotionMark: number;
 }
 
 /** partition_state and lane_state. */
@@ -35,7 +43,7 @@ export class PartitionTables {
   find({ topicId, partition }: PartitionAddress): PartitionRow | undefined {
     return this.#writer
       .prepare(
-        `SELECT epoch, settle_seq AS settleSeq, receipt_key AS receiptKey
+        `SELECT epoch, settle_seq AS settleSeq, next_schedule_id AS nextScheduleId, receipt_key AS receiptKey
          FROM partition_state WHERE topic_id = ? AND partition = ?`,
       )
       .get(topicId, partition) as PartitionRow | undefined;
@@ -49,7 +57,10 @@ export class PartitionTables {
 
   insert(address: PartitionAddress, receiptKey: Uint8Array): void {
     this.#writer
-      .prepare('INSERT INTO partition_state VALUES (?, ?, 0, 0, 0, ?)')
+      .prepare(
+        `INSERT INTO partition_state (topic_id, partition, epoch, incarnation, settle_seq, receipt_key)
+         VALUES (?, ?, 0, 0, 0, ?)`,
+      )
       .run(address.topicId, address.partition, receiptKey);
   }
 
@@ -67,16 +78,21 @@ export class PartitionTables {
     return this.#raiseSettleSeq.run(settleSeq, topicId, partition, epoch, settleSeq - 1).changes === 1;
   }
 
-  /** First offset by lane. */
-  laneStates({ topicId, partition }: PartitionAddress): Map<number, number> {
+  /** What is known of each lane, by its number. */
+  laneStates({ topicId, partition }: PartitionAddress): Map<number, LaneState> {
     const rows = this.#writer
-      .prepare('SELECT lane, first_offset AS firstOffset FROM lane_state WHERE topic_id = ? AND partition = ?')
-      .all(topicId, partition) as { lane: number; firstOffset: number }[];
-    return new Map(rows.map(({ lane, firstOffset }) => [lane, firstOffset]));
+      .prepare(
+        `SELECT lane, first_offset AS firstOffset, snapshot_offset AS promotionMark
+         FROM lane_state WHERE topic_id = ? AND partition = ?`,
+      )
+      .all(topicId, partition) as (LaneState & { lane: number })[];
+    return new Map(rows.map(({ lane, ...state }) => [lane, state]));
   }
 
   insertLane({ topicId, partition, lane }: LaneAddress): void {
-    this.#writer.prepare('INSERT INTO lane_state VALUES (?, ?, ?, 0)').run(topicId, partition, lane);
+    this.#writer
+      .prepare('INSERT INTO lane_state (topic_id, partition, lane, first_offset) VALUES (?, ?, ?, 0)')
+      .run(topicId, partition, lane);
   }
 
   raiseFirstOffset({ topicId, partition, lane }: LaneAddress, firstOffset: number): void {

@@ -18,6 +18,18 @@ import type {
 } from './shard-protocol.js';
 import { sqliteFault } from './sqlite-fault.js';
 
+/** Calls that read of one open partition. */
+type ReadName =
+  | ('read' | 'offsetAt' | 'groupIds' | 'load' | 'counts' | 'deadLetters')
+  | ('readSchedule' | 'hasSchedule' | 'scheduleCounts' | 'promotedFrom');
+
+const WRITES: ReadonlySet<ShardRequest['op']> = new Set<WriteRequest['op']>([
+  'append',
+  'commit',
+  'schedule',
+  'truncate',
+]);
+
 /** Bytes of one transaction, or one batch: bounds what a fault takes back and how long a reader waits. */
 const TRANSACTION_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -168,9 +180,7 @@ export class ShardLoop {
     }
   }
 
-  #read(
-    request: Extract<CallRequest, { op: 'read' | 'offsetAt' | 'groupIds' | 'load' | 'counts' | 'deadLetters' }>,
-  ): unknown {
+  #read(request: Extract<CallRequest, { op: ReadName }>): unknown {
     const shard = this.#opened();
     const session = shard.session(request.session);
     switch (request.op) {
@@ -190,6 +200,14 @@ export class ShardLoop {
         return shard.groups.counts(session, request.groupId);
       case 'deadLetters':
         return shard.groups.deadLetters(session, request.groupId, request.range);
+      case 'readSchedule':
+        return shard.schedules.read(session, request.range);
+      case 'hasSchedule':
+        return shard.schedules.has(session, request.scheduleId);
+      case 'scheduleCounts':
+        return shard.schedules.counts(session);
+      case 'promotedFrom':
+        return session.lane(request.lane).table.promotedFrom(request.offset);
     }
   }
 
@@ -204,7 +222,8 @@ export class ShardLoop {
       lastAppendedAtMs,
       sizeBytes: table.estimateBytes(firstOffset, nextOffset),
     }));
-    return { kind: 'opened', session: result.sessionId, receiptKey: result.receiptKey, lanes };
+    const { sessionId: session, receiptKey, nextScheduleId, promotionMarks } = result;
+    return { kind: 'opened', session, receiptKey, nextScheduleId, promotionMarks, lanes };
   }
 
   #remove(request: Extract<CallRequest, { op: 'remove' }>): void {
@@ -246,7 +265,7 @@ export class ShardLoop {
 }
 
 function isWrite(request: ShardRequest): request is WriteRequest {
-  return request.op === 'append' || request.op === 'commit' || request.op === 'truncate';
+  return WRITES.has(request.op);
 }
 
 function errorAnswer(error: unknown): ErrorAnswer {

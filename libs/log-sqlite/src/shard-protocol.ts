@@ -5,6 +5,9 @@ import type {
   GroupCounts,
   OpenPartitionRequest,
   ReadBounds,
+  ScheduleChange,
+  ScheduledRecord,
+  ScheduleRange,
   StoredDeadLetter,
   StoreErrorDetails,
   StoreErrorKind,
@@ -27,6 +30,8 @@ export type OpenAnswer =
       readonly kind: 'opened';
       readonly session: SessionId;
       readonly receiptKey: Uint8Array;
+      readonly nextScheduleId: number;
+      readonly promotionMarks: readonly number[];
       readonly lanes: OpenedLane[];
     }
   | { readonly kind: 'epochTooLow'; readonly observed: number }
@@ -66,6 +71,12 @@ export type WriteRequest =
       readonly changes: readonly GroupChange[];
     }
   | {
+      readonly op: 'schedule';
+      readonly id: number;
+      readonly session: SessionId;
+      readonly changes: readonly ScheduleChange[];
+    }
+  | {
       readonly op: 'truncate';
       readonly id: number;
       readonly session: SessionId;
@@ -90,6 +101,10 @@ export interface ShardCalls {
     arguments: { session: SessionId; groupId: number; range: DeadLetterRange };
     answer: StoredDeadLetter[];
   };
+  readSchedule: { arguments: { session: SessionId; range: ScheduleRange }; answer: ScheduledRecord[] };
+  hasSchedule: { arguments: { session: SessionId; scheduleId: number }; answer: boolean };
+  scheduleCounts: { arguments: { session: SessionId }; answer: number[] };
+  promotedFrom: { arguments: { session: SessionId; lane: number; offset: number }; answer: number[] };
   partitions: { arguments: object; answer: { topicId: number; partition: number }[] };
   remove: { arguments: { topicId: number; partition: number }; answer: undefined };
   /** Settings of the live connection that writes. */

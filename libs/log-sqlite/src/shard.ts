@@ -2,9 +2,10 @@ import { invariant } from '@hermes/runtime';
 import { type OpenPartitionRequest, StoreError } from '@hermes/log';
 
 import { GroupTables } from './group-tables.js';
-import { type OpenResult, openPartition } from './open-partition.js';
+import { type OpenContext, type OpenResult, openPartition } from './open-partition.js';
 import { FencedError, type PartitionSession } from './partition-session.js';
 import { type PartitionAddress, PartitionTables } from './partition-tables.js';
+import { ScheduleTable } from './schedule-table.js';
 import type { ShardFile } from './shard-file.js';
 import type { ConnectionSettings, SessionId, WriteAnswer, WriteRequest } from './shard-protocol.js';
 import { sqliteFault } from './sqlite-fault.js';
@@ -26,6 +27,7 @@ export class Shard {
   readonly #file: ShardFile;
   readonly #partitionTables: PartitionTables;
   readonly #groupTables: GroupTables;
+  readonly #scheduleTable: ScheduleTable;
   readonly #sweeper: Sweeper;
   readonly #sessions = new Map<SessionId, PartitionSession>();
   #lastSession = 0;
@@ -35,7 +37,12 @@ export class Shard {
     this.#file = file;
     this.#partitionTables = new PartitionTables(this.#file);
     this.#groupTables = new GroupTables(this.#file);
-    this.#sweeper = new Sweeper(this.#file, this.#partitionTables, this.#groupTables);
+    this.#scheduleTable = new ScheduleTable(this.#file);
+    this.#sweeper = new Sweeper(this.#context);
+  }
+
+  get schedules(): ScheduleTable {
+    return this.#scheduleTable;
   }
 
   get groups(): GroupTables {
@@ -57,13 +64,7 @@ export class Shard {
 
   open(request: OpenPartitionRequest, nowMs: number): ShardOpenResult {
     this.#begin();
-    const result = this.#attempt('open a partition', () =>
-      openPartition(
-        { file: this.#file, partitionTables: this.#partitionTables, groupTables: this.#groupTables },
-        request,
-        nowMs,
-      ),
-    );
+    const result = this.#attempt('open a partition', () => openPartition(this.#context, request, nowMs));
     if (result.kind !== 'opened') {
       this.#rollback();
       return result;
@@ -146,6 +147,11 @@ export class Shard {
     this.#sessions.clear();
     this.#file.reader.close();
     this.#file.writer.close();
+  }
+
+  get #context(): OpenContext {
+    const [file, partitionTables, groupTables] = [this.#file, this.#partitionTables, this.#groupTables];
+    return { file, partitionTables, groupTables, scheduleTable: this.#scheduleTable };
   }
 
   #writePart(id: SessionId, part: readonly WriteRequest[]): WriteAnswer[] {

@@ -2,8 +2,10 @@ import type { StoreError } from '@hermes/log';
 
 import type { GroupTables } from './group-tables.js';
 import { LaneTable } from './lane-table.js';
+import type { OpenContext } from './open-partition.js';
 import type { LanePosition } from './partition-session.js';
 import type { PartitionAddress, PartitionTables } from './partition-tables.js';
+import type { ScheduleTable } from './schedule-table.js';
 import type { ShardFile } from './shard-file.js';
 import { sqliteFault } from './sqlite-fault.js';
 
@@ -24,12 +26,14 @@ export class Sweeper {
   readonly #file: ShardFile;
   readonly #partitionTables: PartitionTables;
   readonly #groupTables: GroupTables;
+  readonly #scheduleTable: ScheduleTable;
   readonly #sweeps: Sweep[] = [];
 
-  constructor(file: ShardFile, partitionTables: PartitionTables, groupTables: GroupTables) {
+  constructor({ file, partitionTables, groupTables, scheduleTable }: OpenContext) {
     this.#file = file;
     this.#partitionTables = partitionTables;
     this.#groupTables = groupTables;
+    this.#scheduleTable = scheduleTable;
   }
 
   get hasWork(): boolean {
@@ -65,6 +69,7 @@ export class Sweeper {
       this.#add(() => table.deleteBelow(Number.MAX_SAFE_INTEGER, SWEEP_ROWS));
     }
     this.#add(() => this.#groupTables.deleteAll(address, SWEEP_ROWS));
+    this.#add(() => this.#scheduleTable.deleteAll(address, SWEEP_ROWS));
     this.#add(() => {
       for (const table of lanes) {
         table.drop();

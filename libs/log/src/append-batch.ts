@@ -6,16 +6,18 @@ export interface NewRecord {
   readonly record: Uint8Array;
   readonly keyHash: number;
   readonly refKey?: Uint8Array;
+  /** Of the schedule that becomes this record. */
+  readonly scheduleId?: number;
 }
 
 const FLOAT_BYTES = 8;
 const INT_BYTES = 4;
-/** offset, appended_at, key hash; end of record, end of ref key. */
-const COLUMN_BYTES = 3 * FLOAT_BYTES + 2 * INT_BYTES;
+/** offset, appended_at, key hash, schedule id; end of record, end of ref key. */
+const COLUMN_BYTES = 4 * FLOAT_BYTES + 2 * INT_BYTES;
 
 /**
  * Records packed into one ArrayBuffer, so that a batch crosses threads by transfer and comes back as the tail
- * cache's block: columns first (offsets, times, key hashes, ends of records, ends of ref keys), then the
+ * cache's block: columns first (offsets, times, key hashes, schedule ids, ends of records, ends of ref keys), then the
  * records, then the ref keys.
  */
 export class AppendBatch {
@@ -26,6 +28,8 @@ export class AppendBatch {
   readonly offsets: Float64Array;
   readonly appendedAtMs: Float64Array;
   readonly keyHashes: Float64Array;
+  /** 0 = none. */
+  readonly scheduleIds: Float64Array;
   readonly ends: Uint32Array;
   readonly refKeyEnds: Uint32Array;
   /** Records, then ref keys. */
@@ -38,8 +42,9 @@ export class AppendBatch {
     this.offsets = new Float64Array(buffer, 0, count);
     this.appendedAtMs = new Float64Array(buffer, count * FLOAT_BYTES, count);
     this.keyHashes = new Float64Array(buffer, 2 * count * FLOAT_BYTES, count);
-    this.ends = new Uint32Array(buffer, 3 * count * FLOAT_BYTES, count);
-    this.refKeyEnds = new Uint32Array(buffer, 3 * count * FLOAT_BYTES + count * INT_BYTES, count);
+    this.scheduleIds = new Float64Array(buffer, 3 * count * FLOAT_BYTES, count);
+    this.ends = new Uint32Array(buffer, 4 * count * FLOAT_BYTES, count);
+    this.refKeyEnds = new Uint32Array(buffer, 4 * count * FLOAT_BYTES + count * INT_BYTES, count);
     this.bytes = new Uint8Array(buffer, count * COLUMN_BYTES);
   }
 
@@ -89,11 +94,12 @@ export class AppendBatch {
 
   #fill(records: readonly NewRecord[]): void {
     let end = 0;
-    records.forEach(({ record, keyHash }, index) => {
+    records.forEach(({ record, keyHash, scheduleId }, index) => {
       this.bytes.set(record, end);
       end += record.length;
       this.ends[index] = end;
       this.keyHashes[index] = keyHash;
+      this.scheduleIds[index] = scheduleId ?? 0;
     });
     records.forEach(({ refKey }, index) => {
       if (refKey !== undefined) {

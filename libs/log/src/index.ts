@@ -32,6 +32,13 @@ export {
 } from './page-cache.js';
 export { RecordBlock, type RecordColumns } from './record-block.js';
 export { RECORD_KIND, type RecordKind } from './record-kind.js';
+export {
+  type PromotionMark,
+  type Schedule,
+  type ScheduleChange,
+  type ScheduledRecord,
+  type ScheduleRange,
+} from './schedule.js';
 export { decodeRanges, encodeRanges } from './settled-ranges.js';
 export {
   type OpenPartitionOutcome,

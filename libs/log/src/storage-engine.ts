@@ -1,5 +1,6 @@
 import type { GroupState } from './group-state.js';
 import type { MessageLog } from './message-log.js';
+import type { Schedule } from './schedule.js';
 import type { StoreError } from './store-error.js';
 
 /** What a storage class can do, as far as it is known now; what it cannot is answered UNSUPPORTED_BY_STORAGE, never by silence. */
@@ -43,6 +44,7 @@ export interface PartitionStore {
   readonly receiptKey: Uint8Array;
   readonly lanes: readonly MessageLog[];
   readonly groupState: GroupState;
+  readonly schedule: Schedule;
 
   /**
    * Resolves once if the store can serve this opening no longer, with the reason: another server behind the address, a

@@ -16,6 +16,16 @@ export function keyHashOf(message: ScannedMessage): number {
   return message.hasKey ? Math.max(KEY_HASH_MIN, message.keyHash >>> 0) : NO_KEY_HASH;
 }
 
+/** What a store is told of a record: the hash of its key, and its ref key. */
+export function recordKeys(record: Uint8Array): { readonly keyHash: number; readonly refKey?: Uint8Array } {
+  const scan = scanMessage(record, ANY);
+  if (scan.kind !== 'ok') {
+    return { keyHash: NO_KEY_HASH };
+  }
+  const { refKey } = scan;
+  return { keyHash: keyHashOf(scan), ...(refKey === undefined ? {} : { refKey }) };
+}
+
 /** The same for a stored record. */
 export function keyHashOfRecord(record: Uint8Array): number {
   const scan = scanMessage(record, ANY);

@@ -36,6 +36,7 @@ export class PartitionOpener {
     const opened = new Partition(topic, { engine, store: outcome.store }, this.#services);
     try {
       await opened.applyGroups();
+      await opened.schedule.start();
     } catch (error) {
       await opened.close();
       throw error;

@@ -18,6 +18,7 @@ import { openLane } from './open-lane.js';
 import { type Lane } from './lane.js';
 import { type OwnedTopic } from './owned-topic.js';
 import { type PartitionServices } from './partition-services.js';
+import { PartitionSchedule } from '../schedule/partition-schedule.js';
 import { SettlePump } from './settle-pump.js';
 
 const STORE_PAUSE_MS = 200;
@@ -39,6 +40,7 @@ export class Partition {
   readonly lanes: readonly Lane[];
   readonly receipts: Receipts;
   readonly settles: SettlePump;
+  readonly schedule: PartitionSchedule;
   /** Told once why nothing can be stored any more at this epoch. */
   onStoodDown: (why: string) => void = () => undefined;
   readonly #store: PartitionStore;
@@ -73,6 +75,11 @@ export class Partition {
     const durability = (): Durability => durabilityOf(engine.capabilities);
     const on = { appended, fenced, durability };
     this.lanes = store.lanes.map((log) => openLane(log, topic.settings.name, services, on));
+    this.schedule = new PartitionSchedule({
+      ...{ schedule: store.schedule, lanes: this.lanes, services, onFenced: fenced },
+      nowMs: () => store.timeMs(),
+      isServing: () => this.isServing,
+    });
   }
 
   /** Whether anything may be done here at this moment: a comparison, asked before each append, delivery and settle. */
@@ -148,7 +155,9 @@ export class Partition {
   /** Stops serving and waits, at most `graceMs`, until what was taken in is durable and answered. */
   async drain(graceMs: number): Promise<void> {
     this.#stop(new HermesError('DRAINING', `partition ${this.number} is moving`));
-    const flushed = Promise.all([...this.lanes.map((lane) => lane.appender.flush()), this.settles.flush()]);
+    // Promotions append: the lanes are flushed after them.
+    const appended = this.schedule.flush().then(() => Promise.all(this.lanes.map((lane) => lane.appender.flush())));
+    const flushed = Promise.all([appended, this.settles.flush()]);
     const done = new AbortController();
     const patience = sleep(this.#services.timers, graceMs, done.signal).catch(() => undefined);
     await Promise.race([flushed, patience]);
@@ -164,6 +173,7 @@ export class Partition {
   async #close(): Promise<void> {
     this.#stop(new HermesError('PARTITION_MOVING', `partition ${this.number} has moved`));
     this.settles.close();
+    this.schedule.close();
     for (const lane of this.lanes) {
       lane.appender.abandon();
       lane.tail.close();

@@ -6,12 +6,15 @@ import {
   messageError,
   notImplemented,
   type RawPublishRequest,
+  type ScannedMessage,
   scanMessage,
 } from '@hermes/contracts';
 import { type AppendChain, type NewRecord } from '@hermes/log';
 import { type Lane } from '../partition/lane.js';
 import { keyHashOf } from '../partition/key-hash.js';
 import { type OwnedTopic } from '../partition/owned-topic.js';
+import { type Partition } from '../partition/partition.js';
+import { type NewSchedule } from '../schedule/partition-schedule.js';
 import { isDurableEnough } from '../storage/durability.js';
 import { PublishResults } from './publish-results.js';
 
@@ -27,9 +30,17 @@ export interface LaneShare {
   bytes: number;
 }
 
-/** What is to be done for one request: shares to append, and entries already refused. */
+/** Messages of one request that wait for their time in one partition. */
+export interface ScheduleShare {
+  readonly partition: Partition;
+  readonly entries: NewSchedule[];
+  readonly indices: number[];
+}
+
+/** What is to be done for one request: shares to append and to schedule, and entries already refused. */
 export interface PublishPlan {
   readonly shares: readonly LaneShare[];
+  readonly scheduled: readonly ScheduleShare[];
   readonly results: PublishResults;
   /** Entries whose partition (undefined: any one) is not served here; why, has still to be found out. */
   readonly misrouted: readonly { readonly index: number; readonly partition: number | undefined }[];
@@ -76,6 +87,7 @@ export function planPublish(request: RawPublishRequest, topic: OwnedTopic): Publ
 
 class Planner implements PublishPlan {
   readonly shares: LaneShare[] = [];
+  readonly scheduled: ScheduleShare[] = [];
   /** The share of each lane that takes more. */
   readonly #filling = new Map<Lane, LaneShare>();
   readonly misrouted: { readonly index: number; readonly partition: number | undefined }[] = [];
@@ -105,8 +117,9 @@ class Planner implements PublishPlan {
     }
     const topic = this.#topic;
     const partition = this.#partition ?? scan.partition(topic.settings.partitions) ?? topic.nextPartition();
-    const lane = partition === undefined ? undefined : topic.served(partition)?.lanes[scan.priority];
-    if (lane === undefined) {
+    const owned = partition === undefined ? undefined : topic.served(partition);
+    const lane = owned?.lanes[scan.priority];
+    if (owned === undefined || lane === undefined) {
       this.misrouted.push({ index, partition });
       return;
     }
@@ -117,11 +130,26 @@ class Planner implements PublishPlan {
       this.results.failed(index, refusal);
       return;
     }
+    const dueAtMs = dueTimeOf(scan, owned);
+    if (dueAtMs !== undefined) {
+      this.#schedule(owned, { lane: lane.number, dueAtMs, record: bytes }, index);
+      return;
+    }
     const keyHash = keyHashOf(scan);
     const share = this.#shareOf(lane, size);
     share.records.push(refKey === undefined ? { record: bytes, keyHash } : { record: bytes, keyHash, refKey });
     share.indices.push(index);
     share.bytes += size;
+  }
+
+  #schedule(partition: Partition, entry: NewSchedule, index: number): void {
+    let share = this.scheduled.find((one) => one.partition === partition);
+    if (share === undefined) {
+      share = { partition, entries: [], indices: [] };
+      this.scheduled.push(share);
+    }
+    share.entries.push(entry);
+    share.indices.push(index);
   }
 
   /** Why the lane's storage may not take a message of so many bytes. */
@@ -148,4 +176,14 @@ class Planner implements PublishPlan {
     this.#last = share;
     return share;
   }
+}
+
+/** When the message is to take its place, on the store's clock; undefined: now. */
+function dueTimeOf({ deliverAtMs, delayMs }: ScannedMessage, partition: Partition): number | undefined {
+  if (deliverAtMs === undefined && delayMs === undefined) {
+    return undefined;
+  }
+  const nowMs = partition.timeMs();
+  const dueAtMs = Math.ceil(deliverAtMs ?? nowMs + (delayMs ?? 0));
+  return dueAtMs > nowMs ? dueAtMs : undefined;
 }

@@ -21,6 +21,7 @@ export class PublishResults {
   readonly #places: (StoredPlace | undefined)[];
   readonly #offsets: Float64Array;
   #errors: Map<number, HermesError> | undefined;
+  #scheduled: Map<number, PublishResult> | undefined;
 
   constructor(count: number) {
     this.#places = new Array<StoredPlace | undefined>(count).fill(undefined);
@@ -40,6 +41,11 @@ export class PublishResults {
     this.#offsets[index] = offset;
   }
 
+  scheduled(index: number, scheduleId: string, durability: Durability): void {
+    this.#scheduled ??= new Map();
+    this.#scheduled.set(index, { outcome: { $case: 'scheduleId', value: scheduleId }, durability, duplicate: false });
+  }
+
   failed(index: number, error: HermesError): void {
     this.#errors ??= new Map();
     this.#errors.set(index, error);
@@ -47,13 +53,14 @@ export class PublishResults {
 
   /** The bytes of the PublishResponse. */
   encode(): Buffer {
-    const failures = new Map(
-      [...this.errors].map(([index, error]) => [index, PublishResult.encode(failure(error)).finish()] as const),
-    );
+    const others = new Map<number, Uint8Array>();
+    for (const [index, result] of this.#others()) {
+      others.set(index, PublishResult.encode(result).finish());
+    }
     const sizes = new Uint32Array(this.count);
     let size = 0;
     for (let index = 0; index < this.count; index += 1) {
-      const bytes = failures.get(index)?.length ?? this.#storedBytes(index);
+      const bytes = others.get(index)?.length ?? this.#storedBytes(index);
       sizes[index] = bytes;
       size += 1 + lengthBytes(bytes) + bytes;
     }
@@ -61,15 +68,23 @@ export class PublishResults {
     let at = 0;
     for (let index = 0; index < this.count; index += 1) {
       at = writeLength(target, at, RESULT, sizes[index] ?? 0);
-      const failed = failures.get(index);
-      if (failed === undefined) {
+      const other = others.get(index);
+      if (other === undefined) {
         at = this.#writeStored(target, at, index);
       } else {
-        target.set(failed, at);
-        at += failed.length;
+        target.set(other, at);
+        at += other.length;
       }
     }
     return target;
+  }
+
+  /** Results that are no offset in a lane. */
+  *#others(): Generator<readonly [number, PublishResult]> {
+    yield* this.#scheduled ?? [];
+    for (const [index, error] of this.errors) {
+      yield [index, failure(error)];
+    }
   }
 
   #storedBytes(index: number): number {

@@ -1,9 +1,16 @@
-import { checkTopicName, type HermesError, type RawPublishRequest } from '@hermes/contracts';
+import { checkTopicName, Durability, type HermesError, type RawPublishRequest } from '@hermes/contracts';
 import { type AppendResult } from '@hermes/log';
 import { type Ownership } from '../partition/ownership.js';
 import { type OwnedTopic } from '../partition/owned-topic.js';
 import { appendFailure } from '../rpc/store-failure.js';
-import { checkPublishRequest, type LaneShare, type PublishPlan, planPublish } from './publish-plan.js';
+import {
+  checkPublishRequest,
+  type LaneShare,
+  type PublishPlan,
+  planPublish,
+  type ScheduleShare,
+} from './publish-plan.js';
+import { scheduleShare } from './schedule-share.js';
 
 /** How the shares of a request get into the lanes' queues. */
 export type Enqueue = (share: LaneShare) => Promise<AppendResult>;
@@ -64,7 +71,20 @@ export class Publisher {
         results.failed(index, error);
       }
     };
+    const schedule = async (share: ScheduleShare): Promise<void> => {
+      const { error, ids } = await scheduleShare(share);
+      stored += error === undefined ? 1 : 0;
+      failure ??= error;
+      share.indices.forEach((index, nth) => {
+        if (error === undefined) {
+          results.scheduled(index, ids[nth] ?? '', share.partition.lanes[0]?.durability() ?? Durability.UNSPECIFIED);
+        } else {
+          results.failed(index, error);
+        }
+      });
+    };
     const refused = results.errors.size;
+    const scheduling = Promise.all(plan.scheduled.map(schedule));
     const [only] = shares;
     if (shares.length === 1 && only !== undefined) {
       settle(only, await enqueue(only));
@@ -77,6 +97,7 @@ export class Publisher {
         }
       });
     }
+    await scheduling;
     if (failure !== undefined && stored === 0 && refused === 0) {
       throw failure;
     }

@@ -1,14 +1,17 @@
 import { HermesError } from '@hermes/contracts';
 import { type Handlers, notImplementedHandler, refuseLaterMetadata } from '@hermes/kit';
 import { type Clock } from '@hermes/runtime';
+import { type Ownership } from '../partition/ownership.js';
 import { type Acknowledger } from '../settle/acknowledger.js';
 import { PublishStream } from '../publish/publish-stream.js';
 import { type Publisher } from '../publish/publisher.js';
 import { type Subscriber } from '../subscribe/subscriber.js';
+import { cancelSchedule } from './cancel-schedule.js';
 import { type BrokerMessagingService } from './service-definitions.js';
 
 /** What MessagingService calls. */
 export interface MessagingParts {
+  readonly ownership: Ownership;
   readonly publisher: Publisher;
   readonly subscriber: Subscriber;
   readonly acknowledger: Acknowledger;
@@ -19,7 +22,7 @@ export interface MessagingParts {
 
 /** MessagingService of a broker. Acknowledge goes on while draining: what is in flight may still be settled. */
 export function messagingHandlers(parts: MessagingParts): Handlers<typeof BrokerMessagingService> {
-  const { publisher, subscriber, acknowledger, clock, drain } = parts;
+  const { ownership, publisher, subscriber, acknowledger, clock, drain } = parts;
   const refuseWhenDraining = (): void => {
     if (drain.aborted) {
       throw new HermesError('DRAINING', 'the broker is stopping');
@@ -41,7 +44,10 @@ export function messagingHandlers(parts: MessagingParts): Handlers<typeof Broker
       await subscriber.subscribe(request, stream);
     },
     acknowledge: (request) => acknowledger.acknowledge(request),
-    cancelSchedule: notImplementedHandler('CancelSchedule'),
+    cancelSchedule: async ({ scheduleId }) => {
+      await cancelSchedule(ownership, scheduleId);
+      return {};
+    },
     pull: notImplementedHandler('Pull'),
   };
 }

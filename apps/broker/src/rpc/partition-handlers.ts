@@ -32,7 +32,7 @@ import { storeFailure } from './store-failure.js';
 /** PartitionService of a broker: it answers for the partitions that it serves. */
 export function partitionHandlers(ownership: Ownership): Handlers<typeof BrokerPartitionService> {
   return {
-    describeTopic: async ({ topic }) => describeTopic(servedPartitions(await servedTopic(ownership, topic))),
+    describeTopic: async ({ topic }) => fromStore(describeTopic(servedPartitions(await servedTopic(ownership, topic)))),
     describeGroup: async ({ topic, group }) =>
       describeGroup(group, servedPartitions(await topicOfGroup(ownership, topic, group))),
     readMessages: async (request, stream) => {
@@ -98,18 +98,21 @@ async function fromStore<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-function describeTopic(partitions: readonly Partition[]): DescribeTopicResponse {
-  const lanes = partitions.flatMap((partition) =>
-    partition.lanes.map(({ number, log }): DescribeTopicResponse_Lane => ({
-      partition: partition.number,
-      lane: number,
-      firstOffset: log.firstOffset,
-      nextOffset: log.nextOffset,
-      sizeBytes: log.sizeBytes,
-      scheduled: 0,
-    })),
+async function describeTopic(partitions: readonly Partition[]): Promise<DescribeTopicResponse> {
+  const lanes = await Promise.all(
+    partitions.map(async (partition) => {
+      const scheduled = await partition.schedule.counts();
+      return partition.lanes.map(({ number, log }): DescribeTopicResponse_Lane => ({
+        partition: partition.number,
+        lane: number,
+        firstOffset: log.firstOffset,
+        nextOffset: log.nextOffset,
+        sizeBytes: log.sizeBytes,
+        scheduled: scheduled[number] ?? 0,
+      }));
+    }),
   );
-  return { lanes };
+  return { lanes: lanes.flat() };
 }
 
 async function describeGroup(group: string, partitions: readonly Partition[]): Promise<DescribeGroupResponse> {

@@ -1,4 +1,12 @@
-import { type Message, PublishRequest, PublishResponse, type PublishResult, statusToError } from '@hermes/contracts';
+import {
+  durationFromMs,
+  type Message,
+  PublishRequest,
+  PublishResponse,
+  type PublishResult,
+  statusToError,
+  timestampFromMs,
+} from '@hermes/contracts';
 import { EXIT_CODE, ExitError } from '@hermes/kit';
 import { remoteFailure } from '../failure.js';
 import { show } from '../output.js';
@@ -19,6 +27,9 @@ export interface PublishFlags {
   readonly contentType?: string;
   readonly partition?: number;
   readonly priority?: number;
+  /** Milliseconds. */
+  readonly delay?: number;
+  readonly deliverAt?: Date;
 }
 
 interface Tally {
@@ -121,11 +132,19 @@ function messageOf(body: Buffer, flags: PublishFlags): Partial<Message> {
     ...(flags.attr === undefined ? {} : { attributes: flags.attr }),
     ...(flags.contentType === undefined ? {} : { contentType: flags.contentType }),
     ...(flags.priority === undefined ? {} : { priority: flags.priority }),
+    schedule: scheduleOf(flags),
   };
 }
 
+function scheduleOf({ delay, deliverAt }: PublishFlags): Message['schedule'] {
+  if (delay !== undefined) {
+    return { $case: 'delay', value: durationFromMs(delay) };
+  }
+  return deliverAt === undefined ? undefined : { $case: 'deliverAt', value: timestampFromMs(deliverAt.getTime()) };
+}
+
 function resultText({ outcome }: PublishResult): string {
-  return outcome?.$case === 'messageId' ? outcome.value : '';
+  return outcome?.$case === 'messageId' || outcome?.$case === 'scheduleId' ? outcome.value : '';
 }
 
 /** After an interruption or a lost connection somebody must be able to tell what to look for. */

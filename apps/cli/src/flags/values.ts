@@ -57,6 +57,14 @@ export function strings(text: string, before: readonly string[] = []): string[] 
   return [...before, text];
 }
 
+/** `2026-01-31T12:00:00Z` */
+export function time(text: string): Date {
+  if (!/^\d{4}-\d{2}-\d{2}T/.test(text) || Number.isNaN(Date.parse(text))) {
+    throw new InvalidArgumentError('a time looks like 2026-01-31T12:00:00Z');
+  }
+  return new Date(text);
+}
+
 /** Names separated by commas. */
 export function words(text: string): string[] {
   const given = text.split(',').map((word) => word.trim());

@@ -2,6 +2,7 @@ import {
   connect,
   DeadLetter,
   GroupMode,
+  Message,
   type Hermes,
   parseRetryPolicy,
   stringCodec,
@@ -166,6 +167,38 @@ export function describeDelivery(title: string, start: () => Promise<DeliveryClu
       const looked = await cli('message', 'get', id);
       expect(looked).toMatchObject({ code: 0, output: expect.stringMatching(/^key +a$/m) as unknown });
       expect(await cli('message', 'get', `${id}9`)).toMatchObject({ code: 1 });
+    });
+
+    test('scheduled messages take their places once, though their brokers are killed; one is withdrawn', async () => {
+      const name = await topic();
+      await hermes.admin.createGroup({ topic: name, name: 'billing' });
+      const consumer = consume(name, 'billing');
+      const producer = hermes.producer<string>(name, { codec: stringCodec });
+      const texts = Array.from({ length: 400 }, (_, nth) => `scheduled-${nth}`);
+      const publishedAt = Date.now();
+      await Promise.all(texts.map((text, nth) => producer.publish(text, { key: text, delayMs: 500 + nth * 5 })));
+      const far = await producer.publish('far', { deliverAt: new Date(Date.now() + 3_600_000) });
+      expect(far.id).toBeUndefined();
+      const soon = await cli('publish', name, 'never', '--delay', '1h');
+      expect(await cli('cancel', soon.output.trim())).toMatchObject({ code: 0 });
+      await eventually(() => Date.now() > publishedAt + 1_200, PATIENCE);
+      for (const { process } of cluster.processes.brokers) {
+        await process.end('SIGKILL');
+        await process.startReady();
+      }
+      await eventually(() => {
+        expect(new Set(consumer.seen.map((text) => text.split('#')[0])).size).toBe(texts.length);
+      }, PATIENCE);
+      const stored: string[] = [];
+      for await (const { message } of hermes.admin.readMessages(name)) {
+        stored.push(Message.decode(message).key);
+      }
+      expect(stored.sort()).toEqual([...texts].sort());
+      const { lanes } = await hermes.admin.describeTopic(name);
+      expect(lanes.reduce((sum, { scheduled }) => sum + scheduled, 0)).toBe(1);
+      expect(await hermes.cancelSchedule(far.scheduleId!)).toBe(true);
+      expect(await hermes.cancelSchedule(far.scheduleId!)).toBe(false);
+      await consumer.stop();
     });
 
     test('a group starts at a time: before, between, at and after what is there', async () => {

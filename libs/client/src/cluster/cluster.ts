@@ -4,11 +4,13 @@ import {
   GroupMode,
   HermesError,
   LIMITS,
+  parseScheduleId,
   type RawAcknowledgeRequest,
   durationFromMs,
   type SubscribeAccepted,
 } from '@hermes/contracts';
 import { acknowledge } from './acknowledge.js';
+import { cancelSchedule } from './cancel-schedule.js';
 import { Channels, type ClientIdentity, type Method } from './channels.js';
 import { ClusterPartitionCalls } from './cluster-partition-calls.js';
 import { ClusterSubscription } from './cluster-subscription.js';
@@ -125,6 +127,15 @@ export class Cluster implements Link {
       terms: () => this.#termsOf(request),
     };
     return new ClusterSubscription(deps, request, events);
+  }
+
+  async cancelSchedule(scheduleId: string, limits: CallLimits): Promise<void> {
+    const topic = parseScheduleId(scheduleId)?.topic;
+    if (topic !== undefined) {
+      await this.partitionsOf(topic, limits);
+    }
+    const { router, channels } = this;
+    await cancelSchedule({ router, channels, environment: this.#environment }, scheduleId, limits);
   }
 
   acknowledge(request: RawAcknowledgeRequest, limits: CallLimits): Promise<AckResult[]> {

@@ -1,6 +1,7 @@
 import {
   type AckResult,
   fromServiceError,
+  MessagingServiceService,
   PartitionServiceService,
   type RawAcknowledgeRequest,
   type RawReadMessagesResponse,
@@ -67,6 +68,10 @@ export class GatewayLink implements Link {
   acknowledge(request: RawAcknowledgeRequest, limits: CallLimits): Promise<AckResult[]> {
     const { router, channels } = this;
     return acknowledge({ router, channels, environment: this.#environment }, request, limits);
+  }
+
+  async cancelSchedule(scheduleId: string, limits: CallLimits): Promise<void> {
+    await this.#servers.unary(MessagingServiceService.cancelSchedule, { scheduleId }, limits);
   }
 
   admin<Request, Response>(method: Method<Request, Response>, request: Request, limits: CallLimits): Promise<Response> {

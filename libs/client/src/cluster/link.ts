@@ -19,6 +19,8 @@ export interface Link {
   subscribe(request: SubscriptionRequest, events: SubscriptionEvents): Subscription;
   /** Settles entries and answers in order. */
   acknowledge(request: RawAcknowledgeRequest, limits: CallLimits): Promise<AckResult[]>;
+  /** Withdraws a message that waits for its time. SCHEDULE_NOT_FOUND if it does not wait any more. */
+  cancelSchedule(scheduleId: string, limits: CallLimits): Promise<void>;
   /** A call of AdminService. */
   admin<Request, Response>(method: Method<Request, Response>, request: Request, limits: CallLimits): Promise<Response>;
   /** Calls of PartitionService. */

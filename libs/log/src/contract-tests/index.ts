@@ -2,6 +2,7 @@
 import { describeGroupState } from './group-state-contract.js';
 import { describeMessageLog } from './message-log-contract.js';
 import { describeOpening } from './opening-contract.js';
+import { describeSchedule } from './schedule-contract.js';
 import type { MakeHarness } from './store-harness.js';
 
 export { type MakeHarness, type StoreHarness } from './store-harness.js';
@@ -12,5 +13,6 @@ export function describeStorageEngine(name: string, makeHarness: MakeHarness): v
     describeMessageLog(makeHarness);
     describeOpening(makeHarness);
     describeGroupState(makeHarness);
+    describeSchedule(makeHarness);
   });
 }

@@ -1,0 +1,103 @@
+import {
+  countsByLane,
+  type LaneCount,
+  type PromotionMark,
+  type ScheduleChange,
+  type ScheduledRecord,
+  type ScheduleRange,
+} from '@hermes/log';
+import type Database from 'better-sqlite3';
+
+import type { PartitionAddress } from './partition-tables.js';
+import type { ShardFile } from './shard-file.js';
+
+const PARTITION = 'topic_id = ? AND partition = ?';
+
+/** The statements on schedule, and on what goes with it. */
+const SQL = {
+  insert: `INSERT INTO schedule (topic_id, partition, schedule_id, due_at, lane, record) VALUES (?, ?, ?, ?, ?, ?)`,
+  raiseNextId: `UPDATE partition_state SET next_schedule_id = max(next_schedule_id, ?) WHERE ${PARTITION}`,
+  remove: `DELETE FROM schedule WHERE ${PARTITION} AND schedule_id = ?`,
+  mark: `UPDATE lane_state SET snapshot_offset = ? WHERE ${PARTITION} AND lane = ?`,
+  page: `SELECT schedule_id AS scheduleId, due_at AS dueAtMs, lane, record FROM schedule
+         WHERE ${PARTITION} AND (due_at, schedule_id) > (?, ?) ORDER BY due_at, schedule_id LIMIT ?`,
+  has: `SELECT 1 FROM schedule WHERE ${PARTITION} AND schedule_id = ?`,
+  counts: `SELECT lane, count(*) AS count FROM schedule WHERE ${PARTITION} GROUP BY lane`,
+  deleteAll: `DELETE FROM schedule WHERE rowid IN (SELECT rowid FROM schedule WHERE ${PARTITION} LIMIT ?)`,
+} as const;
+
+/** The messages that wait for their time. */
+export class ScheduleTable {
+  readonly #writer: Database.Database;
+  readonly #statements = new Map<keyof typeof SQL, Database.Statement>();
+
+  constructor(file: ShardFile) {
+    this.#writer = file.writer;
+  }
+
+  /** Writes the changes in their order, inside the current transaction and already fenced. */
+  write({ topicId, partition }: PartitionAddress, changes: readonly ScheduleChange[]): void {
+    let nextId = 0;
+    for (const change of changes) {
+      switch (change.kind) {
+        case 'scheduled': {
+          const { scheduleId, dueAtMs, lane, record } = change.entry;
+          this.#statement('insert').run(topicId, partition, scheduleId, dueAtMs, lane, record);
+          nextId = Math.max(nextId, scheduleId + 1);
+          break;
+        }
+        case 'unscheduled':
+          for (const scheduleId of change.scheduleIds) {
+            this.#statement('remove').run(topicId, partition, scheduleId);
+          }
+          break;
+        case 'mark':
+          this.#mark({ topicId, partition }, change.mark);
+      }
+    }
+    if (nextId > 0) {
+      this.#statement('raiseNextId').run(nextId, topicId, partition);
+    }
+  }
+
+  read({ topicId, partition }: PartitionAddress, { after, maxRecords, maxBytes }: ScheduleRange): ScheduledRecord[] {
+    const found: ScheduledRecord[] = [];
+    let bytes = 0;
+    const from = [after?.dueAtMs ?? Number.MIN_SAFE_INTEGER, after?.scheduleId ?? 0];
+    const rows = this.#statement('page').iterate(topicId, partition, ...from, maxRecords);
+    for (const row of rows as IterableIterator<ScheduledRecord>) {
+      bytes += row.record.length;
+      if (bytes > maxBytes && found.length > 0) {
+        break;
+      }
+      found.push(row);
+    }
+    return found;
+  }
+
+  has({ topicId, partition }: PartitionAddress, scheduleId: number): boolean {
+    return this.#statement('has').get(topicId, partition, scheduleId) !== undefined;
+  }
+
+  counts({ topicId, partition }: PartitionAddress): number[] {
+    return countsByLane(this.#statement('counts').all(topicId, partition) as LaneCount[]);
+  }
+
+  /** Deletes some rows of a partition; how many. */
+  deleteAll({ topicId, partition }: PartitionAddress, rowsMax: number): number {
+    return this.#statement('deleteAll').run(topicId, partition, rowsMax).changes;
+  }
+
+  #mark({ topicId, partition }: PartitionAddress, { lane, offset }: PromotionMark): void {
+    this.#statement('mark').run(offset, topicId, partition, lane);
+  }
+
+  #statement(name: keyof typeof SQL): Database.Statement {
+    let statement = this.#statements.get(name);
+    if (statement === undefined) {
+      statement = this.#writer.prepare(SQL[name]);
+      this.#statements.set(name, statement);
+    }
+    return statement;
+  }
+}
