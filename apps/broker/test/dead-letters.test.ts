@@ -2,6 +2,7 @@ import {
   DeadLetterCause,
   durationFromMs,
   fromServiceError,
+  GroupMode,
   type ListDeadLettersResponse,
   Outcome,
   type RedriveDeadLettersRequest,
@@ -165,7 +166,7 @@ describe('dead letters', () => {
       kind: { $case: 'fixed' as const, value: { delay: durationFromMs(20) } },
       maxAttempts: 2,
     };
-    await fixture.group(topic, 'g', { mode: 1, retry });
+    await fixture.group(topic, 'g', { mode: GroupMode.EXCLUSIVE, retry });
     await fixture.publishTexts(topic, ['a', 'b', 'c']);
     const subscriber = await fixture
       .subscribe({ topic, group: 'g', claims: [{ partition: 0, consumerEpoch: 1 }] })

@@ -111,7 +111,9 @@ test('a shift, a time and a dry run', async () => {
 test('what is no position, or out of range, is refused', async () => {
   const { topic } = await consumed(['a']);
   await expect(seek(topic, undefined)).rejects.toMatchObject({ code: 'INVALID_FIELD' });
-  await expect(seek(topic, { $case: 'edge', value: 0 })).rejects.toMatchObject({ code: 'INVALID_FIELD' });
+  await expect(seek(topic, { $case: 'edge', value: PositionEdge.UNSPECIFIED })).rejects.toMatchObject({
+    code: 'INVALID_FIELD',
+  });
   await expect(seek(topic, offset(99))).rejects.toMatchObject({
     code: 'OFFSET_OUT_OF_RANGE',
     details: { earliest: '0', latest: '2' },

@@ -1,9 +1,15 @@
-import { type GroupState, type OpenPartitionOutcome, type PartitionStore, type StorageEngine } from '@hermes/log';
+import {
+  type GroupState,
+  type OpenPartitionOutcome,
+  type PartitionStore,
+  type Schedule,
+  type StorageEngine,
+} from '@hermes/log';
 import { type EmbeddedEngine } from '@hermes/log-sqlite';
 
 /** A call of the engine or of one of its stores. */
 export interface StoreCall {
-  readonly op: 'open' | 'delete' | 'close' | 'load' | 'commit';
+  readonly op: 'open' | 'delete' | 'close' | 'load' | 'commit' | 'schedule' | 'unschedule';
   readonly groupId?: number;
 }
 
@@ -41,10 +47,11 @@ export class WatchedEngine implements StorageEngine {
   }
 
   #watch(store: PartitionStore): PartitionStore {
-    const { groupState, topicId, partition, epoch, receiptKey, lanes } = store;
+    const { groupState, schedule, topicId, partition, epoch, receiptKey, lanes } = store;
     const watched: GroupState = {
       groupIds: () => groupState.groupIds(),
       counts: (groupId) => groupState.counts(groupId),
+      deadLetters: (groupId, range) => groupState.deadLetters(groupId, range),
       load: async (groupId) => {
         await this.before({ op: 'load', groupId });
         return groupState.load(groupId);
@@ -54,12 +61,25 @@ export class WatchedEngine implements StorageEngine {
         return groupState.commit(changes);
       },
     };
+    const watchedSchedule: Schedule = {
+      nextId: schedule.nextId,
+      marks: schedule.marks,
+      read: (range) => schedule.read(range),
+      has: (scheduleId) => schedule.has(scheduleId),
+      counts: () => schedule.counts(),
+      promotedFrom: (lane, offset) => schedule.promotedFrom(lane, offset),
+      commit: async (changes) => {
+        await this.before({ op: changes.some(({ kind }) => kind === 'unscheduled') ? 'unschedule' : 'schedule' });
+        return schedule.commit(changes);
+      },
+    };
     const close = async (): Promise<void> => {
       await this.before({ op: 'close' });
       await store.close();
     };
     return {
-      ...{ topicId, partition, epoch, receiptKey, lanes, groupState: watched, lost: store.lost },
+      ...{ topicId, partition, epoch, receiptKey, lanes, groupState: watched, schedule: watchedSchedule },
+      lost: store.lost,
       ...{ timeMs: () => store.timeMs(), close },
     };
   }

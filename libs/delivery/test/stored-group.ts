@@ -51,6 +51,9 @@ export class StoredGroup {
         break;
       case 'created':
       case 'deleted':
+      case 'redriven':
+      case 'deadLetterDone':
+      case 'seek':
         break;
     }
   }

@@ -136,7 +136,8 @@ export class LaneTable {
       for (let row = index; row < index + rows; row += 1) {
         const record = batch.record(row);
         values.push(batch.offsets[row], epoch, appendId, batch.appendedAtMs[row]);
-        values.push(batch.scheduleIds[row] || null, crc32(record), batch.refKey(row), record);
+        const scheduleId = batch.scheduleIds[row] ?? 0;
+        values.push(scheduleId === 0 ? null : scheduleId, crc32(record), batch.refKey(row), record);
       }
       this.#statement(rows === 1 ? 'insertOne' : 'insertMany').run(values);
       index += rows;

@@ -60,9 +60,17 @@ export function openPartition(context: OpenContext, request: OpenPartitionReques
   const { topicId, partition, epoch } = request;
   const settleSeq = found?.settleSeq ?? 0;
   const session = new PartitionSession({ topicId, partition, epoch, settleSeq, lanes, ...context });
+  return { kind: 'opened', session, receiptKey, ...scheduleState(context, request, found) };
+}
+
+function scheduleState(
+  { partitionTables }: OpenContext,
+  request: OpenPartitionRequest,
+  found: PartitionRow | undefined,
+): Pick<Extract<OpenResult, { kind: 'opened' }>, 'nextScheduleId' | 'promotionMarks'> {
   const states = partitionTables.laneStates(request);
-  const promotionMarks = lanes.map((_, lane) => states.get(lane)?.promotionMark ?? 0);
-  return { kind: 'opened', session, receiptKey, nextScheduleId: found?.nextScheduleId ?? 1, promotionMarks };
+  const promotionMarks = Array.from({ length: states.size }, (_, lane) => states.get(lane)?.promotionMark ?? 0);
+  return { nextScheduleId: found?.nextScheduleId ?? 1, promotionMarks };
 }
 
 function highestEpoch(found: PartitionRow | undefined, tables: readonly LaneTable[]): number {

@@ -1,10 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { AppendBatch } from '@hermes/log';
 import { temporaryDirectory } from '@hermes/testing';
 import Database from 'better-sqlite3';
 
 import { openEmbeddedEngine } from '../src/embedded-engine.js';
+import { MIGRATIONS } from '../src/migrations.js';
 import { openShardFile } from '../src/shard-file.js';
 import { Shard } from '../src/shard.js';
 import { failOnFatal } from './fail-on-fatal.js';
@@ -46,7 +48,10 @@ describe('data directory', () => {
     const file = new Database(join(directory.path, 'shard-1.db'));
     file.pragma('user_version = 99');
     file.close();
-    await expect(open(directory.path)).rejects.toMatchObject({ kind: 'schemaNewer', details: { found: 99, known: 1 } });
+    await expect(open(directory.path)).rejects.toMatchObject({
+      kind: 'schemaNewer',
+      details: { found: 99, known: MIGRATIONS.length },
+    });
   });
 
   it('refuses a damaged directory.json and leaves it as it is', async () => {
@@ -66,12 +71,11 @@ describe('data directory', () => {
     const session = opened.kind === 'opened' ? opened.sessionId : 0;
     const truncate = { op: 'truncate', id: 1, session, lane: 0, offset: 0 } as const;
     const append = (id: number): Parameters<typeof shard.write>[0][number] => {
-      const bytes = 200_000;
-      const buffer = new ArrayBuffer(32 + bytes);
-      new Uint32Array(buffer, 24, 2).fill(bytes);
+      const { buffer } = AppendBatch.pack(id, [{ record: Buffer.alloc(200_000), keyHash: 0 }]);
       return { op: 'append', id, session, lane: 0, appendId: id, count: 1, buffer, nowMs: 1 };
     };
-    file.writer.pragma('max_page_count = 12');
+    const pages = file.writer.pragma('page_count', { simple: true }) as number;
+    file.writer.pragma(`max_page_count = ${pages + 2}`);
     expect(shard.write([truncate, append(2)])).toEqual([{ kind: 'full' }, { kind: 'full' }]);
     file.writer.pragma('max_page_count = 1000000');
     expect(shard.write([truncate, append(3)])).toEqual([{ kind: 'committed' }, { kind: 'appended' }]);

@@ -3,12 +3,13 @@ import {
   invalidField,
   LIMITS,
   type ListDeadLettersRequest,
-  ListDeadLettersResponse_DeadLetter,
   type ListDeadLettersResponse,
+  type ListDeadLettersResponse_DeadLetter,
   Message,
   timestampFromMs,
 } from '@hermes/contracts';
 import { DEAD_LETTER_CAUSE } from '@hermes/delivery';
+import { type Filter } from '@hermes/filter';
 import { type StoredDeadLetter } from '@hermes/log';
 import { readFilter } from '../filter/read-filter.js';
 import { subjectOf } from '../filter/filter-subject.js';
@@ -51,30 +52,43 @@ export async function listDeadLetters(
   groups: readonly GroupInPartition[],
 ): Promise<ListDeadLettersResponse> {
   const filter = readFilter('filter', request.filter);
-  for (const [nth, { partition, pump }] of groups.entries()) {
-    const from = start?.partition === partition.number ? start.from : beginningOf(partition.number).from;
+  for (const [nth, group] of groups.entries()) {
+    const { number } = group.partition;
+    const from = start?.partition === number ? start : beginningOf(number);
+    const { deadLetters, next } = await pageIn(group, from, { pageSize, filter });
     const following = groups[nth + 1]?.partition.number;
-    const after = following === undefined ? '' : formatToken(beginningOf(following));
-    const deadLetters: ListDeadLettersResponse_DeadLetter[] = [];
-    let [bytes, seen] = [0, 0];
-    for await (const letter of deadLettersFrom(partition, pump.settings.id, from)) {
-      seen += 1;
-      if (filter === undefined || filter(subjectOf(letter.record))) {
-        bytes += letter.record.length;
-        if (bytes > LIMITS.frameBytes && deadLetters.length > 0) {
-          return { deadLetters, nextPageToken: formatToken({ partition: partition.number, from: letter }) };
-        }
-        deadLetters.push(toDeadLetter(letter, partition.lanes[letter.lane]));
-      }
-      if (deadLetters.length >= pageSize || seen >= SEEN_MAX) {
-        return { deadLetters, nextPageToken: formatToken({ partition: partition.number, from: placeAfter(letter) }) };
-      }
-    }
-    if (deadLetters.length > 0) {
-      return { deadLetters, nextPageToken: after };
+    const after = next ?? (following === undefined ? undefined : beginningOf(following));
+    if (deadLetters.length > 0 || next !== undefined) {
+      return { deadLetters, nextPageToken: after === undefined ? '' : formatToken(after) };
     }
   }
   return { deadLetters: [], nextPageToken: '' };
+}
+
+/** A page of one partition; without `next` it is the partition's last. */
+async function pageIn(
+  { partition, pump }: GroupInPartition,
+  { from }: DeadLetterToken,
+  { pageSize, filter }: { readonly pageSize: number; readonly filter: Filter | undefined },
+): Promise<{ readonly deadLetters: ListDeadLettersResponse_DeadLetter[]; readonly next?: DeadLetterToken }> {
+  const deadLetters: ListDeadLettersResponse_DeadLetter[] = [];
+  const { number } = partition;
+  let [bytes, seen] = [0, 0];
+  for await (const letter of deadLettersFrom(partition, pump.settings.id, from)) {
+    seen += 1;
+    const isWanted = filter === undefined || filter(subjectOf(letter.record));
+    bytes += isWanted ? letter.record.length : 0;
+    if (bytes > LIMITS.frameBytes && deadLetters.length > 0) {
+      return { deadLetters, next: { partition: number, from: letter } };
+    }
+    if (isWanted) {
+      deadLetters.push(toDeadLetter(letter, partition.lanes[letter.lane]));
+    }
+    if (deadLetters.length >= pageSize || seen >= SEEN_MAX) {
+      return { deadLetters, next: { partition: number, from: placeAfter(letter) } };
+    }
+  }
+  return { deadLetters };
 }
 
 function toDeadLetter(letter: StoredDeadLetter, lane: Lane | undefined): ListDeadLettersResponse_DeadLetter {

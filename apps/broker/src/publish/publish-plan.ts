@@ -123,21 +123,25 @@ class Planner implements PublishPlan {
       this.misrouted.push({ index, partition });
       return;
     }
-    const { refKey } = scan;
-    const size = bytes.length + (refKey?.length ?? 0);
-    const refusal = this.#refusal(lane, size);
+    const refusal = this.#refusal(lane, sizeOf(scan));
     if (refusal !== undefined) {
       this.results.failed(index, refusal);
       return;
     }
     const dueAtMs = dueTimeOf(scan, owned);
-    if (dueAtMs !== undefined) {
+    if (dueAtMs === undefined) {
+      this.#append(lane, scan, index);
+    } else {
       this.#schedule(owned, { lane: lane.number, dueAtMs, record: bytes }, index);
-      return;
     }
+  }
+
+  #append(lane: Lane, scan: ScannedMessage, index: number): void {
+    const { bytes: record, refKey } = scan;
+    const size = sizeOf(scan);
     const keyHash = keyHashOf(scan);
     const share = this.#shareOf(lane, size);
-    share.records.push(refKey === undefined ? { record: bytes, keyHash } : { record: bytes, keyHash, refKey });
+    share.records.push(refKey === undefined ? { record, keyHash } : { record, keyHash, refKey });
     share.indices.push(index);
     share.bytes += size;
   }
@@ -176,6 +180,11 @@ class Planner implements PublishPlan {
     this.#last = share;
     return share;
   }
+}
+
+/** What a store has to take: the record and its ref key. */
+function sizeOf({ bytes, refKey }: ScannedMessage): number {
+  return bytes.length + (refKey?.length ?? 0);
 }
 
 /** When the message is to take its place, on the store's clock; undefined: now. */

@@ -67,6 +67,11 @@ export class PartitionSchedule {
 
   /** Deletes what the owner before had promoted already, then lets time begin. Rejects with StoreError. */
   async start(): Promise<void> {
+    if (this.#options.schedule.nextId === 1) {
+      // Nothing was ever scheduled: most partitions need not ask.
+      this.#due.load([], true);
+      return;
+    }
     await this.#readMore();
     const { first } = this.#due;
     if (first !== undefined && first.dueAtMs <= this.#options.nowMs()) {
@@ -109,15 +114,17 @@ export class PartitionSchedule {
   async #delete(scheduleId: number): Promise<ScheduleResult> {
     this.#cancelling.add(scheduleId);
     this.#due.remove(scheduleId);
+    let isDeleted = false;
     try {
       const outcome = await this.#options.schedule.commit([{ kind: 'unscheduled', scheduleIds: [scheduleId] }]);
       const definite = outcome.kind === 'inDoubt' ? await outcome.resolution : outcome;
-      if (definite.kind !== 'committed') {
-        this.#due.reset();
-      }
+      isDeleted = definite.kind === 'committed';
       return definite;
     } finally {
       this.#cancelling.delete(scheduleId);
+      if (!isDeleted) {
+        this.#due.reset();
+      }
       this.#arm();
     }
   }

@@ -1,4 +1,4 @@
-import { GetMessageResponse, timestampToMs } from '@hermes/contracts';
+import { GetMessageResponse, Message, type StoredMessage, timestampToMs } from '@hermes/contracts';
 import { facts, show } from '../output.js';
 import { type Session } from '../session.js';
 import { bodyText } from './message-line.js';
@@ -8,20 +8,22 @@ export async function getMessage(session: Session, messageId: string): Promise<v
   const response = await session.unary<GetMessageResponse>((metadata, options, done) =>
     session.partitions.getMessage({ messageId }, metadata, options, done),
   );
-  await show(session, response, GetMessageResponse, ({ stored }) => {
-    const { message, publishedAt } = stored ?? {};
-    return [
-      ...facts([
-        ['message', stored?.messageId],
-        ['published', publishedAt && new Date(timestampToMs(publishedAt) ?? 0).toISOString()],
-        ['key', message?.key],
-        ['ref key', message?.refKey],
-        ['priority', message?.priority],
-        ['content type', message?.contentType],
-        ...[...(message?.attributes ?? [])].map(([name, value]) => [`attribute ${name}`, value] as const),
-      ]),
-      '',
-      bodyText(message?.body ?? Buffer.alloc(0)),
-    ];
-  });
+  await show(session, response, GetMessageResponse, ({ stored }) => (stored === undefined ? [] : lines(stored)));
+}
+
+function lines({ messageId, message = Message.create(), publishedAt }: StoredMessage): string[] {
+  const { body, key, refKey, priority, contentType, attributes } = message;
+  return [
+    ...facts([
+      ['message', messageId],
+      ['published', publishedAt && new Date(timestampToMs(publishedAt) ?? 0).toISOString()],
+      ['key', key],
+      ['ref key', refKey],
+      ['priority', priority],
+      ['content type', contentType],
+      ...[...attributes].map(([name, value]) => [`attribute ${name}`, value] as const),
+    ]),
+    '',
+    bodyText(body),
+  ];
 }

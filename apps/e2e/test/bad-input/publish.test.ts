@@ -97,9 +97,9 @@ describe.each(['gateway', 'broker'] as const)('Publish at the %s', (server) => {
     ['a content type of 129 bytes', { contentType: 'c'.repeat(129) }, invalid('content_type', 'at most 128 bytes')],
     ['a priority that the topic lacks', { priority: 1 }, invalid('priority', '0 to 0')],
     ['a negative delay', { schedule: delay(-1) }, invalid('delay', 'not negative')],
-    ['a delay', { schedule: delay(0) }, later('messages[1].delay')],
+    ['no delay', { schedule: delay(0) }, OK],
     ['no valid time', { schedule: deliverAt(-1) }, invalid('deliver_at', 'a valid timestamp')],
-    ['a time', { schedule: deliverAt(0) }, later('messages[1].deliver_at')],
+    ['a time that has passed', { schedule: deliverAt(0) }, OK],
     ['a ttl of 0', { ttl: durationFromMs(0) }, invalid('ttl', 'above 0 and above the delay')],
     ['a ttl', { ttl: durationFromMs(1) }, later('messages[1].ttl')],
     [

@@ -66,10 +66,9 @@ export function describeSchedule(makeHarness: MakeHarness): void {
     it('tells which schedules the records of a lane were, and keeps where to look', async () => {
       const store = await fixture.opened({ lanes: 2 });
       await fixture.append(laneOf(store), 'plain');
-      const [first, second] = [7, 2 ** 50].map((scheduleId) => ({
-        ...{ record: Buffer.from(`s${scheduleId}`), keyHash: 0, scheduleId },
-      }));
-      const mixed = [{ ...first!, refKey: Buffer.from('ref') }, { record: Buffer.from('plain'), keyHash: 0 }, second!];
+      const promoted = (scheduleId: number) => ({ record: Buffer.from(`s${scheduleId}`), keyHash: 0, scheduleId });
+      const plain = { record: Buffer.from('plain'), keyHash: 0 };
+      const mixed = [{ ...promoted(7), refKey: Buffer.from('ref') }, plain, promoted(2 ** 50)];
       const outcome = await laneOf(store).append(AppendBatch.pack(99, mixed));
       expect(outcome).toMatchObject({ kind: 'appended' });
       expect(await store.schedule.promotedFrom(0, 0)).toEqual([7, 2 ** 50]);
