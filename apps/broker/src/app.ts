@@ -45,10 +45,12 @@ import { Publisher } from './publish/publisher.js';
 import { messagingHandlers } from './rpc/messaging-handlers.js';
 import { partitionHandlers } from './rpc/partition-handlers.js';
 import { BrokerMessagingService, BrokerPartitionService } from './rpc/service-definitions.js';
+import { Retention } from './retention/retention.js';
 import { Acknowledger } from './settle/acknowledger.js';
 import { DataSources } from './storage/data-sources.js';
 import { openEmbedded } from './storage/open-embedded.js';
 import { Storage } from './storage/storage.js';
+import { Puller } from './subscribe/puller.js';
 import { Subscriber } from './subscribe/subscriber.js';
 
 /** What a test may replace. */
@@ -110,6 +112,7 @@ interface Parts {
   readonly meta: MetaClient;
   readonly ownership: Ownership;
   readonly subscriber: Subscriber;
+  readonly retention: Retention;
   readonly server: GrpcServer;
   readonly drain: AbortController;
   session: LeaseSession | undefined;
@@ -147,6 +150,7 @@ async function serve(parts: Parts, port: number): Promise<RunningBroker> {
   });
   const loop = watchEventLoop({ metrics, logger });
   session.start();
+  parts.retention.start();
   server.setServing('', true);
   const { endpoint } = parts.address;
   logger.info({ endpoint, opsPort: ops.port, incarnation }, 'the broker is running');
@@ -172,6 +176,7 @@ async function stop(parts: Parts, session: LeaseSession, ops: OpsServer, deadlin
   server.setServing('', false);
   session.drain();
   drain.abort();
+  parts.retention.stop();
   await ownership.drain(deadlineMs * FLUSH_SHARE);
   subscriber.end(new HermesError('DRAINING', 'the broker is stopping'));
   session.stop();
@@ -220,13 +225,18 @@ function wire(config: BrokerConfig, given: BrokerDependencies, embedded: Embedde
       epochTooLow: (assignment, observed) => parts.session?.epochTooLow(assignment, observed),
     },
   });
-  const subscriber = new Subscriber({ ownership, clock, timers });
+  let streams = 0;
+  const nextId = (): number => (streams += 1);
+  const subscriber = new Subscriber({ ownership, clock, timers, nextId });
+  const { counters } = services;
+  const retention = new Retention({ ownership, counters, clock, timers, tasks, logger });
   const server = createGrpcServer({ logger, metrics, reflection: config.reflection, clock });
   server.add(
     BrokerMessagingService,
     messagingHandlers({
       ownership,
       publisher: new Publisher(ownership),
+      puller: new Puller({ ownership, clock, timers, nextId }),
       acknowledger: new Acknowledger(ownership, services.counters),
       ...{ subscriber, clock, drain: drain.signal },
     }),
@@ -236,7 +246,7 @@ function wire(config: BrokerConfig, given: BrokerDependencies, embedded: Embedde
   const parts: Parts = {
     ...{ config, clock, timers, random, logger, metrics, incarnation, address, holder, tasks, meta },
     ...{ embedded, storage, dataSources },
-    ...{ ownership, subscriber, server, drain },
+    ...{ ownership, subscriber, retention, server, drain },
     session: undefined,
   };
   return parts;

@@ -18,6 +18,8 @@ const CAUSES = {
 export interface Counters {
   /** A batch of messages was appended. */
   published(messages: number, bytes: number): void;
+  /** Records were dropped, since their topic need not keep them. */
+  trimmed(records: number): void;
   /** Messages were given out to subscriptions. */
   delivered(orders: readonly DispatchOrder[]): void;
   /** Settles were confirmed to their consumers. */
@@ -32,6 +34,7 @@ export interface Counters {
 export function createCounters(metrics: Metrics): Counters {
   const published = metrics.counter('published_messages', { help: 'Messages that were appended.' });
   const publishedBytes = metrics.counter('published_bytes', { help: 'Bytes of the same.' });
+  const trimmed = metrics.counter('trimmed_records', { help: 'Records that were dropped by retention.' });
   const batches = metrics.counter('append_batches', { help: 'Batches in which they were appended.' });
   const retries = metrics.counter('retries', { help: 'Failed attempts that another one will follow.' });
   const delivered = labelled(
@@ -55,6 +58,9 @@ export function createCounters(metrics: Metrics): Counters {
       published.add(messages);
       publishedBytes.add(bytes);
       batches.add();
+    },
+    trimmed: (records) => {
+      trimmed.add(records);
     },
     delivered: (orders) => {
       const again = orders.reduce((sum, { dispatches }) => sum + count(dispatches, (each) => each.redelivered), 0);

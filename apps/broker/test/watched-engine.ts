@@ -51,6 +51,7 @@ export class WatchedEngine implements StorageEngine {
     const watched: GroupState = {
       groupIds: () => groupState.groupIds(),
       counts: (groupId) => groupState.counts(groupId),
+      retryRecord: (groupId, lane, offset) => groupState.retryRecord(groupId, lane, offset),
       deadLetters: (groupId, range) => groupState.deadLetters(groupId, range),
       load: async (groupId) => {
         await this.before({ op: 'load', groupId });

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { addClusterCommands } from './cluster-commands.js';
+import { addCompletionCommand } from './completion-commands.js';
 import { addDataSourceCommands } from './data-source-commands.js';
 import { addDeadLetterCommands } from './dead-letter-commands.js';
 import { durationMs, serverAddress } from './flags/values.js';
@@ -49,6 +50,7 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     addDeadLetterCommands(program, run);
     addClusterCommands(program, run);
     addDataSourceCommands(program, run);
+    addCompletionCommand(program, terminal);
     await program.parseAsync([...args], { from: 'user' });
     terminal.signal.throwIfAborted();
     return exitCode;

@@ -215,7 +215,11 @@ describe('AdminService', () => {
       ['CreateTopic with a long name', 'INVALID_FIELD', () => createTopic(name)],
       ['CreateTopic with a leading dot', 'INVALID_FIELD', () => createTopic('.a')],
       ['CreateTopic with 0 partitions', 'INVALID_FIELD', () => createTopic('a', { partitions: 0 })],
-      ['CreateTopic with retention by size', 'NOT_IMPLEMENTED', () => createTopic('a', { retentionBytes: 3 })],
+      [
+        'CreateTopic with a hard age',
+        'NOT_IMPLEMENTED',
+        () => createTopic('a', { hardRetentionAge: { seconds: 3, nanos: 0 } }),
+      ],
       ['GetTopic without a name', 'INVALID_FIELD', () => fixture.admin.getTopic({ topic: '' })],
       ['GetTopic of none', 'TOPIC_NOT_FOUND', () => fixture.admin.getTopic({ topic: 'none' })],
       [

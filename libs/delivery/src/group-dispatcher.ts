@@ -118,7 +118,9 @@ export class GroupDispatcher {
     if (request.consumerEpoch < highestEpoch) {
       return { kind: 'fenced', consumerEpoch: highestEpoch };
     }
-    const fenced = Array.from(this.#turns, ({ id }) => id);
+    // What the same holder has pulled stays with it.
+    const others = [...this.#turns].filter((one) => !(one.retired && one.consumerEpoch === request.consumerEpoch));
+    const fenced = others.map(({ id }) => id);
     for (const older of fenced) {
       this.unsubscribe(older);
     }
@@ -139,6 +141,15 @@ export class GroupDispatcher {
     const subscription = this.#turns.remove(subscriptionId);
     if (subscription !== undefined) {
       this.#settlement.giveBack(subscription);
+    }
+  }
+
+  /** A subscription gets nothing more; what it holds stays in flight until it is settled or its deadline passes. */
+  retire(subscriptionId: number): void {
+    const subscription = this.#turns.retire(subscriptionId);
+    if (subscription !== undefined) {
+      subscription.retired = true;
+      this.#settlement.forgetIfIdle(subscription);
     }
   }
 

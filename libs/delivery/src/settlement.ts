@@ -298,11 +298,23 @@ export class Settlement {
   /** Nobody holds it any more: its credit and its room in the pool are free. */
   #release(entry: Entry): void {
     entry.heldIn?.remove(entry);
-    if (entry.subscription !== undefined) {
+    const { subscription } = entry;
+    if (subscription !== undefined) {
       this.#lane(entry).sequencer.released(entry);
-      entry.subscription.credit.giveBack(entry.bytes);
+      subscription.credit.giveBack(entry.bytes);
       entry.subscription = undefined;
       this.#inFlight.giveBack();
+      this.forgetIfIdle(subscription);
+    }
+  }
+
+  /** A retired subscription that holds nothing is gone. */
+  forgetIfIdle({ id, retired, held }: Subscription): void {
+    if (retired && held === 0) {
+      this.#turns.remove(id);
+      if (this.#turns.isEmpty) {
+        this.#inFlight.leave();
+      }
     }
   }
 

@@ -24,6 +24,8 @@ export class Subscription {
   lastDeadlineMs = 0;
   /** False while the stream's socket is full: nothing is taken for it. */
   writable = true;
+  /** True once it gets nothing more and only holds what it has: see `retire`. */
+  retired = false;
   /** EXCLUSIVE: true once its epoch and token are committed. */
   admitted: boolean;
   /** What it holds of this partition, in the order of delivery, which is also that of the deadlines. */

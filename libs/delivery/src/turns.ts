@@ -3,15 +3,16 @@ import type { Subscription } from './subscription.js';
 /** Messages that a subscription gets before the next one has its turn. */
 const TURN_MESSAGES = 32;
 
-/** The open subscriptions, and whose turn it is: round robin among those that take a message. */
+/** The subscriptions that hold or get messages, and whose turn it is: round robin among those that take one. */
 export class Turns implements Iterable<Subscription> {
   readonly #byId = new Map<number, Subscription>();
-  #order: readonly Subscription[] = [];
+  /** Those that get messages. */
+  #order: Subscription[] = [];
   #turn = 0;
   #given = 0;
 
   get isEmpty(): boolean {
-    return this.#order.length === 0;
+    return this.#byId.size === 0;
   }
 
   get(id: number): Subscription | undefined {
@@ -20,14 +21,20 @@ export class Turns implements Iterable<Subscription> {
 
   add(subscription: Subscription): void {
     this.#byId.set(subscription.id, subscription);
-    this.#order = [...this.#byId.values()];
+    this.#order.push(subscription);
+  }
+
+  /** It has no more turns. Gives it; undefined if it is not there. */
+  retire(id: number): Subscription | undefined {
+    const subscription = this.#byId.get(id);
+    this.#order = this.#order.filter((one) => one !== subscription);
+    return subscription;
   }
 
   /** Gives the removed one; undefined if it is not there. */
   remove(id: number): Subscription | undefined {
-    const subscription = this.#byId.get(id);
+    const subscription = this.retire(id);
     this.#byId.delete(id);
-    this.#order = [...this.#byId.values()];
     return subscription;
   }
 
@@ -52,6 +59,6 @@ export class Turns implements Iterable<Subscription> {
   }
 
   [Symbol.iterator](): Iterator<Subscription> {
-    return this.#order[Symbol.iterator]();
+    return this.#byId.values();
   }
 }

@@ -104,7 +104,7 @@ const PLANTED_LINES: readonly (readonly [string, DeliveryMode, PlantedBug, RegEx
   [
     'credit that is not given back',
     'shared',
-    { file: 'settlement.ts', code: 'entry.subscription.credit.giveBack(entry.bytes);', instead: '' },
+    { file: 'settlement.ts', code: 'subscription.credit.giveBack(entry.bytes);', instead: '' },
     /never settled/,
   ],
   [
@@ -183,7 +183,7 @@ const PLANTED_LINES: readonly (readonly [string, DeliveryMode, PlantedBug, RegEx
       code: "if (this.mode === 'exclusive' && request.consumerEpoch < highestEpoch)",
       instead: 'if (request.consumerEpoch > highestEpoch)',
     },
-    /former holder|superseded/,
+    /former holder|superseded|passed \d+, which has failed/,
   ],
   [
     'a new holder without a higher token',

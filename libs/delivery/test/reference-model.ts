@@ -16,6 +16,8 @@ export interface ModelSubscription {
   readonly consumerEpoch: number;
   readonly messagesMax: number;
   writable: boolean;
+  /** It gets nothing more; what it holds stays in flight. */
+  retired: boolean;
 }
 
 export const MODEL_RETRY = {
@@ -87,7 +89,10 @@ export class ReferenceModel {
   /** Gives those that it fences; undefined if it is refused itself. */
   subscribe(subscription: ModelSubscription): number[] | undefined {
     const newest = this.#claim ?? this.#sealedClaim ?? this.#stored;
-    const fenced = this.#mode === 'exclusive' ? [...this.#subscriptions.keys()] : [];
+    const isRival = (one: ModelSubscription): boolean =>
+      !one.retired || one.consumerEpoch !== subscription.consumerEpoch;
+    const rivals = this.#mode === 'exclusive' ? [...this.#subscriptions.values()].filter(isRival) : [];
+    const fenced = rivals.map(({ id }) => id);
     if (this.#mode === 'exclusive') {
       if (subscription.consumerEpoch < newest.consumerEpoch) {
         return undefined;
@@ -110,6 +115,17 @@ export class ReferenceModel {
         this.#free(message, 'ready');
       }
     }
+  }
+
+  retire(id: number): void {
+    const subscription = this.#subscriptions.get(id);
+    if (subscription !== undefined) {
+      subscription.retired = true;
+    }
+  }
+
+  isRetired(id: number): boolean {
+    return this.#subscriptions.get(id)?.retired === true;
   }
 
   setWritable(id: number, writable: boolean): void {
@@ -257,10 +273,10 @@ export class ReferenceModel {
     return this.#lanes[lane] as ModelMessage[];
   }
 
-  #mayTake({ id, writable, consumerEpoch, messagesMax }: ModelSubscription): boolean {
+  #mayTake({ id, writable, retired, consumerEpoch, messagesMax }: ModelSubscription): boolean {
     const isAdmitted = this.#mode !== 'exclusive' || (this.#isOurs && consumerEpoch === this.#stored.consumerEpoch);
     const hasRoom = this.inFlight < MODEL_IN_FLIGHT_MAX && this.held(id).messages < messagesMax;
-    return !this.paused && writable && isAdmitted && hasRoom;
+    return !this.paused && writable && !retired && isAdmitted && hasRoom;
   }
 
   #mayCome(message: ModelMessage): boolean {

@@ -6,6 +6,17 @@ import { fittingRows } from './page-size.js';
 import type { PartitionAddress } from './partition-rows.js';
 import type { Session } from './session.js';
 
+/** The copy that a retry keeps of its record. */
+export async function retryRecord(
+  session: Session,
+  { topicId, partition }: PartitionAddress,
+  groupId: number,
+  { lane, offset }: { readonly lane: number; readonly offset: number },
+): Promise<Uint8Array | undefined> {
+  const { rows } = await session.execute(GROUP_SQL.retryRecord, [topicId, partition, groupId, lane, offset]);
+  return rows[0]?.[0] as Uint8Array | undefined;
+}
+
 /** Dead letters of one lane, as many as the range's bytes allow. */
 export async function deadLetters(
   session: Session,

@@ -18,6 +18,7 @@ export const GROUP_SQL = {
   laneFloors: `SELECT floor, settled_ranges FROM group_cursor WHERE ${PARTITION} AND lane = ?`,
   retries: `SELECT lane, log_offset, due_at, attempts, strikes, key_hash, reason, generation
             FROM retry WHERE ${GROUP} ORDER BY lane, log_offset`,
+  retryRecord: `SELECT record FROM retry WHERE ${GROUP} AND lane = ? AND log_offset = ? AND record IS NOT NULL`,
   retryCount: `SELECT COUNT(*) FROM retry WHERE ${GROUP}`,
   deadLetterCounts: `SELECT lane, COUNT(*) FROM dead_letter WHERE ${GROUP} GROUP BY lane`,
   // Sizes first: records may be large, and a page holds only so many bytes of them.

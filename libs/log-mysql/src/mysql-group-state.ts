@@ -2,7 +2,7 @@ import type { GroupChange, GroupSnapshot } from '@hermes/delivery';
 import type { CommitOutcome, DeadLetterRange, GroupCounts, GroupState, StoredDeadLetter } from '@hermes/log';
 
 import type { ConnectionSet } from './connection-set.js';
-import { deadLetters } from './dead-letter-rows.js';
+import { deadLetters, retryRecord } from './dead-letter-rows.js';
 import type { FencedWriter } from './fenced-writer.js';
 import * as groupRows from './group-rows.js';
 import { readFault } from './mysql-fault.js';
@@ -37,6 +37,10 @@ export class MysqlGroupState implements GroupState {
 
   counts(groupId: number): Promise<GroupCounts> {
     return this.#read((session) => groupRows.counts(session, this.#options.address, groupId));
+  }
+
+  retryRecord(groupId: number, lane: number, offset: number): Promise<Uint8Array | undefined> {
+    return this.#read((session) => retryRecord(session, this.#options.address, groupId, { lane, offset }));
   }
 
   deadLetters(groupId: number, range: DeadLetterRange): Promise<readonly StoredDeadLetter[]> {

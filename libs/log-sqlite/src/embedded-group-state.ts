@@ -29,6 +29,10 @@ export class EmbeddedGroupState implements GroupState {
     return this.#calls.call('counts', { groupId });
   }
 
+  retryRecord(groupId: number, lane: number, offset: number): Promise<Uint8Array | undefined> {
+    return this.#calls.call('retryRecord', { groupId, lane, offset });
+  }
+
   deadLetters(groupId: number, range: DeadLetterRange): Promise<readonly StoredDeadLetter[]> {
     return this.#calls.call('deadLetters', { groupId, range });
   }

@@ -76,6 +76,16 @@ export class GroupTables {
     return { retries, deadLetters: countsByLane(rows) };
   }
 
+  /** The copy that a retry keeps of its record. */
+  retryRecord(
+    { topicId, partition }: PartitionAddress,
+    groupId: number,
+    { lane, offset }: { readonly lane: number; readonly offset: number },
+  ): Uint8Array | undefined {
+    return this.#statement('retryRecord').pluck().get(topicId, partition, groupId, lane, offset) as
+      Uint8Array | undefined;
+  }
+
   deadLetters(address: PartitionAddress, groupId: number, range: DeadLetterRange): StoredDeadLetter[] {
     const { lane, offset, generation } = range.from;
     const letters: StoredDeadLetter[] = [];
@@ -192,9 +202,7 @@ export class GroupTables {
   #insertDeadLetter(owner: GroupOwner, groupId: number, entry: DeadLetterEntry): void {
     const { topicId, partition } = owner;
     const { lane, offset, generation, attempts, cause, reason, keyHash, diedAtMs } = entry;
-    const record =
-      owner.lane(lane).table.record(offset) ??
-      (this.#statement('retryRecord').pluck().get(topicId, partition, groupId, lane, offset) as Uint8Array | undefined);
+    const record = owner.lane(lane).table.record(offset) ?? this.retryRecord(owner, groupId, { lane, offset });
     if (record === undefined) {
       throw new StoreError(
         'dataLoss',

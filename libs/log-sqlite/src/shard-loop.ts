@@ -20,7 +20,7 @@ import { sqliteFault } from './sqlite-fault.js';
 
 /** Calls that read of one open partition. */
 type ReadName =
-  | ('read' | 'offsetAt' | 'groupIds' | 'load' | 'counts' | 'deadLetters')
+  | ('read' | 'offsetAt' | 'groupIds' | 'load' | 'counts' | 'retryRecord' | 'deadLetters')
   | ('readSchedule' | 'hasSchedule' | 'scheduleCounts' | 'promotedFrom');
 
 const WRITES: ReadonlySet<ShardRequest['op']> = new Set<WriteRequest['op']>([
@@ -198,6 +198,8 @@ export class ShardLoop {
         return shard.groups.load(session, request.groupId);
       case 'counts':
         return shard.groups.counts(session, request.groupId);
+      case 'retryRecord':
+        return shard.groups.retryRecord(session, request.groupId, request);
       case 'deadLetters':
         return shard.groups.deadLetters(session, request.groupId, request.range);
       case 'readSchedule':

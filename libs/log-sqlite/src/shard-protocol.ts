@@ -97,6 +97,10 @@ export interface ShardCalls {
   groupIds: { arguments: { session: SessionId }; answer: number[] };
   load: { arguments: { session: SessionId; groupId: number }; answer: GroupSnapshot | undefined };
   counts: { arguments: { session: SessionId; groupId: number }; answer: GroupCounts };
+  retryRecord: {
+    arguments: { session: SessionId; groupId: number; lane: number; offset: number };
+    answer: Uint8Array | undefined;
+  };
   deadLetters: {
     arguments: { session: SessionId; groupId: number; range: DeadLetterRange };
     answer: StoredDeadLetter[];

@@ -44,6 +44,9 @@ export interface GroupState {
 
   counts(groupId: number): Promise<GroupCounts>;
 
+  /** The record that a retry keeps itself, for the log may not have it any more; undefined if it keeps none. */
+  retryRecord(groupId: number, lane: number, offset: number): Promise<Uint8Array | undefined>;
+
   /** Dead letters of one lane; none: there are no more in it. */
   deadLetters(groupId: number, range: DeadLetterRange): Promise<readonly StoredDeadLetter[]>;
 }

@@ -27,6 +27,10 @@ export interface TopicSettings {
   readonly lanes: number;
   readonly bodyBytesMax: number;
   readonly paused: boolean;
+  /** What all groups have settled is kept so long. */
+  readonly retentionAgeMs: number;
+  /** Of a partition, about; 0 = any number. */
+  readonly retentionBytes: number;
   readonly storageClass: StorageClassName;
   /** What its storage must promise for a message to be taken. */
   readonly requiredDurability: Durability;
@@ -64,6 +68,7 @@ const RETRY_DEFAULT = {
   maxAttempts: 16,
 } as const satisfies RetryPolicy;
 const ACK_DEADLINE_DEFAULT_MS = 30_000;
+const RETENTION_AGE_DEFAULT_MS = 7 * 86_400_000;
 const PARTITIONS_DEFAULT = 4;
 const BODY_BYTES_DEFAULT = 1024 * 1024;
 
@@ -76,6 +81,8 @@ export function topicSettings(topic: Topic): TopicSettings {
     lanes: topic.priorityLevels ?? 1,
     bodyBytesMax: topic.maxBodyBytes ?? BODY_BYTES_DEFAULT,
     paused: topic.paused,
+    retentionAgeMs: millis(topic.retentionAge, RETENTION_AGE_DEFAULT_MS),
+    retentionBytes: topic.retentionBytes,
     storageClass: STORAGE_CLASSES[topic.storageClass],
     requiredDurability: topic.requiredDurability || Durability.DURABLE,
   };

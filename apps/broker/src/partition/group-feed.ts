@@ -5,6 +5,8 @@ import { feedOf, filteredFeedOf } from './lane-feeds.js';
 import { type GroupReader, READ_BYTES_MAX, READ_RECORDS_MAX } from './group-reader.js';
 import { type Partition } from './partition.js';
 
+const NOTHING = { offsets: [], keyHashes: [], ends: [] };
+
 /** How near the end of the log a group has to be for its fences to be looked for. */
 const FENCES_MAX = 8;
 
@@ -27,7 +29,14 @@ export class GroupFeed {
     let fed: 'nothing' | 'fed' = 'nothing';
     for (const wanted of this.#dispatcher.wanted(now)) {
       const { lane, from } = wanted;
-      if (from >= (this.#partition.lanes[lane]?.log.nextOffset ?? 0)) {
+      const { firstOffset = 0, nextOffset = 0 } = this.#partition.lanes[lane]?.log ?? {};
+      if (from < firstOffset) {
+        // Not kept any more: it counts as settled.
+        this.#dispatcher.feed(lane, { from, nextOffset: firstOffset, ...NOTHING });
+        fed = 'fed';
+        continue;
+      }
+      if (from >= nextOffset) {
         continue;
       }
       const bounds = boundsOf(wanted);

@@ -17,6 +17,8 @@ export interface MemberEvents {
   writable(member: GroupMember, isWritable: boolean): void;
   /** Its stream has ended. */
   detached(member: GroupMember): void;
+  /** Its stream has ended, and it keeps what it holds. */
+  retired(member: GroupMember): void;
   /** Credit of its stream came back, by another partition. */
   creditFreed(): void;
 }
@@ -32,6 +34,7 @@ export class GroupMember implements Attachment {
   readonly receiptEpoch: number;
   readonly ackDeadlineMs: number;
   readonly credit: Credit;
+  readonly isPull: boolean;
   readonly #partition: number;
   #receiptTag: Uint8Array;
   readonly #events: MemberEvents;
@@ -48,6 +51,7 @@ export class GroupMember implements Attachment {
     readonly receiptTag: Uint8Array;
     readonly ackDeadlineMs: number;
     readonly credit: Credit;
+    readonly isPull: boolean;
     readonly events: MemberEvents;
   }) {
     this.subscription = options.subscription;
@@ -56,6 +60,7 @@ export class GroupMember implements Attachment {
     this.receiptEpoch = options.receiptEpoch;
     this.ackDeadlineMs = options.ackDeadlineMs;
     this.credit = options.credit;
+    this.isPull = options.isPull;
     this.#receiptTag = options.receiptTag;
     this.#events = options.events;
   }
@@ -102,6 +107,13 @@ export class GroupMember implements Attachment {
       this.#gone = true;
       this.#waiting = [];
       this.#events.detached(this);
+    }
+  }
+
+  retire(): void {
+    if (!this.#gone) {
+      this.#gone = true;
+      this.#events.retired(this);
     }
   }
 

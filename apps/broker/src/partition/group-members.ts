@@ -11,6 +11,8 @@ export interface JoinRequest {
   readonly consumerEpoch: number;
   readonly ackDeadlineMs: number;
   readonly credit: Credit;
+  /** Pulls of one consumer may run beside each other. */
+  readonly isPull: boolean;
 }
 
 /** The streams that a group delivers to in one partition. The newer one of a consumer takes it from its older one. */
@@ -33,6 +35,11 @@ export class GroupMembers implements Iterable<GroupMember> {
       },
       detached: (member) => {
         this.#remove(member);
+      },
+      retired: (member) => {
+        this.#members.delete(member.id);
+        this.#dispatcher.retire(member.id);
+        wake();
       },
       creditFreed: wake,
     };
@@ -64,9 +71,11 @@ export class GroupMembers implements Iterable<GroupMember> {
   }
 
   /** Adds a stream, which gets nothing before it is writable. Throws FENCED if the consumer has a newer one. */
-  join(group: GroupSettings, { subscription, consumerEpoch, ackDeadlineMs, credit }: JoinRequest): GroupMember {
+  join(group: GroupSettings, { subscription, consumerEpoch, ackDeadlineMs, credit, isPull }: JoinRequest): GroupMember {
     const { id, consumer } = subscription;
-    const rivals = [...this].filter((member) => member.subscription.consumer === consumer);
+    const isRival = (member: GroupMember): boolean =>
+      member.subscription.consumer === consumer && !(isPull && member.isPull);
+    const rivals = [...this].filter(isRival);
     const newer = rivals.find((rival) => rival.consumerEpoch > consumerEpoch);
     if (newer !== undefined) {
       throw fenced(newer.consumerEpoch);
@@ -92,6 +101,7 @@ export class GroupMembers implements Iterable<GroupMember> {
       receiptTag: this.#tag(group, consumer, receiptEpoch),
       ackDeadlineMs,
       credit,
+      isPull,
       events: this.#events,
     });
     this.#members.set(id, member);

@@ -63,13 +63,18 @@ export class GroupPump implements ChangeSource {
     };
     this.#timer = new WakeTimer(services.clock, services.timers, wake);
     this.#members = new GroupMembers(partition, wake);
-    this.#reader = new GroupReader(partition, services, {
+    this.#reader = new GroupReader(partition, settings.id, services, {
       loaded: wake,
       failed: (error) => {
         this.#readFailed(error);
       },
     });
     this.#begin(snapshot);
+  }
+
+  /** True while the group is being moved. */
+  get isSuspended(): boolean {
+    return this.#suspended;
   }
 
   /** Grows with each seek: older receipts are void. */

@@ -1,4 +1,5 @@
-import { type ReadBounds, type RecordBlock, StoreError } from '@hermes/log';
+import { AppendBatch, type ReadBounds, type RecordBlock, StoreError } from '@hermes/log';
+import { keyHashOfRecord } from './key-hash.js';
 import { type Partition } from './partition.js';
 import { type PartitionServices } from './partition-services.js';
 import { type FoundRecord, RecordFinder } from './record-finder.js';
@@ -23,13 +24,15 @@ export interface ReaderEvents {
  */
 export class GroupReader {
   readonly #partition: Partition;
+  readonly #groupId: number;
   readonly #services: PartitionServices;
   readonly #events: ReaderEvents;
   readonly #finders: readonly RecordFinder[];
   #loading = false;
 
-  constructor(partition: Partition, services: PartitionServices, events: ReaderEvents) {
+  constructor(partition: Partition, groupId: number, services: PartitionServices, events: ReaderEvents) {
     this.#partition = partition;
+    this.#groupId = groupId;
     this.#services = services;
     this.#events = events;
     this.#finders = partition.lanes.map(() => new RecordFinder());
@@ -63,9 +66,12 @@ export class GroupReader {
     return finder?.find(offset);
   }
 
-  /** One record; undefined if it is not there. Rejects with StoreError. */
+  /** One record, from the log or from the retry that keeps it; undefined if it is not there. Rejects with StoreError. */
   async readOne(lane: number, offset: number): Promise<FoundRecord | undefined> {
     const where = this.#partition.lanes[lane];
+    if (where !== undefined && offset < where.log.firstOffset) {
+      return this.#readCopy(lane, offset);
+    }
     return where && foundIn(await this.#partition.read(where, offset, ONE), offset);
   }
 
@@ -95,6 +101,17 @@ export class GroupReader {
     for (const finder of this.#finders) {
       finder.clear();
     }
+  }
+
+  /** When it was published is not known any more. */
+  async #readCopy(lane: number, offset: number): Promise<FoundRecord | undefined> {
+    const record = await this.#partition.groupState.retryRecord(this.#groupId, lane, offset);
+    if (record === undefined) {
+      return undefined;
+    }
+    const copy = AppendBatch.pack(0, [{ record, keyHash: keyHashOfRecord(record) }]);
+    copy.offsets[0] = offset;
+    return { block: copy.toBlock(), index: 0 };
   }
 
   #remember<Block extends RecordBlock | undefined>(lane: number, block: Block): Block {

@@ -4,7 +4,16 @@ import { OwnedTopic } from './owned-topic.js';
 
 const entry = (bodyBytesMax: number): TopicEntry => ({
   topic: {
-    ...{ name: 'orders', id: 1, partitions: 1, lanes: 1, bodyBytesMax, paused: false },
+    ...{
+      name: 'orders',
+      id: 1,
+      partitions: 1,
+      lanes: 1,
+      bodyBytesMax,
+      paused: false,
+      retentionAgeMs: 1,
+      retentionBytes: 0,
+    },
     ...{ storageClass: 'embedded', requiredDurability: Durability.DURABLE },
   },
   groups: [],

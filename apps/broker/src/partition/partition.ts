@@ -101,7 +101,7 @@ export class Partition {
   }
 
   /** The groups' stored state. What changes a running group is for that group's own code: see `commit`. */
-  get groupState(): Pick<GroupState, 'load' | 'counts' | 'deadLetters'> {
+  get groupState(): Pick<GroupState, 'load' | 'counts' | 'retryRecord' | 'deadLetters'> {
     return this.#store.groupState;
   }
 

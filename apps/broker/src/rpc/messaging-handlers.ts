@@ -1,10 +1,11 @@
 import { HermesError } from '@hermes/contracts';
-import { type Handlers, notImplementedHandler, refuseLaterMetadata } from '@hermes/kit';
+import { type Handlers, refuseLaterMetadata } from '@hermes/kit';
 import { type Clock } from '@hermes/runtime';
 import { type Ownership } from '../partition/ownership.js';
 import { type Acknowledger } from '../settle/acknowledger.js';
 import { PublishStream } from '../publish/publish-stream.js';
 import { type Publisher } from '../publish/publisher.js';
+import { type Puller } from '../subscribe/puller.js';
 import { type Subscriber } from '../subscribe/subscriber.js';
 import { cancelSchedule } from './cancel-schedule.js';
 import { type BrokerMessagingService } from './service-definitions.js';
@@ -14,6 +15,7 @@ export interface MessagingParts {
   readonly ownership: Ownership;
   readonly publisher: Publisher;
   readonly subscriber: Subscriber;
+  readonly puller: Puller;
   readonly acknowledger: Acknowledger;
   readonly clock: Clock;
   /** Aborts once the broker stops: it takes nothing new. */
@@ -22,7 +24,7 @@ export interface MessagingParts {
 
 /** MessagingService of a broker. Acknowledge goes on while draining: what is in flight may still be settled. */
 export function messagingHandlers(parts: MessagingParts): Handlers<typeof BrokerMessagingService> {
-  const { ownership, publisher, subscriber, acknowledger, clock, drain } = parts;
+  const { ownership, publisher, subscriber, puller, acknowledger, clock, drain } = parts;
   const refuseWhenDraining = (): void => {
     if (drain.aborted) {
       throw new HermesError('DRAINING', 'the broker is stopping');
@@ -48,6 +50,9 @@ export function messagingHandlers(parts: MessagingParts): Handlers<typeof Broker
       await cancelSchedule(ownership, scheduleId);
       return {};
     },
-    pull: notImplementedHandler('Pull'),
+    pull: (request, call) => {
+      refuseWhenDraining();
+      return puller.pull(request, call);
+    },
   };
 }

@@ -16,17 +16,16 @@ import { Credit } from '@hermes/delivery';
 import { type ResponseStream } from '@hermes/kit';
 import { type Clock, type Timers } from '@hermes/runtime';
 import { type GroupSettings } from '../catalog/settings.js';
-import { type GroupMember } from '../partition/group-member.js';
-import { type GroupPump } from '../partition/group-pump.js';
-import { type OwnedTopic } from '../partition/owned-topic.js';
 import { type Ownership } from '../partition/ownership.js';
-import { type Partition } from '../partition/partition.js';
+import { findTargets, joinAll, type JoinTerms } from './join-group.js';
 import { Subscription } from './subscription.js';
 
 export interface SubscriberOptions {
   readonly ownership: Ownership;
   readonly clock: Clock;
   readonly timers: Timers;
+  /** Numbers streams and pulls; never repeats one. */
+  readonly nextId: () => number;
 }
 
 /** A request whose fields are all within their limits. */
@@ -49,7 +48,6 @@ const MODES: Readonly<Record<GroupSettings['mode'], GroupMode>> = {
 export class Subscriber {
   readonly #options: SubscriberOptions;
   readonly #open = new Set<Subscription>();
-  #ids = 0;
 
   constructor(options: SubscriberOptions) {
     this.#options = options;
@@ -72,13 +70,12 @@ export class Subscriber {
     if (settings === undefined) {
       throw new HermesError('GROUP_NOT_FOUND', `topic ${request.topic} has no group ${request.group}`);
     }
-    const targets = await this.#targets(topic, settings, terms);
-    const { clock, timers } = this.#options;
-    this.#ids += 1;
-    const subscription = new Subscription({ id: this.#ids, consumer: terms.consumer, stream, clock, timers });
+    const targets = await findTargets(ownership, topic, settings, terms.claims);
+    const { clock, timers, nextId } = this.#options;
+    const subscription = new Subscription({ id: nextId(), consumer: terms.consumer, stream, clock, timers });
     this.#open.add(subscription);
     try {
-      await joinAll(subscription, targets, settings, terms);
+      await joinAll(subscription, targets, settings, joinTermsOf(settings, terms));
       return await subscription.run(accepted(subscription, settings, terms));
     } catch (error) {
       subscription.end(error as Error);
@@ -94,74 +91,10 @@ export class Subscriber {
       subscription.end(error);
     }
   }
-
-  /** The claimed partitions that are served here; all served ones without claims. Throws if there is none. */
-  async #targets(topic: OwnedTopic, settings: GroupSettings, { claims }: Terms): Promise<Target[]> {
-    const wanted = claims.length > 0 ? claims : topic.partitions.map(unclaimed);
-    if (settings.mode === 'exclusive' && claims.length === 0) {
-      throw invalidField('claims', 'at least one: an EXCLUSIVE group is subscribed to by its leases');
-    }
-    const targets: Target[] = [];
-    for (const { partition: number, consumerEpoch } of wanted) {
-      if (number < 0) {
-        throw invalidField('claims', `0 to ${topic.settings.partitions - 1}`);
-      }
-      const partition = topic.served(number);
-      const pump = partition?.group(settings.name);
-      if (partition !== undefined && pump !== undefined) {
-        targets.push({ partition, pump, consumerEpoch });
-      }
-    }
-    if (targets.length === 0) {
-      throw await this.#options.ownership.refusal(topic.settings.name, wanted[0]?.partition, 'claims');
-    }
-    return targets;
-  }
 }
 
-interface Target {
-  readonly partition: Partition;
-  readonly pump: GroupPump;
-  readonly consumerEpoch: number;
-}
-
-/** Joins where the claim is not too old, and waits until EXCLUSIVE claims are durable. Throws if none is left. */
-async function joinAll(
-  subscription: Subscription,
-  targets: readonly Target[],
-  settings: GroupSettings,
-  terms: Terms,
-): Promise<void> {
-  const credit = new Credit(terms.messages, terms.bytes);
-  const ackDeadlineMs = terms.ackDeadlineMs ?? settings.ackDeadlineMs;
-  const joined: { readonly target: Target; readonly member: GroupMember }[] = [];
-  let refusal: HermesError | undefined;
-  for (const target of targets) {
-    try {
-      const { consumerEpoch } = target;
-      const member = target.pump.join({ subscription, consumerEpoch, ackDeadlineMs, credit });
-      subscription.attach(target.partition.number, member);
-      joined.push({ target, member });
-    } catch (error) {
-      if (!(error instanceof HermesError)) {
-        throw error;
-      }
-      refusal ??= error;
-    }
-  }
-  if (joined.length === 0 && refusal !== undefined) {
-    throw refusal;
-  }
-  if (settings.mode === 'exclusive') {
-    await Promise.all(
-      joined.map(async ({ target: { partition, pump }, member }) => {
-        const failure = await partition.settles.write(pump);
-        if (failure !== undefined) {
-          member.abandon(failure);
-        }
-      }),
-    );
-  }
+function joinTermsOf(settings: GroupSettings, { messages, bytes, ackDeadlineMs }: Terms): JoinTerms {
+  return { credit: new Credit(messages, bytes), ackDeadlineMs: ackDeadlineMs ?? settings.ackDeadlineMs, isPull: false };
 }
 
 function accepted(
@@ -223,8 +156,4 @@ function throwIf(error: HermesError | undefined): void {
   if (error !== undefined) {
     throw error;
   }
-}
-
-function unclaimed({ number }: Partition): Claim {
-  return { partition: number, consumerEpoch: 0 };
 }

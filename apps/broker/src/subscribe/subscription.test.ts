@@ -28,6 +28,7 @@ class Part implements Attachment {
   readonly states: boolean[] = [];
   freed = 0;
   detached = 0;
+  retired = 0;
   writable(isWritable: boolean): void {
     this.states.push(isWritable);
   }
@@ -36,6 +37,9 @@ class Part implements Attachment {
   }
   detach(): void {
     this.detached += 1;
+  }
+  retire(): void {
+    this.retired += 1;
   }
 }
 

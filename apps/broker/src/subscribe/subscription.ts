@@ -10,6 +10,8 @@ export interface Attachment {
   creditFreed(): void;
   /** The stream has ended: give back what is in flight. */
   detach(): void;
+  /** The stream has ended as it should: what is in flight stays with its consumer. */
+  retire(): void;
 }
 
 export interface SubscriptionOptions {
@@ -130,6 +132,19 @@ export class Subscription {
 
   /** Ends the stream. Idempotent. */
   end(error: Error): void {
+    this.#finish(error, (attachment) => {
+      attachment.detach();
+    });
+  }
+
+  /** Ends a pull: what it got stays in flight. Idempotent. */
+  retire(error: Error): void {
+    this.#finish(error, (attachment) => {
+      attachment.retire();
+    });
+  }
+
+  #finish(error: Error, leave: (attachment: Attachment) => void): void {
     if (this.#ended) {
       return;
     }
@@ -137,7 +152,7 @@ export class Subscription {
     this.#cancelHeartbeat();
     this.#cancelSlow();
     for (const attachment of this.#attachments.values()) {
-      attachment.detach();
+      leave(attachment);
     }
     this.#attachments.clear();
     this.#end.reject(error);

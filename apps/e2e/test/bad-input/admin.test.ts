@@ -36,8 +36,8 @@ const IMMUTABLE: Answer = { status: 'FAILED_PRECONDITION', reason: 'IMMUTABLE_FI
 const ETAG_MISMATCH: Answer = { status: 'ABORTED', reason: 'ETAG_MISMATCH' };
 const FENCED: Answer = { status: 'ABORTED', reason: 'FENCED' };
 /** A value that waits for a later release shows that all limits were met, and makes nothing. */
-const WITHIN = { retentionBytes: 1 };
-const MET = later('Topic.retention_bytes');
+const WITHIN = { hardRetentionAge: durationFromMs(1_000) };
+const MET = later('Topic.hard_retention_age');
 
 const under = new ClusterUnderAbuse();
 beforeAll(() => under.start());
@@ -90,12 +90,12 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
     ],
     [
       'a data source that is not there',
-      { storageClass: StorageClass.MYSQL, retentionBytes: 0, dataSources: ['nowhere'] },
+      { storageClass: StorageClass.MYSQL, hardRetentionAge: undefined, dataSources: ['nowhere'] },
       DATA_SOURCE_NOT_FOUND,
     ],
     [
       'MySQL storage and no data source',
-      { storageClass: StorageClass.MYSQL, retentionBytes: 0 },
+      { storageClass: StorageClass.MYSQL, hardRetentionAge: undefined },
       DATA_SOURCE_NOT_FOUND,
     ],
   ])('CreateTopic with %s', async (_, fields, answer) => {
@@ -105,8 +105,6 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
 
   test.each<[string, object, Answer]>([
     ['another storage class', { storageClass: StorageClass.KAFKA }, later('Topic.storage_class KAFKA')],
-    ['an age', { retentionAge: durationFromMs(1_000) }, later('Topic.retention_age')],
-    ['a size', { retentionBytes: 1 }, later('Topic.retention_bytes')],
     ['a hard age', { hardRetentionAge: durationFromMs(1_000) }, later('Topic.hard_retention_age')],
     [
       'more durability than there is',
@@ -261,7 +259,7 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
   });
 });
 
-describe.each(['gateway', 'broker'] as const)('calls of later releases at the %s', (server) => {
+describe.each(['gateway'] as const)('calls of later releases at the %s', (server) => {
   test('Pull', async () => {
     const call = under.at(server).send(MessagingServiceService.pull.path, Buffer.alloc(0));
     expect(await answerOf(call)).toEqual(later('Pull'));

@@ -208,7 +208,12 @@ describe('a command', () => {
       'topic orders has no group nothing',
     ],
     ['with a value out of bounds', () => ['topic', 'create', 't', '--partitions', '1025', ...server()], 1, '1 to 1024'],
-    ['of a later release', () => ['topic', 'create', 't', '--retention-bytes', '3', ...server()], 1, 'NOT_IMPLEMENTED'],
+    [
+      'of a later release',
+      () => ['topic', 'create', 't', '--hard-retention-age', '3s', ...server()],
+      1,
+      'NOT_IMPLEMENTED',
+    ],
     [
       'that reads a lane which is not there',
       () => ['tail', 'orders', '--start', '0/5/0', ...server()],

@@ -94,8 +94,6 @@ describe('a new topic', () => {
   test.each<[string, Fields]>([
     ['storage_class', { storageClass: StorageClass.MYSQL }],
     ['storage_class', { storageClass: StorageClass.KAFKA }],
-    ['retention_age', { retentionAge: { seconds: 60 } }],
-    ['retention_bytes', { retentionBytes: 1 }],
     ['hard_retention_age', { hardRetentionAge: { seconds: 60 } }],
   ])('%s is NOT_IMPLEMENTED and named', (name, fields) => {
     expect(() => fill(fields)).toThrow(

@@ -89,8 +89,6 @@ function checkNames(topic: Topic): void {
 function refuseUnimplemented(topic: Topic, { servedClasses }: TopicDefaults): void {
   const unimplemented: readonly (readonly [boolean, string])[] = [
     [!servedClasses.has(topic.storageClass), `Topic.storage_class ${StorageClass[topic.storageClass]}`],
-    [!isMs(topic.retentionAge, LIMITS.retentionAgeMs), 'Topic.retention_age'],
-    [topic.retentionBytes !== 0, 'Topic.retention_bytes'],
     [!isMs(topic.hardRetentionAge, LIMITS.hardRetentionAgeMs), 'Topic.hard_retention_age'],
   ];
   for (const [asked, name] of unimplemented) {

@@ -154,8 +154,6 @@ describe('scanMessage', () => {
   });
 
   it.each([
-    ['deliver_at', { schedule: { $case: 'deliverAt', value: { seconds: 1, nanos: 0 } } }],
-    ['delay', { schedule: { $case: 'delay', value: { seconds: 1, nanos: 0 } } }],
     ['ttl', { ttl: { seconds: 1, nanos: 0 } }],
     ['idempotency_key', { idempotencyKey: 'i' }],
   ] satisfies [string, Partial<Message>][])('tells that %s waits for a later release', (field, message) => {

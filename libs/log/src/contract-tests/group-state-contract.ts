@@ -204,7 +204,10 @@ export function describeGroupState(makeHarness: MakeHarness): void {
       it('die again with the message that the retry kept', async () => {
         const { groupState, offsets } = await buried('a');
         const place = { lane: 0, offset: offsets[0] ?? 0, generation: 0 };
+        expect(await groupState.retryRecord(GROUP, 0, place.offset)).toBeUndefined();
         await groupState.commit([{ kind: 'redriven', groupId: GROUP, place, dueAtMs: 77 }]);
+        const copy = await groupState.retryRecord(GROUP, 0, place.offset);
+        expect(Buffer.from(copy ?? []).toString()).toBe('a');
         await groupState.commit([
           { kind: 'retryDone', groupId: GROUP, lane: 0, offset: place.offset },
           { kind: 'deadLetter', groupId: GROUP, entry: { ...DEAD, ...place, reason: 'again' } },

@@ -138,7 +138,7 @@ describeServers((create) => {
       remaining: string;
     }[];
     expect(Number(row?.remaining)).toBeGreaterThan(0);
-  }, 20_000);
+  }, 90_000);
 
   test('a leader frozen while it holds the row’s lock stops nobody, and changes nothing when it comes back', async () => {
     await using frozen = new LeaderProcess(database, 'frozen:4370');
@@ -161,7 +161,7 @@ describeServers((create) => {
     });
     expect(await frozen.fact('lost')).toEqual({ lost: 'NOT_LEADER' });
     expect(await topic(second)).toMatchObject({ paused: false, brokerGroup: 'second' });
-  }, 40_000);
+  }, 90_000);
 
   test('whoever holds the row’s lock when leadership has run out loses the connection that the row names', async () => {
     await (await open()).close();
@@ -173,7 +173,7 @@ describeServers((create) => {
     expect((await open()).leadership.epoch).toBe(2);
     await expect(holder.query('select 1')).rejects.toThrow();
     holder.destroy();
-  }, 20_000);
+  }, 90_000);
 
   test('a leader that was killed is followed after its TTL', async () => {
     {
@@ -181,7 +181,7 @@ describeServers((create) => {
       await killed.fact('epoch');
     }
     expect((await open()).leadership.epoch).toBe(2);
-  }, 30_000);
+  }, 90_000);
 
   describe('a connection that breaks at COMMIT', () => {
     test('after the server has it: the change is found to be committed, and answered so', async () => {
@@ -213,7 +213,7 @@ describeServers((create) => {
       });
       proxy.close();
       expect(['OUTCOME_UNKNOWN', 'OK']).toContain(await created);
-    }, 20_000);
+    }, 90_000);
   });
 
   test('a connection that an operator kills is opened anew, and noted as the one to kill', async () => {

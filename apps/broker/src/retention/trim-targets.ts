@@ -1,0 +1,52 @@
+import { type MessageLog } from '@hermes/log';
+import { type Partition } from '../partition/partition.js';
+
+/** Up to where a lane's log need not be kept. */
+export interface TrimTarget {
+  readonly log: MessageLog;
+  readonly offset: number;
+}
+
+const ONE = { maxRecords: 1, maxBytes: 1 };
+
+/** Where the lanes of a partition may be cut, by its topic's retention and its groups' progress. Rejects with StoreError. */
+export async function trimTargets(partition: Partition): Promise<TrimTarget[]> {
+  const { retentionAgeMs, retentionBytes } = partition.topic.settings;
+  const excess = excessShare(partition, retentionBytes);
+  const targets: TrimTarget[] = [];
+  for (const { log } of partition.lanes) {
+    const byAge = await olderThan(log, partition.timeMs() - retentionAgeMs);
+    const bySize = log.firstOffset + Math.floor((log.nextOffset - log.firstOffset) * excess);
+    const wanted = Math.max(byAge, bySize);
+    if (wanted > log.firstOffset) {
+      targets.push({ log, offset: Math.min(wanted, lowestKept(partition, log)) });
+    }
+  }
+  return targets;
+}
+
+/** The share of a partition's bytes that it has too much; its lanes give it in equal shares. */
+function excessShare({ lanes }: Partition, retentionBytes: number): number {
+  const bytes = lanes.reduce((sum, { log }) => sum + log.sizeBytes, 0);
+  return retentionBytes === 0 || bytes <= retentionBytes ? 0 : 1 - retentionBytes / bytes;
+}
+
+/** The first offset that is young enough. Mostly the oldest record is, and nothing more has to be asked. */
+async function olderThan(log: MessageLog, timeMs: number): Promise<number> {
+  const oldest = await log.read(log.firstOffset, ONE);
+  const isYoung = oldest.count === 0 ? log.lastAppendedAtMs >= timeMs : oldest.appendedAtMs(0) >= timeMs;
+  return isYoung ? log.firstOffset : log.offsetAt(timeMs);
+}
+
+/** Nothing at or above this may go: some group has not settled it. A group that is not here just now keeps all. */
+function lowestKept(partition: Partition, log: MessageLog): number {
+  let lowest = log.nextOffset;
+  for (const name of partition.topic.groups.keys()) {
+    const pump = partition.group(name);
+    if (pump === undefined || pump.isSuspended) {
+      return log.firstOffset;
+    }
+    lowest = Math.min(lowest, pump.lowestUnsettled(log.lane) ?? lowest);
+  }
+  return lowest;
+}

@@ -1,0 +1,93 @@
+import { durationFromMs, Outcome } from '@hermes/contracts';
+import { eventually } from '@hermes/testing';
+import { BrokerFixture, message } from './broker-fixture.js';
+
+const fixture = new BrokerFixture();
+beforeAll(() => fixture.start());
+afterAll(() => fixture.stop());
+
+jest.setTimeout(20_000);
+const PATIENCE = { deadlineMs: 10_000 };
+const AGE = { retentionAge: durationFromMs(1_000) };
+
+let count = 0;
+
+async function topicOf(fields: Parameters<BrokerFixture['topic']>[1]): Promise<string> {
+  count += 1;
+  const topic = `retention-${count}`;
+  await fixture.topic(topic, fields);
+  return topic;
+}
+
+/** [first, next] of the only lane. */
+function extent(topic: string): Promise<[number, number]> {
+  return new Promise((resolve) => {
+    fixture.partitions.describeTopic({ topic }, (_, { lanes: [lane] }) => {
+      resolve([lane?.firstOffset ?? -1, lane?.nextOffset ?? -1]);
+    });
+  });
+}
+
+const texts = (number: number, size = 10) => Array.from({ length: number }, (_, nth) => `${nth}`.padEnd(size, '.'));
+
+describe('retention', () => {
+  test('by age: what is settled goes, but for the last record; what is not stays, in flight or waiting for a retry', async () => {
+    const topic = await topicOf(AGE);
+    await fixture.group(topic, 'g');
+    await fixture.group(topic, 'idle');
+    await fixture.publishTexts(topic, texts(6));
+    const one = await fixture.subscribe({ topic, group: 'g' }).opened();
+    const [, , third, fourth, ...rest] = await one.received(6);
+    await one.settle([third!], { outcome: Outcome.NACK, delay: durationFromMs(6_000) });
+    await one.settle([...one.deliveries.slice(0, 2), ...rest]);
+    const idle = await fixture.subscribe({ topic, group: 'idle', consumer: 'c2' }).opened();
+    await idle.settle(await idle.received(6));
+    await eventually(async () => {
+      expect(await extent(topic)).toEqual([third!.offset, 7]);
+    }, PATIENCE);
+    const again = (await eventually(async () => one.received(7), PATIENCE))[6]!;
+    expect(again).toMatchObject({ offset: third!.offset, attempt: 2 });
+    await one.settle([again]);
+    await eventually(async () => {
+      expect(await extent(topic)).toEqual([fourth!.offset, 7]);
+    }, PATIENCE);
+    await one.settle([fourth!]);
+    await eventually(async () => {
+      expect(await extent(topic)).toEqual([6, 7]);
+    }, PATIENCE);
+    await fixture.restartBroker(topic);
+    expect((await extent(topic))[0]).toBeGreaterThanOrEqual(6);
+  });
+
+  test('by size: about so many bytes of a partition are kept', async () => {
+    const topic = await topicOf({ retentionBytes: 100_000, retentionAge: durationFromMs(50_000) });
+    for (let batch = 0; batch < 3; batch += 1) {
+      await fixture.publish({ topic, messages: texts(100, 1_000).map((text) => message(text)) });
+    }
+    await eventually(async () => {
+      const [first, next] = await extent(topic);
+      expect(next - first).toBeGreaterThan(60);
+      expect(next - first).toBeLessThan(130);
+    }, PATIENCE);
+  });
+
+  test('a dead letter outlives the log, and is redriven from its own copy', async () => {
+    const topic = await topicOf(AGE);
+    await fixture.group(topic, 'g');
+    await fixture.publishTexts(topic, ['dead', 'good', 'last']);
+    const subscriber = await fixture.subscribe({ topic, group: 'g' }).opened();
+    const [dead, good, last] = await subscriber.received(3);
+    await subscriber.settle([dead!], { outcome: Outcome.DEAD_LETTER });
+    await subscriber.settle([good!, last!]);
+    await eventually(async () => {
+      expect(await extent(topic)).toEqual([3, 4]);
+    }, PATIENCE);
+    const selection = { topic, group: 'g', all: true, filter: '', messageIds: [] };
+    await new Promise((resolve) => {
+      fixture.partitions.redriveDeadLetters(selection, resolve);
+    });
+    await subscriber.received(4);
+    expect(subscriber.texts.at(-1)).toBe('dead');
+    expect(await subscriber.settle(subscriber.deliveries.slice(3))).toEqual(['OK']);
+  });
+});
