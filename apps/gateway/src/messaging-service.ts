@@ -1,11 +1,11 @@
 import { failureOf } from '@hermes/client/cluster';
 import { HermesError, type PublishResponse, type RawMessagingService, type RawPublishRequest } from '@hermes/contracts';
-import { type Call, type Handlers, notImplementedHandler, refuseLaterMetadata } from '@hermes/kit';
+import { type Call, type Handlers, refuseLaterMetadata } from '@hermes/kit';
 import { append, type AppendDeps, responseOf } from './append.js';
 import { limitsOf } from './call-limits.js';
 import { PublishStream } from './publish-stream.js';
 import { type Subscribers } from './subscribers.js';
-import { validateAcknowledge } from './validate.js';
+import { validateAcknowledge, validatePull } from './validate.js';
 
 /** MessagingService for the whole cluster: everything goes on to the partitions' owners. `drain` ends its streams. */
 export function messagingService(
@@ -24,7 +24,10 @@ export function messagingService(
       return {};
     },
     subscribe: (request, stream) => subscribers.serve(request, stream),
-    pull: notImplementedHandler('Pull'),
+    pull: (request, call) => {
+      validatePull(request);
+      return deps.cluster.pull(request, limitsOf(call, deps.environment));
+    },
     acknowledge: async (request, call) => {
       validateAcknowledge(request);
       const limits = limitsOf(call, deps.environment);

@@ -1,4 +1,5 @@
 import {
+  type Claim,
   checkGroupName,
   checkName,
   checkTopicName,
@@ -7,6 +8,8 @@ import {
   invalidField,
   LIMITS,
   notImplemented,
+  type PullRequest,
+  pullTermsOf,
   type RawAcknowledgeRequest,
   type RawPublishRequest,
   readDuration,
@@ -34,17 +37,21 @@ export function validatePublish(request: RawPublishRequest): void {
 
 /** Refuses what breaks the contract's limits, before any work. */
 export function validateSubscribe(request: SubscribeRequest): void {
-  const { claims, maxInFlightMessages, maxInFlightBytes, ackDeadline, resume } = request;
+  const { maxInFlightMessages, maxInFlightBytes, ackDeadline, resume } = request;
   validateConsumer(request);
-  if (claims.length > 0) {
-    throw invalidField('claims', 'none at a gateway, which holds the leases itself');
-  }
+  refuseClaims(request);
   within('max_in_flight_messages', maxInFlightMessages, LIMITS.inFlightMessages);
   within('max_in_flight_bytes', maxInFlightBytes, LIMITS.inFlightBytes);
   ackDeadlineMsOf(ackDeadline);
   if (resume !== undefined) {
     throw notImplemented('resume');
   }
+}
+
+/** Refuses what breaks the contract's limits, before any work. */
+export function validatePull(request: PullRequest): void {
+  pullTermsOf(request);
+  refuseClaims(request);
 }
 
 /** The deadline of a subscription in milliseconds; unset: the group's. */
@@ -79,6 +86,12 @@ export function validateTopic(topic: string): void {
 function validateConsumer({ topic, group, consumer }: { topic: string; group: string; consumer: string }): void {
   validateGroup(topic, group);
   refuse(checkName(consumer, 'consumer'));
+}
+
+function refuseClaims({ claims }: { readonly claims: readonly Claim[] }): void {
+  if (claims.length > 0) {
+    throw invalidField('claims', 'none at a gateway, which holds the leases itself');
+  }
 }
 
 function within(

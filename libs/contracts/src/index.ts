@@ -189,6 +189,8 @@ export { descriptorSetPath } from './descriptor-set.js';
 export { WireError } from './raw/wire-error.js';
 export { type RawPublishRequest, decodePublishRequest, encodePublishRequest } from './raw/publish.js';
 export { type RawDelivery, type RawDeliveryBatch, deliveryFieldBytes } from './raw/delivery.js';
+export { type RawPullResponse, decodePullResponse, encodePullResponse } from './raw/pull.js';
+export { type PullTerms, pullTermsOf } from './pull-terms.js';
 export {
   type RawSubscribeFrame,
   type RawSubscribeResponse,

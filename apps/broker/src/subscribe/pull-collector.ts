@@ -1,4 +1,4 @@
-import { type Delivery, SubscribeResponse } from '@hermes/contracts';
+import { type RawDelivery, RawMessagingService } from '@hermes/contracts';
 import { type Call, type ResponseStream } from '@hermes/kit';
 import { createDeferred } from '@hermes/runtime';
 
@@ -9,7 +9,7 @@ export class PullCollector implements ResponseStream<Buffer> {
   readonly peer: string;
   readonly signal: AbortSignal;
   readonly bufferedBytes = 0;
-  readonly deliveries: Delivery[] = [];
+  readonly deliveries: RawDelivery[] = [];
   readonly #call: Call;
   readonly #first = createDeferred<this>();
 
@@ -31,7 +31,7 @@ export class PullCollector implements ResponseStream<Buffer> {
   }
 
   write(bytes: Buffer): boolean {
-    const { frame } = SubscribeResponse.decode(bytes);
+    const { frame } = RawMessagingService.subscribe.responseDeserialize(bytes);
     if (frame?.$case === 'batch') {
       this.deliveries.push(...frame.value.deliveries);
       this.#first.resolve(this);

@@ -1,14 +1,11 @@
 import {
-  checkGroupName,
-  checkName,
-  checkTopicName,
-  type Delivery,
   HermesError,
-  invalidField,
   LIMITS,
   type PullRequest,
-  type PullResponse,
-  readDuration,
+  type PullTerms,
+  pullTermsOf,
+  type RawDelivery,
+  type RawPullResponse,
 } from '@hermes/contracts';
 import { Credit } from '@hermes/delivery';
 import { type Call } from '@hermes/kit';
@@ -23,14 +20,6 @@ const ANSWER_MARGIN_MS = 50;
 /** After the first messages, what comes within this goes along. */
 const GATHER_MS = 5;
 
-interface Terms {
-  readonly consumer: string;
-  readonly messages: number;
-  readonly waitMs: number;
-  /** Undefined: the group's. */
-  readonly ackDeadlineMs: number | undefined;
-}
-
 /** Answers Pull: takes part in the group for one answer; what that holds stays with the consumer until its deadline. */
 export class Puller {
   readonly #options: SubscriberOptions;
@@ -41,8 +30,8 @@ export class Puller {
     this.#options = options;
   }
 
-  async pull(request: PullRequest, call: Call): Promise<PullResponse> {
-    const terms = checkPull(request);
+  async pull(request: PullRequest, call: Call): Promise<RawPullResponse> {
+    const terms = pullTermsOf(request);
     const { ownership } = this.#options;
     const topic = ownership.topic(request.topic);
     if (topic === undefined) {
@@ -52,7 +41,7 @@ export class Puller {
     if (settings === undefined) {
       throw new HermesError('GROUP_NOT_FOUND', `topic ${request.topic} has no group ${request.group}`);
     }
-    const run = async (): Promise<PullResponse> => {
+    const run = async (): Promise<RawPullResponse> => {
       const targets = await findTargets(ownership, topic, settings, request.claims);
       const collector = new PullCollector(call);
       const { clock, timers, nextId } = this.#options;
@@ -80,9 +69,9 @@ export class Puller {
   async #collect(
     subscription: Subscription,
     collector: PullCollector,
-    { messages, waitMs }: Terms,
+    { messages, waitMs }: PullTerms,
     call: Call,
-  ): Promise<Delivery[]> {
+  ): Promise<RawDelivery[]> {
     const { timers } = this.#options;
     const ended = subscription.run({ frame: undefined }).catch((error: unknown) => error as Error);
     const patienceMs = Math.max(GATHER_MS, Math.min(waitMs, call.deadlineMs - ANSWER_MARGIN_MS));
@@ -112,37 +101,3 @@ export class Puller {
 
 /** EXCLUSIVE consumers whose order of pulls is kept; a forgotten one's pulls may fence each other, no more. */
 const CONSUMERS_MAX = 10_000;
-
-/** Throws the INVALID_FIELD that the request deserves, if any. */
-export function checkPull(request: PullRequest): Terms {
-  const { topic, group, consumer, claims, maxMessages, wait, ackDeadline } = request;
-  const badName = checkTopicName(topic) ?? checkGroupName(group) ?? checkName(consumer, 'consumer');
-  if (badName !== undefined) {
-    throw badName;
-  }
-  const { min, max, default: one } = LIMITS.pullMessages;
-  if (maxMessages !== undefined && (maxMessages < min || maxMessages > max)) {
-    throw invalidField('max_messages', `${min} to ${max}`);
-  }
-  if (claims.length > LIMITS.partitions.max) {
-    throw invalidField('claims', `at most ${LIMITS.partitions.max}`);
-  }
-  if (new Set(claims.map(({ partition }) => partition)).size < claims.length) {
-    throw invalidField('claims', 'each partition at most once');
-  }
-  const waitMs = wait === undefined ? LIMITS.pullWaitMs.default : readDuration('wait', wait, LIMITS.pullWaitMs);
-  const ackDeadlineMs = ackDeadline && readDuration('ack_deadline', ackDeadline, LIMITS.ackDeadlineMs);
-  return {
-    consumer,
-    messages: maxMessages ?? one,
-    waitMs: unlessError(waitMs),
-    ackDeadlineMs: unlessError(ackDeadlineMs),
-  };
-}
-
-function unlessError<T>(value: T | HermesError): T {
-  if (value instanceof HermesError) {
-    throw value;
-  }
-  return value;
-}

@@ -259,13 +259,6 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
   });
 });
 
-describe.each(['gateway'] as const)('calls of later releases at the %s', (server) => {
-  test('Pull', async () => {
-    const call = under.at(server).send(MessagingServiceService.pull.path, Buffer.alloc(0));
-    expect(await answerOf(call)).toEqual(later('Pull'));
-  });
-});
-
 describe.each(['gateway', 'broker'] as const)('calls for one partition at the %s', (server) => {
   const { cancelSchedule } = MessagingServiceService;
   const { getMessage, seek, listDeadLetters, redriveDeadLetters, discardDeadLetters } = PartitionServiceService;

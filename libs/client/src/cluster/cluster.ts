@@ -7,6 +7,10 @@ import {
   parseScheduleId,
   type RawAcknowledgeRequest,
   durationFromMs,
+  fromServiceError,
+  type PullRequest,
+  pullTermsOf,
+  type RawPullResponse,
   type SubscribeAccepted,
 } from '@hermes/contracts';
 import { acknowledge } from './acknowledge.js';
@@ -19,6 +23,8 @@ import { type CallLimits, type Environment, systemEnvironment } from './environm
 import { failureOf, partitionMoving } from './failure.js';
 import { type Link } from './link.js';
 import { MetaServers } from './meta-servers.js';
+import { PullMembers } from './pull-members.js';
+import { Pulls } from './pulls.js';
 import { Publisher } from './publisher.js';
 import { RouteTable } from './route-table.js';
 import { RouteWatch } from './route-watch.js';
@@ -54,6 +60,8 @@ export class Cluster implements Link {
   readonly #watch: RouteWatch;
   readonly #leases: ConsumerLeases;
   readonly #silence: SilenceWatch;
+  readonly #pulls: Pulls;
+  readonly #pullMembers: PullMembers;
 
   constructor({ metaServers, identity, environment = systemEnvironment, publishBytesMax }: ClusterOptions) {
     this.#environment = environment;
@@ -65,6 +73,8 @@ export class Cluster implements Link {
     this.#silence = new SilenceWatch(environment);
     const routing = { router: this.router, channels: this.channels, environment };
     this.publisher = new Publisher(routing, publishBytesMax);
+    this.#pulls = new Pulls(routing);
+    this.#pullMembers = new PullMembers(this.#leases, environment, (name) => this.#termsOf(name));
     this.partitions = new ClusterPartitionCalls(routing, (topic, limits) => this.partitionsOf(topic, limits));
   }
 
@@ -138,9 +148,24 @@ export class Cluster implements Link {
     await cancelSchedule({ router, channels, environment: this.#environment }, scheduleId, limits);
   }
 
-  acknowledge(request: RawAcknowledgeRequest, limits: CallLimits): Promise<AckResult[]> {
+  /** Deliveries for a consumer, once. Rejects with PARTITION_MOVING if no owner could be asked before the deadline. */
+  async pull(request: PullRequest, limits: CallLimits): Promise<RawPullResponse> {
+    const { ackDeadlineMs } = pullTermsOf(request);
+    await this.partitionsOf(request.topic, limits);
+    const member = await this.#pullMembers.of(request, ackDeadlineMs);
+    try {
+      return { deliveries: await this.#pulls.pull(request, limits, member) };
+    } catch (error) {
+      this.#pullMembers.failed(request, fromServiceError(error));
+      throw error;
+    }
+  }
+
+  async acknowledge(request: RawAcknowledgeRequest, limits: CallLimits): Promise<AckResult[]> {
     const { router, channels } = this;
-    return acknowledge({ router, channels, environment: this.#environment }, request, limits);
+    const results = await acknowledge({ router, channels, environment: this.#environment }, request, limits);
+    this.#pullMembers.settled(request, results);
+    return results;
   }
 
   admin<Request, Response>(method: Method<Request, Response>, request: Request, limits: CallLimits): Promise<Response> {
@@ -175,7 +200,7 @@ export class Cluster implements Link {
     });
   }
 
-  async #termsOf({ topic, group }: SubscriptionRequest): Promise<SubscribeAccepted> {
+  async #termsOf({ topic, group }: { readonly topic: string; readonly group: string }): Promise<SubscribeAccepted> {
     const deadlineAtMs = this.#environment.clock.monotonicMs() + LIMITS.clientDeadlineMs;
     const response = await this.#servers.unary(AdminServiceService.getGroup, { topic, group }, { deadlineAtMs });
     const found = response.group;

@@ -6,5 +6,7 @@ export const PUBLISH_STREAM = RawMessagingService.publishStream;
 export const SUBSCRIBE = RawMessagingService.subscribe;
 /** Acknowledge, written by hand for speed. */
 export const ACKNOWLEDGE = RawMessagingService.acknowledge;
+/** Pull with messages as bytes. */
+export const PULL = RawMessagingService.pull;
 /** ReadMessages with messages as bytes. */
 export const READ_MESSAGES = RawPartitionService.readMessages;

@@ -85,7 +85,8 @@ function uintField(value: number): number {
   return value === 0 ? 0 : 1 + varintBytes(value);
 }
 
-function deliveryBytes(delivery: RawDelivery): number {
+/** Bytes of a delivery, without its length before it. */
+export function deliveryBytes(delivery: RawDelivery): number {
   return (
     (delivery.receipt.length === 0 ? 0 : fieldBytes(delivery.receipt.length)) +
     fieldBytes(delivery.message.length) +
@@ -99,7 +100,8 @@ function deliveryBytes(delivery: RawDelivery): number {
   );
 }
 
-function writeDelivery(writer: WireWriter, delivery: RawDelivery): void {
+/** Writes a delivery of `deliveryBytes` bytes. */
+export function writeDelivery(writer: WireWriter, delivery: RawDelivery): void {
   if (delivery.receipt.length > 0) {
     writer.field(RECEIPT, delivery.receipt);
   }
@@ -127,7 +129,8 @@ function writeInt(writer: WireWriter, tag: number, value: number): void {
 
 const NO_BYTES = new Uint8Array(0);
 
-function decodeDelivery(reader: WireReader): RawDelivery {
+/** Reads a delivery up to the reader's end; receipt and message are views. */
+export function decodeDelivery(reader: WireReader): RawDelivery {
   const delivery: RawDelivery = {
     receipt: NO_BYTES,
     message: NO_BYTES,

@@ -8,6 +8,7 @@ import {
   encodeAcknowledgeResponse,
 } from './acknowledge.js';
 import { decodePublishRequest, encodePublishRequest } from './publish.js';
+import { decodePullResponse, encodePullResponse } from './pull.js';
 import { decodeReadMessagesResponse, encodeReadMessagesResponse } from './read-messages.js';
 import { decodeSubscribeResponse, encodeSubscribeResponse } from './subscribe.js';
 
@@ -33,6 +34,11 @@ export const RawMessagingService = {
     ...MessagingServiceService.subscribe,
     responseSerialize: encodeSubscribeResponse,
     responseDeserialize: decodeSubscribeResponse,
+  },
+  pull: {
+    ...MessagingServiceService.pull,
+    responseSerialize: encodePullResponse,
+    responseDeserialize: decodePullResponse,
   },
   acknowledge: {
     ...MessagingServiceService.acknowledge,
