@@ -20,6 +20,8 @@ export interface Counters {
   published(messages: number, bytes: number): void;
   /** Records were dropped, since their topic need not keep them. */
   trimmed(records: number): void;
+  /** Messages were not delivered, since their time had passed. */
+  expired(messages: number): void;
   /** Messages were given out to subscriptions. */
   delivered(orders: readonly DispatchOrder[]): void;
   /** Settles were confirmed to their consumers. */
@@ -35,6 +37,7 @@ export function createCounters(metrics: Metrics): Counters {
   const published = metrics.counter('published_messages', { help: 'Messages that were appended.' });
   const publishedBytes = metrics.counter('published_bytes', { help: 'Bytes of the same.' });
   const trimmed = metrics.counter('trimmed_records', { help: 'Records that were dropped by retention.' });
+  const expired = metrics.counter('expired_messages', { help: 'Messages, by group, whose ttl passed before delivery.' });
   const batches = metrics.counter('append_batches', { help: 'Batches in which they were appended.' });
   const retries = metrics.counter('retries', { help: 'Failed attempts that another one will follow.' });
   const delivered = labelled(
@@ -61,6 +64,9 @@ export function createCounters(metrics: Metrics): Counters {
     },
     trimmed: (records) => {
       trimmed.add(records);
+    },
+    expired: (messages) => {
+      expired.add(messages);
     },
     delivered: (orders) => {
       const again = orders.reduce((sum, { dispatches }) => sum + count(dispatches, (each) => each.redelivered), 0);

@@ -29,6 +29,7 @@ export function addMessageCommands(program: Command, run: RunClient): void {
       new Option('--delay <duration>', 'deliver it so much later').argParser(durationMs).conflicts('deliverAt'),
     )
     .option('--deliver-at <time>', 'deliver it then: 2026-01-31T12:00:00Z', time)
+    .option('--ttl <duration>', 'do not deliver it after so long', durationMs)
     .action((topic: string, body: string | undefined, flags: Publish.PublishFlags) =>
       run(loadPublish, (commands, session) => commands.publish(session, topic, body, flags)),
     );

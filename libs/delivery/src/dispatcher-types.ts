@@ -12,6 +12,8 @@ export interface GroupSettings {
   readonly retry: RetryPolicy;
   /** Subscriptions stay, and get nothing. */
   readonly paused: boolean;
+  /** What expires becomes a dead letter; else it is settled. */
+  readonly deadLetterExpired: boolean;
 }
 
 /** Bounds of one dispatcher; each has a default that is right for production. */
@@ -79,6 +81,8 @@ export interface Dispatch {
   readonly attempt: number;
   readonly deliveryNo: number;
   readonly redelivered: boolean;
+  /** False for a message that was a dead letter once. */
+  readonly mayExpire: boolean;
 }
 
 /** Messages to be pushed to one subscription, in order. */

@@ -43,6 +43,8 @@ export class Entry {
   reason = '';
   /** Dead, or about to be: why. */
   cause: DeadLetterCause = DEAD_LETTER_CAUSE.attempts;
+  /** It was a dead letter once, and does not expire. */
+  redriven = false;
   /** True while a `retry` row holds it; its offset is then settled in the cursor. */
   stored = false;
   /** True if somebody may have seen it before. */

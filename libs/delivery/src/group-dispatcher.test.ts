@@ -35,7 +35,7 @@ class Fixture {
     };
     this.dispatcher = new GroupDispatcher({
       mode,
-      settings: { retry, paused: false },
+      settings: { retry, paused: false, deadLetterExpired: false },
       snapshot: EMPTY,
       redeliveredBelow: [0],
       nextDeliveryNo: () => (this.#deliveryNo += 1),

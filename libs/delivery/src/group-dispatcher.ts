@@ -190,8 +190,17 @@ export class GroupDispatcher {
     invariant(this.isOver(retry.lane, retry.offset), `${retry.lane}/${retry.offset} is not over`);
     const entry = storedEntry(retry, this.mode);
     entry.deliveryNo = NEVER_DELIVERED;
+    entry.redriven = true;
     this.#settlement.load(entry);
     this.#lane(retry.lane).admit(entry);
+  }
+
+  /** A message that was given out turns out to be expired, and is not sent: it is over. */
+  expire(lane: number, offset: number): void {
+    const entry = this.#lane(lane).entries.get(offset);
+    if (entry?.state === ENTRY_STATE.inFlight) {
+      this.#settlement.expire(entry);
+    }
   }
 
   /** Settles one delivery, or refuses to. */
@@ -315,8 +324,8 @@ export class GroupDispatcher {
     entry.subscription = subscription;
     subscription.credit.take(entry.bytes);
     this.#settlement.begin(entry, subscription, now);
-    const { lane, offset, attempts, deliveryNo } = entry;
-    return { lane, offset, attempt: attempts + 1, deliveryNo, redelivered };
+    const { lane, offset, attempts, deliveryNo, redriven } = entry;
+    return { lane, offset, attempt: attempts + 1, deliveryNo, redelivered, mayExpire: !redriven };
   }
 
   /** A receipt of what is settled, or of what an earlier owner delivered and this one was not fed yet. */

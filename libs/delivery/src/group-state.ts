@@ -27,6 +27,8 @@ export interface RetryEntry {
   /** The last reason that a consumer gave. */
   readonly reason: string;
   readonly generation: number;
+  /** It was a dead letter once: it has its record with it, and does not expire. */
+  readonly redriven?: true;
 }
 
 /** Why a message was given up. */

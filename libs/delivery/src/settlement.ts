@@ -20,6 +20,7 @@ export const RETURN_DELAY_MS = 100;
 /** Offsets that a lane may pass over without a message (filtered out, mostly) before its progress is worth a write. */
 const SKIPPED_MAX = 1_000;
 const EXPIRED_REASON = 'ack deadline passed';
+const TTL_REASON = 'ttl passed';
 
 /**
  * What becomes of delivered messages: settled by their consumers, expired, given back, parked. A decision is noted in
@@ -101,6 +102,13 @@ export class Settlement {
       case 'stale':
         return STALE;
     }
+  }
+
+  /** It is not to be delivered any more, which is nobody's failure: it is over, and nothing behind it comes again. */
+  expire(entry: Entry): void {
+    entry.reason = TTL_REASON;
+    entry.cause = DEAD_LETTER_CAUSE.expired;
+    this.#decide(entry, this.settings.deadLetterExpired ? FATE.dead : FATE.done);
   }
 
   /** A consumer has gone: what it held is ready again, as the same attempt. */

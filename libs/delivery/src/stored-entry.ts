@@ -9,6 +9,7 @@ export function storedEntry(retry: RetryEntry, mode: DeliveryMode): Entry {
   entry.attempts = retry.attempts;
   entry.strikes = retry.strikes;
   entry.reason = retry.reason;
+  entry.redriven = retry.redriven === true;
   entry.stored = true;
   entry.dueAtMs = retry.dueAtMs;
   entry.fate = hasFailed ? FATE.retry : undefined;

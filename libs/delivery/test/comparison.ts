@@ -52,7 +52,7 @@ export class Comparison {
     let deliveryNo = 0;
     this.#dispatcher = new code.GroupDispatcher({
       mode,
-      settings: { retry: MODEL_RETRY, paused: false },
+      settings: { retry: MODEL_RETRY, paused: false, deadLetterExpired: false },
       snapshot: {
         groupId: 1,
         consumerEpoch: 0,
@@ -214,7 +214,9 @@ export class Comparison {
       this.#model.setWritable(id, writable);
     } else {
       this.#model.paused = this.#random.chance(0.4);
-      this.#dispatcher.configure({ retry: MODEL_RETRY, paused: this.#model.paused });
+      this.#model.deadLetterExpired = this.#random.chance(0.5);
+      const { paused, deadLetterExpired } = this.#model;
+      this.#dispatcher.configure({ retry: MODEL_RETRY, paused, deadLetterExpired });
     }
   }
 
@@ -235,6 +237,13 @@ export class Comparison {
     this.#dispatcher.resize(lane, offset, this.#model.bytesOf(lane, offset));
     same(this.#model.deliver(subscriptionId, dispatch, this.#nowMs), undefined);
     this.deliveries += 1;
+    same(dispatch.mayExpire, this.#model.mayExpire(lane, offset));
+    if (dispatch.mayExpire && this.#random.chance(0.04)) {
+      this.#note(`expire ${lane}/${offset}`);
+      this.#dispatcher.expire(lane, offset);
+      this.#model.expire(lane, offset);
+      return;
+    }
     const consumerEpoch = this.#epochs.get(subscriptionId) ?? 0;
     this.#receipts.push({ kind: SETTLE.ack, lane, offset, attempt, deliveryNo, consumerEpoch });
   }

@@ -165,7 +165,7 @@ export class DeliveryWorld {
     this.#pool = new this.#code.InFlightPool(POOL_MESSAGES);
     this.#dispatcher = new this.#code.GroupDispatcher({
       mode: this.#bugs.mode ?? this.#mode,
-      settings: { retry: POLICY, paused: false },
+      settings: { retry: POLICY, paused: false, deadLetterExpired: false },
       snapshot: this.#bugs.load?.(snapshot) ?? snapshot,
       redeliveredBelow: [this.#judge.end],
       nextDeliveryNo: () => (this.#deliveryNo += 1),

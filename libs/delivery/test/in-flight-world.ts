@@ -141,7 +141,7 @@ class SharingGroup {
     });
     this.#dispatcher = new code.GroupDispatcher({
       mode,
-      settings: { retry: POLICY, paused: false },
+      settings: { retry: POLICY, paused: false, deadLetterExpired: false },
       snapshot: this.#stored.snapshot(),
       redeliveredBelow: [RECORDS],
       nextDeliveryNo: () => (this.#deliveryNo += 1),

@@ -13,6 +13,8 @@ export interface ModelMessage {
   fate: 'done' | 'retry' | 'dead' | 'rejected' | undefined;
   ticket: number;
   attempts: number;
+  /** It was a dead letter once. */
+  redriven: boolean;
   /** A retry row holds it. */
   stored: boolean;
   dueAtMs: number;
@@ -28,7 +30,7 @@ export interface ModelMessage {
 export function newMessage(of: Pick<ModelMessage, 'lane' | 'offset' | 'keyHash' | 'bytes' | 'turn'>): ModelMessage {
   return {
     ...of,
-    ...{ state: 'ready', fate: undefined, ticket: 0, attempts: 0, stored: false },
+    ...{ state: 'ready', fate: undefined, ticket: 0, attempts: 0, stored: false, redriven: false },
     ...{ dueAtMs: 0, deliveryNo: 0, failedNo: 0, deadlineMs: 0, subscriptionId: undefined },
   };
 }

@@ -135,6 +135,16 @@ const RETIRED: readonly (readonly [string, DeliveryMode, PlantedBug])[] = [
     { file: 'group-dispatcher.ts', code: 'subscription.retired = true;', instead: 'this.unsubscribe(subscriptionId);' },
   ],
   [
+    'what is expired, and no dead letter, waits for another attempt',
+    'shared',
+    { file: 'settlement.ts', code: 'this.settings.deadLetterExpired ? FATE.dead : FATE.done', instead: 'FATE.retry' },
+  ],
+  [
+    'a redriven message expires again',
+    'shared',
+    { file: 'group-dispatcher.ts', code: 'mayExpire: !redriven', instead: 'mayExpire: true' },
+  ],
+  [
     'who has pulled gets more',
     'shared',
     {

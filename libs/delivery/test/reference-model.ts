@@ -51,6 +51,7 @@ export class ReferenceModel {
   #sealedClaim: { consumerEpoch: number; token: number } | undefined;
   #isOurs = false;
   paused = false;
+  deadLetterExpired = false;
 
   constructor(mode: DeliveryMode, lanes: number) {
     this.#mode = mode;
@@ -83,7 +84,17 @@ export class ReferenceModel {
     this.#turns += 1;
     const { lane, offset, keyHash, bytes, deliveryNo } = message;
     Object.assign(message, newMessage({ lane, offset, keyHash, bytes, turn: this.#turns }));
-    Object.assign(message, { state: 'waiting', stored: true, dueAtMs: nowMs, deliveryNo });
+    Object.assign(message, { state: 'waiting', stored: true, dueAtMs: nowMs, deliveryNo, redriven: true });
+  }
+
+  /** What was just given out is expired, and goes to nobody. */
+  expire(lane: number, offset: number): void {
+    const message = this.#lane(lane)[offset] as ModelMessage;
+    this.#decide(message, this.deadLetterExpired ? 'rejected' : 'done');
+  }
+
+  mayExpire(lane: number, offset: number): boolean {
+    return this.#lane(lane)[offset]?.redriven === false;
   }
 
   /** Gives those that it fences; undefined if it is refused itself. */
@@ -112,6 +123,8 @@ export class ReferenceModel {
     this.#subscriptions.delete(id);
     for (const message of this.#messages) {
       if (message.state === 'inFlight' && message.subscriptionId === id) {
+        // What the same holder has pulled behind it comes again after it.
+        this.#void(message);
         this.#free(message, 'ready');
       }
     }

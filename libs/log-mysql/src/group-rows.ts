@@ -220,7 +220,9 @@ function toCursor(row: readonly unknown[]): LaneCursor {
 
 function toRetry(row: readonly unknown[]): RetryEntry {
   const [lane, offset, dueAtMs, attempts, strikes, keyHash] = row.map(Number) as [0, 0, 0, 0, 0, 0];
-  return { lane, offset, dueAtMs, attempts, strikes, keyHash, reason: String(row[6]), generation: Number(row[7]) };
+  const [reason, generation] = [String(row[6]), Number(row[7])];
+  const retry = { lane, offset, dueAtMs, attempts, strikes, keyHash, reason, generation };
+  return Number(row[8]) === 1 ? { ...retry, redriven: true } : retry;
 }
 
 /** Half of a surrogate pair is no text to a server. */

@@ -16,7 +16,7 @@ export const GROUP_SQL = {
   cursors: `SELECT lane, floor, settled_ranges, consumer_epoch, token, generation
             FROM group_cursor WHERE ${GROUP} ORDER BY lane`,
   laneFloors: `SELECT floor, settled_ranges FROM group_cursor WHERE ${PARTITION} AND lane = ?`,
-  retries: `SELECT lane, log_offset, due_at, attempts, strikes, key_hash, reason, generation
+  retries: `SELECT lane, log_offset, due_at, attempts, strikes, key_hash, reason, generation, record IS NOT NULL
             FROM retry WHERE ${GROUP} ORDER BY lane, log_offset`,
   retryRecord: `SELECT record FROM retry WHERE ${GROUP} AND lane = ? AND log_offset = ? AND record IS NOT NULL`,
   retryCount: `SELECT COUNT(*) FROM retry WHERE ${GROUP}`,

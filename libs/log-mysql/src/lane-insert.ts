@@ -18,10 +18,25 @@ export interface LaneInsert {
 }
 
 const COLUMNS = '(log_offset, kind, epoch, append_id, appended_at, crc32, ref_key, record)';
-const SCHEDULED_COLUMNS = COLUMNS.replace(')', ', schedule_id)');
 
-/** What a record takes in the statement's JSON: five numbers, the largest of ten digits. */
-const RECORD_OVERHEAD_BYTES = 64;
+/** Columns that most records leave empty, as statements name them and as the JSON has them behind the others. */
+interface Extras {
+  readonly columns: readonly string[];
+  readonly values: (batch: AppendBatch, index: number) => readonly (number | undefined)[];
+}
+
+const NO_EXTRAS: Extras = { columns: [], values: () => [] };
+const IDENTIFIED: Extras = {
+  columns: ['producer_id', 'sequence'],
+  values: ({ producerIds, sequences }, index) => [producerIds[index], sequences[index]],
+};
+const ALL_EXTRAS: Extras = {
+  columns: [...IDENTIFIED.columns, 'schedule_id', 'expires_at'],
+  values: (batch, index) => [...IDENTIFIED.values(batch, index), batch.scheduleIds[index], batch.expiresAtMs[index]],
+};
+
+/** What a record takes in the statement's JSON: nine numbers, the largest of sixteen digits. */
+const RECORD_OVERHEAD_BYTES = 128;
 
 /** What a statement takes beside its records. */
 const STATEMENT_OVERHEAD_BYTES = 1_024;
@@ -44,20 +59,21 @@ export function fitsPacket(records: number, bytes: number, packetBytesMax: numbe
 export function messagesInsert(table: LaneTable, batch: AppendBatch, epoch: number): LaneInsert {
   const offset = batch.offsets[0] ?? 0;
   const recordsEnd = batch.ends[batch.count - 1] ?? 0;
-  // Promotions have a statement of their own, so that other appends do not pay for a column more.
-  const isPromotion = batch.scheduleIds.some((id) => id !== 0);
+  const extras = extrasOf(batch);
+  const names = extras.columns.map((column) => `, ${column}`).join('');
+  const paths = extras.columns.map((column, nth) => `, ${column} BIGINT PATH '$[${5 + nth}]'`).join('');
   return {
-    sql: `INSERT INTO ${table.name} ${isPromotion ? SCHEDULED_COLUMNS : COLUMNS}
+    sql: `INSERT INTO ${table.name} ${COLUMNS.replace(')', `${names})`)}
       SELECT CAST(? AS UNSIGNED) + j.n - 1, ${RECORD_KIND.message}, ?, ?, ?, j.c,
-             SUBSTRING(CAST(? AS BINARY), j.k, j.m), SUBSTRING(CAST(? AS BINARY), j.a, j.l)${isPromotion ? ', j.s' : ''}
+             SUBSTRING(CAST(? AS BINARY), j.k, j.m), SUBSTRING(CAST(? AS BINARY), j.a, j.l)${names.replaceAll(', ', ', j.')}
       FROM JSON_TABLE(?, '$[*]' COLUMNS (n FOR ORDINALITY, a INT PATH '$[0]', l INT PATH '$[1]',
                                          c INT UNSIGNED PATH '$[2]', k INT PATH '$[3]', m INT PATH '$[4]'
-                                         ${isPromotion ? ", s BIGINT UNSIGNED PATH '$[5]'" : ''})) AS j`,
+                                         ${paths})) AS j`,
     values: [
       ...[offset, epoch, batch.appendId, batch.appendedAtMs[0] ?? 0],
       batch.bytes.subarray(recordsEnd),
       batch.bytes.subarray(0, recordsEnd),
-      slicesOf(batch, recordsEnd),
+      slicesOf(batch, recordsEnd, extras),
     ],
     offset,
     count: batch.count,
@@ -83,22 +99,30 @@ export function markInsert(
   };
 }
 
+/** Few statements, so that few are prepared; what most appends do not use, they do not pay for. */
+function extrasOf(batch: AppendBatch): Extras {
+  const isUsed = (value: number): boolean => value !== 0;
+  if (batch.scheduleIds.some(isUsed) || batch.expiresAtMs.some(isUsed)) {
+    return ALL_EXTRAS;
+  }
+  return batch.producerIds.some(isUsed) ? IDENTIFIED : NO_EXTRAS;
+}
+
 /**
- * [[start, length, crc32, start of ref key, its length, schedule id], …], counted from 1 as SUBSTRING does. What is not
- * there is left out, or null.
+ * [[start, length, crc32, start of ref key, its length, extra columns…], …], counted from 1 as SUBSTRING does. What is
+ * not there is left out, or null.
  */
-function slicesOf(batch: AppendBatch, recordsEnd: number): string {
+function slicesOf(batch: AppendBatch, recordsEnd: number, extras: Extras): string {
   let json = '';
   let start = 0;
   for (let index = 0; index < batch.count; index += 1) {
     const end = batch.ends[index] ?? start;
     const refKey = batch.refKey(index);
     const refKeyEnd = (batch.refKeyEnds[index] ?? recordsEnd) - recordsEnd;
-    const scheduleId = batch.scheduleIds[index] ?? 0;
-    const noRefKey = scheduleId === 0 ? '' : ',null,null';
+    const noRefKey = extras === NO_EXTRAS ? '' : ',null,null';
     const refKeyPart = refKey === null ? noRefKey : `,${refKeyEnd - refKey.length + 1},${refKey.length}`;
-    const schedulePart = scheduleId === 0 ? '' : `,${scheduleId}`;
-    json += `${index === 0 ? '' : ','}[${start + 1},${end - start},${crc32(batch.record(index))}${refKeyPart}${schedulePart}]`;
+    const others = extras.values(batch, index).map((value = 0) => (value === 0 ? ',null' : `,${value}`));
+    json += `${index === 0 ? '' : ','}[${start + 1},${end - start},${crc32(batch.record(index))}${refKeyPart}${others.join('')}]`;
     start = end;
   }
   return `[${json}]`;

@@ -3,6 +3,9 @@ import { RECORD_KIND } from '@hermes/log';
 import { ERRNO, errnoOf } from './mysql-fault.js';
 import type { Session, SqlValue } from './session.js';
 
+/** What names of lanes' tables look like. */
+export const LANE_TABLE = /^t\d+_p\d+_l\d+$/;
+
 /** Where a lane is; its table's name is built of these numbers alone. */
 export interface LaneAddress {
   readonly topicId: number;
@@ -45,6 +48,7 @@ export class LaneTable {
         producer_id BIGINT UNSIGNED NULL,
         sequence    BIGINT UNSIGNED NULL,
         schedule_id BIGINT UNSIGNED NULL,
+        expires_at  BIGINT NULL,
         crc32       INT UNSIGNED NOT NULL,
         ref_key     VARBINARY(128) NULL,
         record      MEDIUMBLOB NOT NULL

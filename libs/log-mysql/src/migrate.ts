@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import { StoreError } from '@hermes/log';
 
+import { LANE_TABLE } from './lane-table.js';
 import { MIGRATIONS } from './migrations.js';
 import { ERRNO, errnoOf } from './mysql-fault.js';
 import type { Session } from './session.js';
@@ -62,9 +63,29 @@ async function applyMigrations(session: Session): Promise<void> {
   for (const [index, statements] of MIGRATIONS.entries()) {
     if (index >= found) {
       for (const statement of statements) {
-        await session.query(statement);
+        await define(session, statement);
       }
       await session.execute('INSERT INTO hermes_schema VALUES (?)', [index + 1]);
     }
   }
+}
+
+async function define(session: Session, statement: string): Promise<void> {
+  for (const lane of statement.includes('$lane') ? await laneTables(session) : ['']) {
+    try {
+      await session.query(statement.replaceAll('$lane', lane));
+    } catch (error) {
+      // A column that is there was added by a migration that did not come to its end.
+      if (errnoOf(error) !== ERRNO.columnExists) {
+        throw error;
+      }
+    }
+  }
+}
+
+async function laneTables(session: Session): Promise<string[]> {
+  const { rows } = await session.query(
+    'SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()',
+  );
+  return rows.map(([name]) => String(name)).filter((name) => LANE_TABLE.test(name));
 }

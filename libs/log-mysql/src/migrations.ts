@@ -13,7 +13,7 @@ const ENGINE = 'ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bi
 /**
  * The shared tables, one entry per schema version. Entries only add, since an older broker may run beside, and are
  * never changed once released. MySQL commits each statement of definition by itself, so each can be repeated.
- * Lanes' tables are made by `lane-table.ts`, one per lane.
+ * Lanes' tables are made by `lane-table.ts`, one per lane; a statement on `$lane` is for each of those that there are.
  */
 export const MIGRATIONS: readonly (readonly string[])[] = [
   [
@@ -90,6 +90,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       PRIMARY KEY (topic_id, partition_no)
     ) ${ENGINE}`,
   ],
+  ['ALTER TABLE $lane ADD COLUMN expires_at BIGINT NULL', 'ALTER TABLE schedule ADD COLUMN expires_at BIGINT NULL'],
 ];
 
 /** The shared tables that hold rows of a partition, in the order in which they are emptied with it. */

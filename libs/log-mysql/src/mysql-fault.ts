@@ -17,6 +17,7 @@ export const ERRNO = {
   duplicateEntry: 1062,
   noSuchTable: 1146,
   tableExists: 1050,
+  columnExists: 1060,
   noRangeForValue: 1526,
   sameRangeName: 1517,
   rangeNotIncreasing: 1493,

@@ -12,8 +12,8 @@ const ROWS_MIN = 64;
 /** A record that is so many times larger than the mean is left out of a page, and read by itself. */
 const LARGE_FACTOR = 8;
 
-/** [offset, kind, appended_at, crc32, record or null if it was left out] */
-type PageRow = readonly [number, number, number, number, Buffer | null];
+/** [offset, kind, appended_at, crc32, record or null if it was left out, expires_at] */
+type PageRow = readonly [number, number, number, number, Buffer | null, number | null];
 
 /**
  * Reads pages of one lane by ranges of its key. The number of rows is chosen by the mean size of those read before; a
@@ -46,7 +46,7 @@ export class PageReader {
   ): Promise<readonly PageRow[]> {
     const record = bytesMax === undefined ? 'record' : 'IF(LENGTH(record) <= ?, record, NULL)';
     const { rows } = await session.execute(
-      `SELECT log_offset, kind, appended_at, crc32, ${record} FROM ${this.#table.name}
+      `SELECT log_offset, kind, appended_at, crc32, ${record}, expires_at FROM ${this.#table.name}
        WHERE log_offset >= ? AND log_offset < ? ORDER BY log_offset LIMIT ?`,
       [...(bytesMax === undefined ? [] : [bytesMax]), from, end, rowsMax],
     );

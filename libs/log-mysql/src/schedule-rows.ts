@@ -11,14 +11,15 @@ const AFTER = `${PARTITION} AND due_at >= ? AND NOT (due_at = ? AND schedule_id 
 
 /** Ids of one statement's deletes: one prepared statement for any number of them. */
 const SQL = {
-  insert: `INSERT INTO schedule (topic_id, partition_no, schedule_id, due_at, lane, record) VALUES (?, ?, ?, ?, ?, ?)`,
+  insert: `INSERT INTO schedule (topic_id, partition_no, schedule_id, due_at, lane, record, producer_id, sequence,
+    expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   raiseNextId: `UPDATE partition_state SET next_schedule_id = GREATEST(next_schedule_id, ?) WHERE ${PARTITION}`,
   remove: `DELETE schedule FROM JSON_TABLE(?, '$[*]' COLUMNS (i BIGINT UNSIGNED PATH '$')) AS j
     STRAIGHT_JOIN schedule ON schedule.schedule_id = j.i WHERE ${PARTITION}`,
   mark: `UPDATE lane_state SET snapshot_offset = ? WHERE ${PARTITION} AND lane = ?`,
   // Sizes first: records may be large, and a page holds only so many bytes of them.
   sizes: `SELECT schedule_id, LENGTH(record) FROM schedule WHERE ${AFTER}`,
-  page: `SELECT schedule_id, due_at, lane, record FROM schedule WHERE ${AFTER}`,
+  page: `SELECT schedule_id, due_at, lane, record, producer_id, sequence, expires_at FROM schedule WHERE ${AFTER}`,
   has: `SELECT 1 FROM schedule WHERE ${PARTITION} AND schedule_id = ?`,
   counts: `SELECT lane, COUNT(*) FROM schedule WHERE ${PARTITION} GROUP BY lane`,
 } as const;
@@ -33,8 +34,10 @@ export async function write(
   for (const change of changes) {
     switch (change.kind) {
       case 'scheduled': {
-        const { scheduleId, dueAtMs, lane, record } = change.entry;
-        await session.execute(SQL.insert, [topicId, partition, scheduleId, dueAtMs, lane, record]);
+        const { scheduleId, dueAtMs, lane, record, identity, expiresAtMs } = change.entry;
+        const { producerId, sequence } = identity ?? { producerId: null, sequence: null };
+        const row = [topicId, partition, scheduleId, dueAtMs, lane, record, producerId, sequence, expiresAtMs ?? null];
+        await session.execute(SQL.insert, row);
         nextId = Math.max(nextId, scheduleId + 1);
         break;
       }
@@ -89,5 +92,10 @@ export async function promotedFrom(session: Session, address: LaneAddress, offse
 
 function toRecord(row: readonly unknown[]): ScheduledRecord {
   const [scheduleId, dueAtMs, lane] = row.map(Number) as [number, number, number];
-  return { scheduleId, dueAtMs, lane, record: row[3] as Uint8Array };
+  const [, , , record, producerId, sequence, expiresAtMs] = row;
+  return {
+    ...{ scheduleId, dueAtMs, lane, record: record as Uint8Array },
+    ...(producerId === null ? {} : { identity: { producerId: Number(producerId), sequence: Number(sequence) } }),
+    ...(expiresAtMs === null ? {} : { expiresAtMs: Number(expiresAtMs) }),
+  };
 }

@@ -10,7 +10,7 @@ export const GROUP_SQL = {
             FROM group_cursor WHERE ${GROUP} ORDER BY lane`,
   laneFloors: `SELECT floor, settled_ranges AS settledRanges FROM group_cursor WHERE ${PARTITION} AND lane = ?`,
   retries: `SELECT lane, log_offset AS offset, due_at AS dueAtMs, attempts, strikes, key_hash AS keyHash, reason,
-            generation FROM retry WHERE ${GROUP} ORDER BY lane, log_offset`,
+            generation, record IS NOT NULL AS redriven FROM retry WHERE ${GROUP} ORDER BY lane, log_offset`,
   retryCount: `SELECT count(*) FROM retry WHERE ${GROUP}`,
   deadLetterCounts: `SELECT lane, count(*) AS count FROM dead_letter WHERE ${GROUP} GROUP BY lane`,
   deadLetters: `SELECT lane, log_offset AS offset, generation, attempts, cause, reason, key_hash AS keyHash,

@@ -66,7 +66,7 @@ export class GroupTables {
         floor,
         settled: decodeRanges(floor, settledRanges),
       })),
-      retries: this.#statement('retries').all(topicId, partition, groupId) as RetryEntry[],
+      retries: (this.#statement('retries').all(topicId, partition, groupId) as RetryRow[]).map(toRetry),
     };
   }
 
@@ -251,4 +251,10 @@ function deadLetterKey(
   { lane, offset, generation }: DeadLetterPlace,
 ): number[] {
   return [topicId, partition, groupId, lane, offset, generation];
+}
+
+type RetryRow = Omit<RetryEntry, 'redriven'> & { readonly redriven: number };
+
+function toRetry({ redriven, ...retry }: RetryRow): RetryEntry {
+  return redriven === 1 ? { ...retry, redriven: true } : retry;
 }

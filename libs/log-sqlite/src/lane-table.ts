@@ -20,8 +20,11 @@ const ROWS_PER_INSERT = 16;
 const SIZE_SAMPLE_ROWS = 64;
 
 const COLUMNS =
-  '(log_offset, kind, epoch, append_id, appended_at, producer_id, sequence, schedule_id, crc32, ref_key, record)';
-const MESSAGE_VALUES = `(?, ${RECORD_KIND.message}, ?, ?, ?, NULL, NULL, ?, ?, ?, ?)`;
+  '(log_offset, kind, epoch, append_id, appended_at, producer_id, sequence, schedule_id, expires_at, crc32, ref_key, record)';
+const MESSAGE_VALUES = `(?, ${RECORD_KIND.message}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+/** What names of lanes' tables look like. */
+export const LANE_TABLE = /^t\d+_p\d+_l\d+$/;
 
 /** Where a lane is; its table's name is built of these numbers alone. */
 export interface LaneAddress {
@@ -49,8 +52,8 @@ const SQL = {
   last: `SELECT log_offset AS offset, epoch, appended_at AS appendedAtMs FROM $t ORDER BY log_offset DESC LIMIT 1`,
   insertOne: `INSERT INTO $t ${COLUMNS} VALUES ${MESSAGE_VALUES}`,
   insertMany: `INSERT INTO $t ${COLUMNS} VALUES ${Array(ROWS_PER_INSERT).fill(MESSAGE_VALUES).join()}`,
-  insertMark: `INSERT INTO $t ${COLUMNS} VALUES (?, ?, ?, 0, ?, NULL, NULL, NULL, 0, NULL, x'')`,
-  page: `SELECT log_offset, kind, appended_at, crc32, record FROM $t
+  insertMark: `INSERT INTO $t ${COLUMNS} VALUES (?, ?, ?, 0, ?, NULL, NULL, NULL, NULL, 0, NULL, x'')`,
+  page: `SELECT log_offset, kind, appended_at, crc32, record, expires_at FROM $t
          WHERE log_offset >= ? AND log_offset < ? ORDER BY log_offset LIMIT ?`,
   timeFrom: `SELECT log_offset, appended_at FROM $t WHERE log_offset >= ? ORDER BY log_offset LIMIT 1`,
   messageFrom: `SELECT log_offset FROM $t WHERE log_offset >= ? AND kind = ${RECORD_KIND.message}
@@ -102,6 +105,7 @@ export class LaneTable {
       producer_id INTEGER,
       sequence    INTEGER,
       schedule_id INTEGER,
+      expires_at  INTEGER,
       crc32       INTEGER NOT NULL,
       ref_key     BLOB,
       record      BLOB NOT NULL
@@ -136,8 +140,9 @@ export class LaneTable {
       for (let row = index; row < index + rows; row += 1) {
         const record = batch.record(row);
         values.push(batch.offsets[row], epoch, appendId, batch.appendedAtMs[row]);
-        const scheduleId = batch.scheduleIds[row] ?? 0;
-        values.push(scheduleId === 0 ? null : scheduleId, crc32(record), batch.refKey(row), record);
+        values.push(unlessZero(batch.producerIds[row]), unlessZero(batch.sequences[row]));
+        values.push(unlessZero(batch.scheduleIds[row]), unlessZero(batch.expiresAtMs[row]));
+        values.push(crc32(record), batch.refKey(row), record);
       }
       this.#statement(rows === 1 ? 'insertOne' : 'insertMany').run(values);
       index += rows;
@@ -222,4 +227,9 @@ export class LaneTable {
     }
     return statement;
   }
+}
+
+/** A column's 0 stands for none. Beyond 32 bits SQLite takes whole numbers as bigint alone. */
+export function unlessZero(value = 0): bigint | null {
+  return value === 0 ? null : BigInt(value);
 }

@@ -1,6 +1,7 @@
 /**
  * The shard file's schema, one entry per version (`user_version` = number of entries applied). Entries are never
- * changed once released; lanes' tables are made by `lane-table.ts`, one per lane.
+ * changed once released; lanes' tables are made by `lane-table.ts`, one per lane. A statement on `$lane` is for each
+ * of those that there are.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -83,5 +84,18 @@ export const MIGRATIONS: readonly string[] = [
   );
   CREATE UNIQUE INDEX schedule_identity ON schedule (topic_id, partition, schedule_id);
   CREATE INDEX schedule_due ON schedule (topic_id, partition, due_at, schedule_id);
+  `,
+  `
+  ALTER TABLE $lane ADD COLUMN expires_at INTEGER;
+  ALTER TABLE schedule ADD COLUMN expires_at INTEGER;
+  ALTER TABLE schedule ADD COLUMN producer_id INTEGER;
+  ALTER TABLE schedule ADD COLUMN sequence INTEGER;
+
+  CREATE TABLE producer (
+    topic_id  INTEGER NOT NULL,
+    partition INTEGER NOT NULL,
+    snapshot  BLOB NOT NULL,
+    PRIMARY KEY (topic_id, partition)
+  );
   `,
 ];

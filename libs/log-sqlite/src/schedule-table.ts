@@ -8,6 +8,7 @@ import {
 } from '@hermes/log';
 import type Database from 'better-sqlite3';
 
+import { unlessZero } from './lane-table.js';
 import type { PartitionAddress } from './partition-tables.js';
 import type { ShardFile } from './shard-file.js';
 
@@ -15,16 +16,21 @@ const PARTITION = 'topic_id = ? AND partition = ?';
 
 /** The statements on schedule, and on what goes with it. */
 const SQL = {
-  insert: `INSERT INTO schedule (topic_id, partition, schedule_id, due_at, lane, record) VALUES (?, ?, ?, ?, ?, ?)`,
+  insert: `INSERT INTO schedule (topic_id, partition, schedule_id, due_at, lane, record, producer_id, sequence, expires_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   raiseNextId: `UPDATE partition_state SET next_schedule_id = max(next_schedule_id, ?) WHERE ${PARTITION}`,
   remove: `DELETE FROM schedule WHERE ${PARTITION} AND schedule_id = ?`,
   mark: `UPDATE lane_state SET snapshot_offset = ? WHERE ${PARTITION} AND lane = ?`,
-  page: `SELECT schedule_id AS scheduleId, due_at AS dueAtMs, lane, record FROM schedule
+  page: `SELECT schedule_id AS scheduleId, due_at AS dueAtMs, lane, record, producer_id AS producerId, sequence,
+                expires_at AS expiresAtMs FROM schedule
          WHERE ${PARTITION} AND (due_at, schedule_id) > (?, ?) ORDER BY due_at, schedule_id LIMIT ?`,
   has: `SELECT 1 FROM schedule WHERE ${PARTITION} AND schedule_id = ?`,
   counts: `SELECT lane, count(*) AS count FROM schedule WHERE ${PARTITION} GROUP BY lane`,
   deleteAll: `DELETE FROM schedule WHERE rowid IN (SELECT rowid FROM schedule WHERE ${PARTITION} LIMIT ?)`,
 } as const;
+
+type ScheduleRow = Pick<ScheduledRecord, 'scheduleId' | 'dueAtMs' | 'lane' | 'record'> &
+  Readonly<Record<'producerId' | 'sequence' | 'expiresAtMs', number | null>>;
 
 /** The messages that wait for their time. */
 export class ScheduleTable {
@@ -41,8 +47,10 @@ export class ScheduleTable {
     for (const change of changes) {
       switch (change.kind) {
         case 'scheduled': {
-          const { scheduleId, dueAtMs, lane, record } = change.entry;
-          this.#statement('insert').run(topicId, partition, scheduleId, dueAtMs, lane, record);
+          const { scheduleId, dueAtMs, lane, record, identity, expiresAtMs } = change.entry;
+          const { producerId, sequence } = identity ?? {};
+          const later = [producerId, sequence, expiresAtMs].map(unlessZero);
+          this.#statement('insert').run(topicId, partition, scheduleId, dueAtMs, lane, record, ...later);
           nextId = Math.max(nextId, scheduleId + 1);
           break;
         }
@@ -65,12 +73,12 @@ export class ScheduleTable {
     let bytes = 0;
     const from = [after?.dueAtMs ?? Number.MIN_SAFE_INTEGER, after?.scheduleId ?? 0];
     const rows = this.#statement('page').iterate(topicId, partition, ...from, maxRecords);
-    for (const row of rows as IterableIterator<ScheduledRecord>) {
+    for (const row of rows as IterableIterator<ScheduleRow>) {
       bytes += row.record.length;
       if (bytes > maxBytes && found.length > 0) {
         break;
       }
-      found.push(row);
+      found.push(toRecord(row));
     }
     return found;
   }
@@ -100,4 +108,12 @@ export class ScheduleTable {
     }
     return statement;
   }
+}
+
+function toRecord({ producerId, sequence, expiresAtMs, ...row }: ScheduleRow): ScheduledRecord {
+  return {
+    ...row,
+    ...(producerId === null || sequence === null ? {} : { identity: { producerId, sequence } }),
+    ...(expiresAtMs === null ? {} : { expiresAtMs }),
+  };
 }

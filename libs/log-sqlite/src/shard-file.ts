@@ -1,6 +1,7 @@
 import { StoreError } from '@hermes/log';
 import Database from 'better-sqlite3';
 
+import { LANE_TABLE } from './lane-table.js';
 import { MIGRATIONS } from './migrations.js';
 import { sqliteFault } from './sqlite-fault.js';
 
@@ -58,9 +59,18 @@ function migrate(writer: Database.Database, path: string): void {
   for (const [index, sql] of MIGRATIONS.entries()) {
     if (index >= found) {
       writer.transaction(() => {
-        writer.exec(sql);
+        for (const statement of sql.split(';')) {
+          for (const lane of statement.includes('$lane') ? laneTables(writer) : ['']) {
+            writer.exec(statement.replaceAll('$lane', lane));
+          }
+        }
         writer.pragma(`user_version = ${index + 1}`);
       })();
     }
   }
+}
+
+function laneTables(writer: Database.Database): string[] {
+  const names = writer.prepare(`SELECT name FROM sqlite_schema WHERE type = 'table'`).pluck().all() as string[];
+  return names.filter((name) => LANE_TABLE.test(name));
 }

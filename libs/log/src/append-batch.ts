@@ -8,17 +8,29 @@ export interface NewRecord {
   readonly refKey?: Uint8Array;
   /** Of the schedule that becomes this record. */
   readonly scheduleId?: number;
+  /** By which a repeat of the publish is known. */
+  readonly identity?: PublishIdentity;
+  /** From when on it is not delivered any more, on the store's clock. */
+  readonly expiresAtMs?: number;
+}
+
+/** A publish that may be repeated: numbered by its producer, or the hash of its idempotency key. */
+export interface PublishIdentity {
+  readonly producerId: number;
+  readonly sequence: number;
 }
 
 const FLOAT_BYTES = 8;
 const INT_BYTES = 4;
-/** offset, appended_at, key hash, schedule id; end of record, end of ref key. */
-const COLUMN_BYTES = 4 * FLOAT_BYTES + 2 * INT_BYTES;
+/** Columns of numbers that may pass 32 bits, in their order. */
+const FLOAT_COLUMNS = 7;
+/** Those, end of record, end of ref key. */
+const COLUMN_BYTES = FLOAT_COLUMNS * FLOAT_BYTES + 2 * INT_BYTES;
 
 /**
  * Records packed into one ArrayBuffer, so that a batch crosses threads by transfer and comes back as the tail
- * cache's block: columns first (offsets, times, key hashes, schedule ids, ends of records, ends of ref keys), then the
- * records, then the ref keys.
+ * cache's block: columns first (offsets, times, key hashes, schedule ids, producer ids, sequences, times of expiry,
+ * ends of records, ends of ref keys), then the records, then the ref keys.
  */
 export class AppendBatch {
   /** Identity of the batch, 53 random bits: resolves an unknown outcome. */
@@ -30,6 +42,11 @@ export class AppendBatch {
   readonly keyHashes: Float64Array;
   /** 0 = none. */
   readonly scheduleIds: Float64Array;
+  /** 0 = none, together with the sequence. */
+  readonly producerIds: Float64Array;
+  readonly sequences: Float64Array;
+  /** 0 = never. */
+  readonly expiresAtMs: Float64Array;
   readonly ends: Uint32Array;
   readonly refKeyEnds: Uint32Array;
   /** Records, then ref keys. */
@@ -39,12 +56,16 @@ export class AppendBatch {
     this.appendId = appendId;
     this.count = count;
     this.buffer = buffer;
-    this.offsets = new Float64Array(buffer, 0, count);
-    this.appendedAtMs = new Float64Array(buffer, count * FLOAT_BYTES, count);
-    this.keyHashes = new Float64Array(buffer, 2 * count * FLOAT_BYTES, count);
-    this.scheduleIds = new Float64Array(buffer, 3 * count * FLOAT_BYTES, count);
-    this.ends = new Uint32Array(buffer, 4 * count * FLOAT_BYTES, count);
-    this.refKeyEnds = new Uint32Array(buffer, 4 * count * FLOAT_BYTES + count * INT_BYTES, count);
+    const floats = (column: number): Float64Array => new Float64Array(buffer, column * count * FLOAT_BYTES, count);
+    this.offsets = floats(0);
+    this.appendedAtMs = floats(1);
+    this.keyHashes = floats(2);
+    this.scheduleIds = floats(3);
+    this.producerIds = floats(4);
+    this.sequences = floats(5);
+    this.expiresAtMs = floats(6);
+    this.ends = new Uint32Array(buffer, FLOAT_COLUMNS * count * FLOAT_BYTES, count);
+    this.refKeyEnds = new Uint32Array(buffer, FLOAT_COLUMNS * count * FLOAT_BYTES + count * INT_BYTES, count);
     this.bytes = new Uint8Array(buffer, count * COLUMN_BYTES);
   }
 
@@ -88,18 +109,21 @@ export class AppendBatch {
   }
 
   columns(): RecordColumns {
-    const { offsets, appendedAtMs, ends, bytes, keyHashes } = this;
-    return { offsets, appendedAtMs, ends, bytes, start: 0, keyHashes };
+    const { offsets, appendedAtMs, expiresAtMs, ends, bytes, keyHashes } = this;
+    return { offsets, appendedAtMs, expiresAtMs, ends, bytes, start: 0, keyHashes };
   }
 
   #fill(records: readonly NewRecord[]): void {
     let end = 0;
-    records.forEach(({ record, keyHash, scheduleId }, index) => {
+    records.forEach(({ record, keyHash, scheduleId, identity, expiresAtMs }, index) => {
       this.bytes.set(record, end);
       end += record.length;
       this.ends[index] = end;
       this.keyHashes[index] = keyHash;
       this.scheduleIds[index] = scheduleId ?? 0;
+      this.producerIds[index] = identity?.producerId ?? 0;
+      this.sequences[index] = identity?.sequence ?? 0;
+      this.expiresAtMs[index] = expiresAtMs ?? 0;
     });
     records.forEach(({ refKey }, index) => {
       if (refKey !== undefined) {

@@ -1,6 +1,6 @@
 export { ByteBudget } from './byte-budget.js';
 export { Appender, type AppenderCounters, type AppenderOptions } from './appender.js';
-export { AppendBatch, type NewRecord } from './append-batch.js';
+export { AppendBatch, type NewRecord, type PublishIdentity } from './append-batch.js';
 export { type AppendChain, APPENDER_BOUNDS_DEFAULT, type AppenderBounds } from './append-queue.js';
 export { type AppendResult } from './append-result.js';
 export {

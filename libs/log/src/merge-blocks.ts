@@ -14,6 +14,7 @@ export function mergeBlocks(first: RecordBlock, second: RecordBlock): RecordBloc
     for (let i = 0; i < block.count; i += 1) {
       merged.offsets[index] = block.offset(i);
       merged.appendedAtMs[index] = block.appendedAtMs(i);
+      merged.expiresAtMs[index] = block.columns.expiresAtMs[i] ?? 0;
       merged.keyHashes[index] = block.keyHash(i);
       merged.bytes.set(block.record(i), end);
       end += block.bytes(i);

@@ -5,6 +5,8 @@ export interface RecordColumns {
   /** Ascending; what is missing between `from` and `nextOffset` is a fence, void or seal record. */
   readonly offsets: Float64Array;
   readonly appendedAtMs: Float64Array;
+  /** From when on each is not delivered any more, on the store's clock; 0 = never. */
+  readonly expiresAtMs: Float64Array;
   /** Where each record ends in `bytes`; it starts where the one before it ends, the first at `start`. */
   readonly ends: Uint32Array;
   readonly bytes: Uint8Array;
@@ -54,6 +56,12 @@ export class RecordBlock {
 
   appendedAtMs(index: number): number {
     return at(this.columns.appendedAtMs, index);
+  }
+
+  /** True if the record is not to be delivered any more at `timeMs`, on the store's clock. */
+  isExpired(index: number, timeMs: number): boolean {
+    const expiresAtMs = at(this.columns.expiresAtMs, index);
+    return expiresAtMs !== 0 && expiresAtMs <= timeMs;
   }
 
   /** Hash of the record's key, as its publisher's broker gave it. */
@@ -115,10 +123,11 @@ export class RecordBlock {
   }
 
   #cut(first: number, last: number): RecordColumns {
-    const { offsets, appendedAtMs, ends, bytes, keyHashes } = this.columns;
+    const { offsets, appendedAtMs, expiresAtMs, ends, bytes, keyHashes } = this.columns;
     return {
       offsets: offsets.subarray(first, last),
       appendedAtMs: appendedAtMs.subarray(first, last),
+      expiresAtMs: expiresAtMs.subarray(first, last),
       ends: ends.subarray(first, last),
       bytes,
       start: this.#begin(first),
@@ -138,6 +147,7 @@ export class RecordBlock {
 const EMPTY_COLUMNS: RecordColumns = {
   offsets: new Float64Array(0),
   appendedAtMs: new Float64Array(0),
+  expiresAtMs: new Float64Array(0),
   ends: new Uint32Array(0),
   bytes: new Uint8Array(0),
   start: 0,

@@ -1,3 +1,4 @@
+import type { PublishIdentity } from './append-batch.js';
 import type { CommitOutcome } from './group-state.js';
 
 /** A message that takes its place in the log when it is due. */
@@ -8,6 +9,10 @@ export interface ScheduledRecord {
   readonly dueAtMs: number;
   readonly lane: number;
   readonly record: Uint8Array;
+  /** By which a repeat of its publish is known. */
+  readonly identity?: PublishIdentity;
+  /** From when on it is not delivered any more, on the store's clock. */
+  readonly expiresAtMs?: number;
 }
 
 /** Below `offset` of its lane no record has a schedule that is still stored: a new owner need not look there. */

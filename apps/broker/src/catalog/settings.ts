@@ -49,6 +49,8 @@ export interface GroupSettings {
   readonly paused: boolean;
   /** Which messages it wants; undefined: all. */
   readonly filter: Filter | undefined;
+  /** What expires becomes a dead letter; else it is settled. */
+  readonly deadLetterExpired: boolean;
   /** Some partition has not stored the group's start yet. */
   readonly creating: boolean;
 }
@@ -106,6 +108,7 @@ export function groupSettings(group: Group, topic: Topic): GroupSettings {
     retry: retryPolicy(group.retry ?? topic.retry),
     paused: group.paused,
     filter: group.filter === '' ? undefined : parseFilter(group.filter),
+    deadLetterExpired: group.deadLetterExpired,
     creating: group.state === GroupState.CREATING,
   };
 }

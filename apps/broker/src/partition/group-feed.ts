@@ -1,7 +1,7 @@
 import { type GroupDispatcher, type Now, type Wanted } from '@hermes/delivery';
 import { type ReadBounds, type RecordBlock } from '@hermes/log';
-import { type Filter } from '@hermes/filter';
-import { feedOf, filteredFeedOf } from './lane-feeds.js';
+import { type GroupSettings } from '../catalog/settings.js';
+import { feedOf } from './lane-feeds.js';
 import { type GroupReader, READ_BYTES_MAX, READ_RECORDS_MAX } from './group-reader.js';
 import { type Partition } from './partition.js';
 
@@ -15,10 +15,18 @@ export class GroupFeed {
   readonly #partition: Partition;
   readonly #dispatcher: GroupDispatcher;
   readonly #reader: GroupReader;
-  /** Which messages the group wants; undefined: all. Holds for what is given from now on. */
-  filter: Filter | undefined;
+  /** They hold for what is given from now on. */
+  settings: Pick<GroupSettings, 'filter' | 'deadLetterExpired'>;
+  /** Told how many messages were passed over since they had expired. */
+  onExpired: (count: number) => void = () => undefined;
 
-  constructor(partition: Partition, dispatcher: GroupDispatcher, reader: GroupReader) {
+  constructor(
+    partition: Partition,
+    dispatcher: GroupDispatcher,
+    reader: GroupReader,
+    settings: Pick<GroupSettings, 'filter' | 'deadLetterExpired'>,
+  ) {
+    this.settings = settings;
     this.#partition = partition;
     this.#dispatcher = dispatcher;
     this.#reader = reader;
@@ -77,7 +85,11 @@ export class GroupFeed {
     if (block === undefined) {
       return;
     }
-    this.#dispatcher.feed(lane, this.filter === undefined ? feedOf(block) : filteredFeedOf(block, this.filter));
+    const { filter, deadLetterExpired } = this.settings;
+    // What becomes a dead letter is given out as any message, and found to be expired then.
+    const { feed, expired } = feedOf(block, filter, deadLetterExpired ? undefined : this.#partition.timeMs());
+    this.#dispatcher.feed(lane, feed);
+    this.onExpired(expired);
   }
 }
 

@@ -98,8 +98,8 @@ export class GroupPump implements ChangeSource {
 
   update(settings: GroupSettings): void {
     this.#settings = settings;
-    this.#feed.filter = settings.filter;
-    this.#dispatcher.configure({ retry: settings.retry, paused: settings.paused });
+    this.#feed.settings = settings;
+    this.#dispatcher.configure(settings);
     this.wake();
   }
 
@@ -218,11 +218,11 @@ export class GroupPump implements ChangeSource {
 
   #begin(snapshot: GroupSnapshot): void {
     const { settings } = this;
-    const { random, inFlight, logger } = this.#services;
+    const { random, inFlight, logger, counters } = this.#services;
     this.#generation = snapshot.generation;
     this.#dispatcher = new GroupDispatcher({
       mode: settings.mode,
-      settings: { retry: settings.retry, paused: settings.paused },
+      settings,
       snapshot,
       redeliveredBelow: this.#ends(),
       nextDeliveryNo: () => {
@@ -234,9 +234,14 @@ export class GroupPump implements ChangeSource {
         this.wake();
       }),
     });
-    this.#feed = new GroupFeed(this.#partition, this.#dispatcher, this.#reader);
-    this.#feed.filter = settings.filter;
-    this.#sender = new OrderSender(this.#dispatcher, this.#members, this.#reader, logger);
+    this.#feed = new GroupFeed(this.#partition, this.#dispatcher, this.#reader, settings);
+    const onExpired = (messages: number): void => {
+      counters.expired(messages);
+    };
+    this.#feed.onExpired = onExpired;
+    this.#sender = new OrderSender(this.#dispatcher, this.#members, this.#reader, {
+      ...{ logger, timeMs: () => this.#partition.timeMs(), onExpired },
+    });
     this.#members.bind(this.#dispatcher, settings, snapshot.generation);
   }
 

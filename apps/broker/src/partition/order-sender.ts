@@ -8,18 +8,26 @@ import { type FoundRecord } from './record-finder.js';
 /** Records of orders, by order and dispatch. */
 type Found = (FoundRecord | undefined)[][];
 
+export interface OrderSenderOptions {
+  readonly logger: Logger;
+  /** The store's time. */
+  readonly timeMs: () => number;
+  /** Told how many messages were not sent since they had expired. */
+  readonly onExpired: (count: number) => void;
+}
+
 /** Sends what a group's dispatcher gave out: finds the records and hands them to the members' streams, in order. */
 export class OrderSender {
   readonly #dispatcher: GroupDispatcher;
   readonly #members: GroupMembers;
   readonly #reader: GroupReader;
-  readonly #logger: Logger;
+  readonly #options: OrderSenderOptions;
 
-  constructor(dispatcher: GroupDispatcher, members: GroupMembers, reader: GroupReader, logger: Logger) {
+  constructor(dispatcher: GroupDispatcher, members: GroupMembers, reader: GroupReader, options: OrderSenderOptions) {
     this.#dispatcher = dispatcher;
     this.#members = members;
     this.#reader = reader;
-    this.#logger = logger;
+    this.#options = options;
   }
 
   /** Sends at once if the records are in memory, else after they are read. */
@@ -58,11 +66,17 @@ export class OrderSender {
 
   #entries({ dispatches }: DispatchOrder, records: readonly (FoundRecord | undefined)[]): FrameEntry[] {
     const entries: FrameEntry[] = [];
+    const timeMs = this.#options.timeMs();
     dispatches.forEach((dispatch, index) => {
       const record = records[index];
       const { lane, offset, redelivered } = dispatch;
       if (record === undefined) {
-        this.#logger.error({ lane, offset }, 'a record to be delivered is missing');
+        this.#options.logger.error({ lane, offset }, 'a record to be delivered is missing');
+        return;
+      }
+      if (dispatch.mayExpire && record.block.isExpired(record.index, timeMs)) {
+        this.#dispatcher.expire(lane, offset);
+        this.#options.onExpired(1);
         return;
       }
       if (redelivered) {

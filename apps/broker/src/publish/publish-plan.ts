@@ -128,20 +128,32 @@ class Planner implements PublishPlan {
       this.results.failed(index, refusal);
       return;
     }
-    const dueAtMs = dueTimeOf(scan, owned);
+    this.#take({ partition: owned, lane }, scan, index);
+  }
+
+  #take({ partition, lane }: { partition: Partition; lane: Lane }, scan: ScannedMessage, index: number): void {
+    const { dueAtMs, expiresAtMs } = timesOf(scan, partition);
     if (dueAtMs === undefined) {
-      this.#append(lane, scan, index);
+      this.#append(lane, scan, { index, expiresAtMs });
+    } else if (expiresAtMs !== undefined && expiresAtMs <= dueAtMs) {
+      this.results.failed(index, invalidField(`messages[${index}].ttl`, 'above the time until deliver_at'));
     } else {
-      this.#schedule(owned, { lane: lane.number, dueAtMs, record: bytes }, index);
+      const entry = { lane: lane.number, dueAtMs, record: scan.bytes };
+      this.#schedule(partition, withExpiry(entry, expiresAtMs), index);
     }
   }
 
-  #append(lane: Lane, scan: ScannedMessage, index: number): void {
+  #append(
+    lane: Lane,
+    scan: ScannedMessage,
+    { index, expiresAtMs }: { readonly index: number; readonly expiresAtMs: number | undefined },
+  ): void {
     const { bytes: record, refKey } = scan;
     const size = sizeOf(scan);
     const keyHash = keyHashOf(scan);
     const share = this.#shareOf(lane, size);
-    share.records.push(refKey === undefined ? { record, keyHash } : { record, keyHash, refKey });
+    const entry = refKey === undefined ? { record, keyHash } : { record, keyHash, refKey };
+    share.records.push(withExpiry(entry, expiresAtMs));
     share.indices.push(index);
     share.bytes += size;
   }
@@ -187,12 +199,26 @@ function sizeOf({ bytes, refKey }: ScannedMessage): number {
   return bytes.length + (refKey?.length ?? 0);
 }
 
-/** When the message is to take its place, on the store's clock; undefined: now. */
-function dueTimeOf({ deliverAtMs, delayMs }: ScannedMessage, partition: Partition): number | undefined {
-  if (deliverAtMs === undefined && delayMs === undefined) {
-    return undefined;
+interface Times {
+  /** When the message is to take its place; undefined: now. */
+  readonly dueAtMs: number | undefined;
+  /** From when on it is not delivered any more; undefined: never. */
+  readonly expiresAtMs: number | undefined;
+}
+
+const NO_TIMES: Times = { dueAtMs: undefined, expiresAtMs: undefined };
+
+/** What the message says of time, on the store's clock. */
+function timesOf({ deliverAtMs, delayMs, ttlMs }: ScannedMessage, partition: Partition): Times {
+  if (deliverAtMs === undefined && delayMs === undefined && ttlMs === undefined) {
+    return NO_TIMES;
   }
   const nowMs = partition.timeMs();
   const dueAtMs = Math.ceil(deliverAtMs ?? nowMs + (delayMs ?? 0));
-  return dueAtMs > nowMs ? dueAtMs : undefined;
+  const expiresAtMs = ttlMs === undefined ? undefined : Math.floor(nowMs + ttlMs);
+  return { dueAtMs: dueAtMs > nowMs ? dueAtMs : undefined, expiresAtMs };
+}
+
+function withExpiry<T extends object>(entry: T, expiresAtMs: number | undefined): T & { expiresAtMs?: number } {
+  return expiresAtMs === undefined ? entry : { ...entry, expiresAtMs };
 }

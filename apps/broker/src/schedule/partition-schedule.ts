@@ -17,11 +17,7 @@ const MARK_LAG_MAX = 20_000;
 const RETRY_MS = 200;
 
 /** A message to be stored until it is due. */
-export interface NewSchedule {
-  readonly lane: number;
-  readonly dueAtMs: number;
-  readonly record: Uint8Array;
-}
+export type NewSchedule = Omit<ScheduledRecord, 'scheduleId'>;
 
 export interface PartitionScheduleOptions {
   readonly schedule: Schedule;
@@ -300,6 +296,10 @@ export class PartitionSchedule {
   }
 }
 
-function toNewRecord({ record, scheduleId }: ScheduledRecord): NewRecord {
-  return { record, scheduleId, ...recordKeys(record) };
+function toNewRecord({ record, scheduleId, identity, expiresAtMs }: ScheduledRecord): NewRecord {
+  return {
+    ...{ record, scheduleId, ...recordKeys(record) },
+    ...(identity === undefined ? {} : { identity }),
+    ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
+  };
 }

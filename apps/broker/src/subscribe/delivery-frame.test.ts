@@ -15,6 +15,7 @@ test('a frame is what the generated code would write', () => {
     attempt: fc.integer({ min: 1, max: 100 }),
     deliveryNo: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
     redelivered: fc.boolean(),
+    mayExpire: fc.boolean(),
     appendedAtMs: fc.integer({ min: 0, max: 4e12 }),
   });
   const source = fc.record({

@@ -19,12 +19,29 @@ describe('publish', () => {
     await using gateway = await startFakeGateway({ publish: answering(requests) });
     const run = await cli([
       ...['publish', 't', 'hello', '--key', 'k', '--ref-key', 'r', '--attr', 'a=1', '--attr', 'b=x=y'],
-      ...['--content-type', 'text/plain', '--partition', '3', '--priority', '0', '--server', gateway.address],
+      ...[
+        '--content-type',
+        'text/plain',
+        '--partition',
+        '3',
+        '--priority',
+        '0',
+        '--ttl',
+        '5s',
+        '--server',
+        gateway.address,
+      ],
     ]);
     expect(run).toEqual({ exitCode: 0, stdout: 't/0/0/0\n', stderr: '' });
     expect(requests[0]).toMatchObject({ topic: 't', partition: 3 });
     const [message] = requests[0]!.messages;
-    expect(message).toMatchObject({ key: 'k', refKey: 'r', contentType: 'text/plain', priority: 0 });
+    expect(message).toMatchObject({
+      key: 'k',
+      refKey: 'r',
+      contentType: 'text/plain',
+      priority: 0,
+      ttl: { seconds: 5 },
+    });
     expect(message?.body.toString()).toBe('hello');
     expect([...message!.attributes]).toEqual([
       ['a', '1'],

@@ -30,6 +30,8 @@ export interface PublishFlags {
   /** Milliseconds. */
   readonly delay?: number;
   readonly deliverAt?: Date;
+  /** Milliseconds. */
+  readonly ttl?: number;
 }
 
 interface Tally {
@@ -132,6 +134,7 @@ function messageOf(body: Buffer, flags: PublishFlags): Partial<Message> {
     ...(flags.attr === undefined ? {} : { attributes: flags.attr }),
     ...(flags.contentType === undefined ? {} : { contentType: flags.contentType }),
     ...(flags.priority === undefined ? {} : { priority: flags.priority }),
+    ...(flags.ttl === undefined ? {} : { ttl: durationFromMs(flags.ttl) }),
     schedule: scheduleOf(flags),
   };
 }

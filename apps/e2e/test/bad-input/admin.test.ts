@@ -175,7 +175,6 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
       invalid('group.filter', 'the calls are .startsWith("…"), .endsWith("…") and .contains("…")'),
     ],
     ['a filter above 1 KiB', { filter: 'f'.repeat(1_025) }, invalid('group.filter', 'at most 1024 bytes')],
-    ['dead letters for what expires', { deadLetterExpired: true }, later('Group.dead_letter_expired')],
     ['another configuration', { name: 'billing', mode: 2 }, { status: 'ALREADY_EXISTS', reason: 'GROUP_EXISTS' }],
   ])('CreateGroup with %s', async (_, fields, answer) => {
     const request = CreateGroupRequest.fromPartial({ group: { topic: 'orders', name: 'never-made', ...fields } });

@@ -42,15 +42,6 @@ describe('a new group', () => {
       failure({ code: 'INVALID_FIELD', violations: [expect.objectContaining({ field }) as unknown] }),
     );
   });
-
-  test.each<[string, Fields]>([['Group.dead_letter_expired', { deadLetterExpired: true }]])(
-    '%s is NOT_IMPLEMENTED and named',
-    (name, fields) => {
-      expect(() => fill(fields)).toThrow(
-        failure({ code: 'NOT_IMPLEMENTED', message: expect.stringContaining(name) as unknown }),
-      );
-    },
-  );
 });
 
 test('an update changes what the mask names; the start is fixed', () => {

@@ -1,12 +1,4 @@
-import {
-  checkGroupName,
-  checkTopicName,
-  Group,
-  GroupMode,
-  invalidField,
-  LIMITS,
-  notImplemented,
-} from '@hermes/contracts';
+import { checkGroupName, checkTopicName, Group, GroupMode, invalidField, LIMITS } from '@hermes/contracts';
 import { FilterError, parseFilter } from '@hermes/filter';
 
 import { boundedDuration, knownEnum, refuse } from './field-check.js';
@@ -37,9 +29,6 @@ export function filledGroup(given: Group | undefined): Group {
   filled.start = filledStart('group.start', given.start);
   filled.retry = given.retry === undefined ? undefined : filledRetryPolicy('group.retry', given.retry);
   checkFilter(given.filter);
-  if (given.deadLetterExpired) {
-    throw notImplemented('Group.dead_letter_expired');
-  }
   return filled;
 }
 

@@ -2,7 +2,7 @@ import { murmur2, partitionForHash } from '../murmur2.js';
 import { viewOf } from './utf8.js';
 
 /** Fields of Message that wait for a later release, by their names in the contract. */
-export type LaterField = 'ttl' | 'idempotency_key';
+export type LaterField = 'idempotency_key';
 
 /** What the scanner found in a well-formed Message within its limits. Keys are views, made when asked for. */
 export class ScannedMessage {
@@ -62,9 +62,6 @@ export class ScannedMessage {
 
   /** The first field given that a server of this release answers with NOT_IMPLEMENTED. */
   get laterField(): LaterField | undefined {
-    if (this.ttlMs !== undefined) {
-      return 'ttl';
-    }
     return this.idempotencyKeyEnd > this.idempotencyKeyStart ? 'idempotency_key' : undefined;
   }
 

@@ -1,5 +1,6 @@
 /* eslint-disable max-lines-per-function -- a suite, as in a test file */
 /// <reference types="jest" />
+import { AppendBatch } from '../append-batch.js';
 import { contents, EVERYTHING, laneOf, type MakeHarness, StoreFixture } from './store-harness.js';
 
 /** What every MessageLog does. */
@@ -102,6 +103,22 @@ export function describeMessageLog(makeHarness: MakeHarness): void {
       expect(await log.truncateBefore(first + 1_000)).toEqual({ kind: 'truncated', firstOffset: first + 3 });
       expect((await contents(log)).map(([, text]) => text)).toEqual(['d']);
       expect(await fixture.append(log, 'e')).toEqual([first + 4]);
+    });
+
+    it('knows when each record expires, in what was appended and in what is read', async () => {
+      const log = laneOf(await fixture.opened());
+      const at = (expiresAtMs?: number) => ({
+        ...{ record: Buffer.from('x'), keyHash: 0 },
+        ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
+      });
+      const outcome = await log.append(AppendBatch.pack(7, [at(), at(2 ** 43), at(1)]));
+      const appended = outcome.kind === 'appended' ? outcome.block.columns : undefined;
+      expect([...(appended?.expiresAtMs ?? [])]).toEqual([0, 2 ** 43, 1]);
+      await fixture.append(log, 'plain');
+      await fixture.restart();
+      const again = laneOf(await fixture.opened({ epoch: 2, created: true }));
+      const { columns } = await again.read(again.firstOffset, { maxRecords: 100, maxBytes: 1_000 });
+      expect([...columns.expiresAtMs]).toEqual([0, 2 ** 43, 1, 0]);
     });
 
     it('finds the first record of a time: before all, equal, between, after all', async () => {

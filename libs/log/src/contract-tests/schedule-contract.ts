@@ -11,6 +11,11 @@ const scheduled = (scheduleId: number, dueAtMs: number, text = `s${scheduleId}`,
   entry: { scheduleId, dueAtMs, lane, record: Buffer.from(text) },
 });
 
+const ZWEI = {
+  ...{ scheduleId: 2, dueAtMs: 500, lane: 1, expiresAtMs: 900 },
+  identity: { producerId: 2 ** 53 - 1, sequence: 2 ** 52 + 1 },
+};
+
 const idsOf = (records: readonly ScheduledRecord[]): number[] => records.map(({ scheduleId }) => scheduleId);
 
 /** What every Schedule does. */
@@ -34,7 +39,7 @@ export function describeSchedule(makeHarness: MakeHarness): void {
       const { schedule } = await fixture.opened({ lanes: 2 });
       const outcome = await schedule.commit([
         scheduled(1, 2 ** 45),
-        scheduled(2, 500, 'zwei', 1),
+        { kind: 'scheduled', entry: { ...ZWEI, record: Buffer.from('zwei') } },
         scheduled(3, 500),
         scheduled(4, 100),
       ]);
@@ -45,7 +50,7 @@ export function describeSchedule(makeHarness: MakeHarness): void {
       const records = await again.read(ALL);
       expect(idsOf(records)).toEqual([4, 2, 3, 1]);
       expect({ ...records[1], record: Buffer.from(records[1]?.record ?? []).toString() }).toEqual({
-        ...{ scheduleId: 2, dueAtMs: 500, lane: 1, record: 'zwei' },
+        ...{ ...ZWEI, record: 'zwei' },
       });
       expect(idsOf(await again.read({ ...ALL, maxRecords: 2 }))).toEqual([4, 2]);
       expect(idsOf(await again.read({ ...ALL, maxBytes: 1 }))).toEqual([4]);
