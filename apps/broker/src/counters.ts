@@ -37,7 +37,9 @@ export function createCounters(metrics: Metrics): Counters {
   const published = metrics.counter('published_messages', { help: 'Messages that were appended.' });
   const publishedBytes = metrics.counter('published_bytes', { help: 'Bytes of the same.' });
   const trimmed = metrics.counter('trimmed_records', { help: 'Records that were dropped by retention.' });
-  const expired = metrics.counter('expired_messages', { help: 'Messages, by group, whose ttl passed before delivery.' });
+  const expired = metrics.counter('expired_messages', {
+    help: 'Messages, by group, whose ttl passed before delivery.',
+  });
   const batches = metrics.counter('append_batches', { help: 'Batches in which they were appended.' });
   const retries = metrics.counter('retries', { help: 'Failed attempts that another one will follow.' });
   const delivered = labelled(

@@ -47,7 +47,7 @@ export class WatchedEngine implements StorageEngine {
   }
 
   #watch(store: PartitionStore): PartitionStore {
-    const { groupState, schedule, topicId, partition, epoch, receiptKey, lanes } = store;
+    const { groupState, schedule, producers, topicId, partition, epoch, receiptKey, lanes } = store;
     const watched: GroupState = {
       groupIds: () => groupState.groupIds(),
       counts: (groupId) => groupState.counts(groupId),
@@ -79,7 +79,7 @@ export class WatchedEngine implements StorageEngine {
       await store.close();
     };
     return {
-      ...{ topicId, partition, epoch, receiptKey, lanes, groupState: watched, schedule: watchedSchedule },
+      ...{ topicId, partition, epoch, receiptKey, lanes, groupState: watched, schedule: watchedSchedule, producers },
       lost: store.lost,
       ...{ timeMs: () => store.timeMs(), close },
     };

@@ -1,4 +1,4 @@
-import type { GroupState, MessageLog, PartitionStore, Schedule, StoreError } from '@hermes/log';
+import type { GroupState, MessageLog, PartitionStore, ProducerState, Schedule, StoreError } from '@hermes/log';
 
 import type { FencedWriter } from './fenced-writer.js';
 import type { OpeningGate } from './opening-gate.js';
@@ -10,6 +10,7 @@ export interface MysqlPartitionOptions extends PartitionAddress {
   readonly lanes: readonly MessageLog[];
   readonly groupState: GroupState;
   readonly schedule: Schedule;
+  readonly producers: ProducerState;
   readonly fenced: FencedWriter;
   readonly gate: OpeningGate;
   readonly nowMs: () => number;
@@ -24,6 +25,7 @@ export class MysqlPartition implements PartitionStore {
   readonly lanes: readonly MessageLog[];
   readonly groupState: GroupState;
   readonly schedule: Schedule;
+  readonly producers: ProducerState;
   readonly #options: MysqlPartitionOptions;
 
   constructor(options: MysqlPartitionOptions) {
@@ -34,6 +36,7 @@ export class MysqlPartition implements PartitionStore {
     this.lanes = options.lanes;
     this.groupState = options.groupState;
     this.schedule = options.schedule;
+    this.producers = options.producers;
     this.#options = options;
   }
 

@@ -8,6 +8,7 @@ import { ERRNO, errnoOf, readFault } from './mysql-fault.js';
 import { MysqlGroupState } from './mysql-group-state.js';
 import type { MysqlLog } from './mysql-log.js';
 import { MysqlPartition } from './mysql-partition.js';
+import { MysqlProducerState } from './mysql-producer-state.js';
 import { MysqlSchedule } from './mysql-schedule.js';
 import { openLane } from './open-lane.js';
 import { dataLoss, type FoundLane, type OpeningContext, OpeningRefused } from './opening-context.js';
@@ -185,8 +186,9 @@ export class PartitionOpening {
       nextId: row.nextScheduleId,
       marks,
     });
+    const producers = new MysqlProducerState({ address, fenced, gate, reads: source.reads });
     return new MysqlPartition({
-      ...{ topicId, partition, epoch, lanes, groupState, schedule, fenced, gate },
+      ...{ topicId, partition, epoch, lanes, groupState, schedule, producers, fenced, gate },
       receiptKey: row.receiptKey,
       nowMs: () => source.time.nowMs(),
     });

@@ -1,8 +1,16 @@
-import type { GroupState, MessageLog, OpenPartitionRequest, PartitionStore, Schedule } from '@hermes/log';
+import type {
+  GroupState,
+  MessageLog,
+  OpenPartitionRequest,
+  PartitionStore,
+  ProducerState,
+  Schedule,
+} from '@hermes/log';
 
 import { EmbeddedGroupState } from './embedded-group-state.js';
 import { EmbeddedLog } from './embedded-log.js';
 import { EmbeddedSchedule } from './embedded-schedule.js';
+import { EmbeddedProducerState } from './embedded-producer-state.js';
 import type { PartitionCalls } from './partition-calls.js';
 import type { OpenAnswer } from './shard-protocol.js';
 
@@ -15,6 +23,7 @@ export class EmbeddedPartition implements PartitionStore {
   readonly lanes: readonly MessageLog[];
   readonly groupState: GroupState;
   readonly schedule: Schedule;
+  readonly producers: ProducerState;
   /** The lock on the directory lasts as long as the process. */
   readonly lost = new Promise<never>(() => undefined);
   readonly #calls: PartitionCalls;
@@ -27,6 +36,7 @@ export class EmbeddedPartition implements PartitionStore {
     this.lanes = opened.lanes.map((position, lane) => new EmbeddedLog(calls, lane, position));
     this.groupState = new EmbeddedGroupState(calls);
     this.schedule = new EmbeddedSchedule(calls, opened);
+    this.producers = new EmbeddedProducerState(calls);
     this.#calls = calls;
   }
 

@@ -2,8 +2,10 @@ import { crc32 } from 'node:zlib';
 
 import {
   type AppendBatch,
+  type IdentifiedPublish,
   isIntact,
   packRows,
+  type PublishIdentity,
   type ReadBounds,
   RECORD_KIND,
   StoreError,
@@ -40,6 +42,9 @@ export interface LastRow {
   readonly appendedAtMs: number;
 }
 
+type IdentifiedRow = PublishIdentity &
+  Readonly<Record<'offset' | 'checksum' | 'appendedAtMs', number>> & { readonly scheduleId: number | null };
+
 /** Records read, packed for the way to the other thread. */
 export interface PackedPage {
   readonly count: number;
@@ -65,6 +70,9 @@ const SQL = {
   deleteBelow: `DELETE FROM $t WHERE log_offset IN
                 (SELECT log_offset FROM $t WHERE log_offset < ? ORDER BY log_offset LIMIT ?)`,
   promotedFrom: `SELECT schedule_id FROM $t WHERE log_offset >= ? AND schedule_id IS NOT NULL ORDER BY log_offset`,
+  identifiedFrom: `SELECT producer_id AS producerId, sequence, log_offset AS offset, schedule_id AS scheduleId,
+                   crc32 AS checksum, appended_at AS appendedAtMs FROM $t
+                   WHERE log_offset >= ? AND producer_id IS NOT NULL ORDER BY log_offset LIMIT ?`,
   record: `SELECT record FROM $t WHERE log_offset = ? AND kind = ${RECORD_KIND.message}`,
 } as const;
 
@@ -76,6 +84,7 @@ const ON_READER: ReadonlySet<keyof typeof SQL> = new Set([
   'meanOldest',
   'meanNewest',
   'promotedFrom',
+  'identifiedFrom',
 ]);
 
 /** The table of one lane: `log_offset` is the row id, so that a batch insert is one sequential write. */
@@ -198,6 +207,15 @@ export class LaneTable {
   /** Ids of the schedules that records from `offset` on were. */
   promotedFrom(offset: number): number[] {
     return this.#statement('promotedFrom').pluck().all(offset) as number[];
+  }
+
+  /** Publishes that may be repeated. */
+  identifiedFrom(offset: number, rowsMax: number): IdentifiedPublish[] {
+    const { lane } = this.address;
+    const rows = this.#statement('identifiedFrom').all(offset, rowsMax) as IdentifiedRow[];
+    return rows.map(({ producerId, sequence, scheduleId, ...row }) => ({
+      ...{ ...row, lane, identity: { producerId, sequence }, scheduleId: scheduleId ?? undefined },
+    }));
   }
 
   /** Deletes at most `rowsMax` rows below `offset`; how many it were. */

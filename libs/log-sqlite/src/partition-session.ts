@@ -97,6 +97,10 @@ export class PartitionSession {
         this.#raiseSettleSeq();
         this.#scheduleTable.write(this, request.changes);
         return { kind: 'committed' };
+      case 'saveProducers':
+        this.#raiseSettleSeq();
+        this.#partitionTables.saveProducers(this, request.snapshot);
+        return { kind: 'committed' };
       case 'truncate':
         this.#raiseSettleSeq();
         this.#truncate(request.lane, request.offset);

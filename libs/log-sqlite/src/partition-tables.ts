@@ -23,7 +23,7 @@ export interface LaneState {
   readonly promotionMark: number;
 }
 
-/** partition_state and lane_state. */
+/** partition_state, lane_state and producer. */
 export class PartitionTables {
   readonly #writer: Database.Database;
   readonly #raiseSettleSeq: Database.Statement;
@@ -99,8 +99,22 @@ export class PartitionTables {
     this.#raiseFirstOffset.run(firstOffset, topicId, partition, lane, firstOffset);
   }
 
+  /** The last snapshot of what is known of producers. */
+  producers({ topicId, partition }: PartitionAddress): Uint8Array | undefined {
+    return this.#writer
+      .prepare('SELECT snapshot FROM producer WHERE topic_id = ? AND partition = ?')
+      .pluck()
+      .get(topicId, partition) as Uint8Array | undefined;
+  }
+
+  saveProducers({ topicId, partition }: PartitionAddress, snapshot: Uint8Array): void {
+    this.#writer
+      .prepare('REPLACE INTO producer (topic_id, partition, snapshot) VALUES (?, ?, ?)')
+      .run(topicId, partition, snapshot);
+  }
+
   remove({ topicId, partition }: PartitionAddress): void {
-    for (const table of ['partition_state', 'lane_state']) {
+    for (const table of ['partition_state', 'lane_state', 'producer']) {
       this.#writer.prepare(`DELETE FROM ${table} WHERE topic_id = ? AND partition = ?`).run(topicId, partition);
     }
   }

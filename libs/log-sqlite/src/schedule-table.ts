@@ -1,7 +1,11 @@
+import { crc32 } from 'node:zlib';
+
 import {
   countsByLane,
+  type IdentifiedPublish,
   type LaneCount,
   type PromotionMark,
+  type PublishIdentity,
   type ScheduleChange,
   type ScheduledRecord,
   type ScheduleRange,
@@ -26,11 +30,15 @@ const SQL = {
          WHERE ${PARTITION} AND (due_at, schedule_id) > (?, ?) ORDER BY due_at, schedule_id LIMIT ?`,
   has: `SELECT 1 FROM schedule WHERE ${PARTITION} AND schedule_id = ?`,
   counts: `SELECT lane, count(*) AS count FROM schedule WHERE ${PARTITION} GROUP BY lane`,
+  identifiedFrom: `SELECT producer_id AS producerId, sequence, lane, schedule_id AS scheduleId, record FROM schedule
+                   WHERE ${PARTITION} AND schedule_id >= ? AND producer_id IS NOT NULL ORDER BY schedule_id LIMIT ?`,
   deleteAll: `DELETE FROM schedule WHERE rowid IN (SELECT rowid FROM schedule WHERE ${PARTITION} LIMIT ?)`,
 } as const;
 
 type ScheduleRow = Pick<ScheduledRecord, 'scheduleId' | 'dueAtMs' | 'lane' | 'record'> &
   Readonly<Record<'producerId' | 'sequence' | 'expiresAtMs', number | null>>;
+
+type IdentifiedRow = PublishIdentity & Pick<ScheduledRecord, 'lane' | 'scheduleId' | 'record'>;
 
 /** The messages that wait for their time. */
 export class ScheduleTable {
@@ -89,6 +97,17 @@ export class ScheduleTable {
 
   counts({ topicId, partition }: PartitionAddress): number[] {
     return countsByLane(this.#statement('counts').all(topicId, partition) as LaneCount[]);
+  }
+
+  /** Publishes that may be repeated. */
+  identifiedFrom(
+    { topicId, partition }: PartitionAddress,
+    { scheduleId, maxRecords }: { readonly scheduleId: number; readonly maxRecords: number },
+  ): IdentifiedPublish[] {
+    const rows = this.#statement('identifiedFrom').all(topicId, partition, scheduleId, maxRecords) as IdentifiedRow[];
+    return rows.map(({ producerId, sequence, record, ...row }) => ({
+      ...{ ...row, identity: { producerId, sequence }, offset: undefined, appendedAtMs: 0, checksum: crc32(record) },
+    }));
   }
 
   /** Deletes some rows of a partition; how many. */

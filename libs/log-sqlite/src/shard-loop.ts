@@ -21,12 +21,15 @@ import { sqliteFault } from './sqlite-fault.js';
 /** Calls that read of one open partition. */
 type ReadName =
   | ('read' | 'offsetAt' | 'groupIds' | 'load' | 'counts' | 'retryRecord' | 'deadLetters')
-  | ('readSchedule' | 'hasSchedule' | 'scheduleCounts' | 'promotedFrom');
+  | ('promotedFrom' | 'identifiedFrom' | 'producers')
+  | ScheduleReadName;
+type ScheduleReadName = 'readSchedule' | 'hasSchedule' | 'scheduleCounts' | 'identifiedSchedules';
 
 const WRITES: ReadonlySet<ShardRequest['op']> = new Set<WriteRequest['op']>([
   'append',
   'commit',
   'schedule',
+  'saveProducers',
   'truncate',
 ]);
 
@@ -202,14 +205,29 @@ export class ShardLoop {
         return shard.groups.retryRecord(session, request.groupId, request);
       case 'deadLetters':
         return shard.groups.deadLetters(session, request.groupId, request.range);
-      case 'readSchedule':
-        return shard.schedules.read(session, request.range);
-      case 'hasSchedule':
-        return shard.schedules.has(session, request.scheduleId);
-      case 'scheduleCounts':
-        return shard.schedules.counts(session);
       case 'promotedFrom':
         return session.lane(request.lane).table.promotedFrom(request.offset);
+      case 'identifiedFrom':
+        return session.lane(request.lane).table.identifiedFrom(request.offset, request.maxRecords);
+      case 'producers':
+        return shard.partitionTables.producers(session);
+      default:
+        return this.#readSchedules(request);
+    }
+  }
+
+  #readSchedules(request: Extract<CallRequest, { op: ScheduleReadName }>): unknown {
+    const { schedules } = this.#opened();
+    const session = this.#opened().session(request.session);
+    switch (request.op) {
+      case 'readSchedule':
+        return schedules.read(session, request.range);
+      case 'hasSchedule':
+        return schedules.has(session, request.scheduleId);
+      case 'scheduleCounts':
+        return schedules.counts(session);
+      case 'identifiedSchedules':
+        return schedules.identifiedFrom(session, request);
     }
   }
 

@@ -3,6 +3,7 @@ import type {
   DeadLetterRange,
   Fenced,
   GroupCounts,
+  IdentifiedPublish,
   OpenPartitionRequest,
   ReadBounds,
   ScheduleChange,
@@ -77,6 +78,12 @@ export type WriteRequest =
       readonly changes: readonly ScheduleChange[];
     }
   | {
+      readonly op: 'saveProducers';
+      readonly id: number;
+      readonly session: SessionId;
+      readonly snapshot: Uint8Array;
+    }
+  | {
       readonly op: 'truncate';
       readonly id: number;
       readonly session: SessionId;
@@ -109,6 +116,15 @@ export interface ShardCalls {
   hasSchedule: { arguments: { session: SessionId; scheduleId: number }; answer: boolean };
   scheduleCounts: { arguments: { session: SessionId }; answer: number[] };
   promotedFrom: { arguments: { session: SessionId; lane: number; offset: number }; answer: number[] };
+  producers: { arguments: { session: SessionId }; answer: Uint8Array | undefined };
+  identifiedFrom: {
+    arguments: { session: SessionId; lane: number; offset: number; maxRecords: number };
+    answer: IdentifiedPublish[];
+  };
+  identifiedSchedules: {
+    arguments: { session: SessionId; scheduleId: number; maxRecords: number };
+    answer: IdentifiedPublish[];
+  };
   partitions: { arguments: object; answer: { topicId: number; partition: number }[] };
   remove: { arguments: { topicId: number; partition: number }; answer: undefined };
   /** Settings of the live connection that writes. */

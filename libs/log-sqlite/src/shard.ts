@@ -41,6 +41,10 @@ export class Shard {
     this.#sweeper = new Sweeper(this.#context);
   }
 
+  get partitionTables(): PartitionTables {
+    return this.#partitionTables;
+  }
+
   get schedules(): ScheduleTable {
     return this.#scheduleTable;
   }

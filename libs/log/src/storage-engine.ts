@@ -1,5 +1,6 @@
 import type { GroupState } from './group-state.js';
 import type { MessageLog } from './message-log.js';
+import type { ProducerState } from './producer-state.js';
 import type { Schedule } from './schedule.js';
 import type { StoreError } from './store-error.js';
 
@@ -45,6 +46,7 @@ export interface PartitionStore {
   readonly lanes: readonly MessageLog[];
   readonly groupState: GroupState;
   readonly schedule: Schedule;
+  readonly producers: ProducerState;
 
   /**
    * Resolves once if the store can serve this opening no longer, with the reason: another server behind the address, a

@@ -2,6 +2,7 @@
 import { describeGroupState } from './group-state-contract.js';
 import { describeMessageLog } from './message-log-contract.js';
 import { describeOpening } from './opening-contract.js';
+import { describeProducerState } from './producer-state-contract.js';
 import { describeSchedule } from './schedule-contract.js';
 import type { MakeHarness } from './store-harness.js';
 
@@ -14,5 +15,6 @@ export function describeStorageEngine(name: string, makeHarness: MakeHarness): v
     describeOpening(makeHarness);
     describeGroupState(makeHarness);
     describeSchedule(makeHarness);
+    describeProducerState(makeHarness);
   });
 }
