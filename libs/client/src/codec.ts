@@ -30,6 +30,21 @@ export const stringCodec: Codec<string> = {
   decode: textOf,
 };
 
+/** What ts-proto and protobufjs generate for a message. */
+export interface ProtobufType<T> {
+  encode(message: T): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): T;
+}
+
+/** Messages of one protobuf type: `protobufCodec(Order)`. */
+export function protobufCodec<T>(type: ProtobufType<T>): Codec<T> {
+  return {
+    contentType: 'application/x-protobuf',
+    encode: (body) => type.encode(body).finish(),
+    decode: (bytes) => type.decode(bytes),
+  };
+}
+
 function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }
