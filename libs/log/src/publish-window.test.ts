@@ -73,9 +73,11 @@ describe('PublishWindow', () => {
     expect(reopened(window).claim(keyed(1), 5, 10 * MINUTE_MS - 1)).toMatchObject({ kind: 'repeated' });
     // Half of a hash is not the whole of it.
     expect(window.claim({ ...keyed(1), sequence: KEY_SEQUENCE_MIN }, 5, MINUTE_MS)).toEqual({ kind: 'new' });
+    window.stored({ ...keyed(1), sequence: KEY_SEQUENCE_MIN }, { lane: 0, offset: 1 }, MINUTE_MS);
     expect(window.claim(keyed(2), 5, 0)).toEqual({ kind: 'new' });
     window.stored(keyed(2), { lane: 0, offset: 2 }, 0);
     expect(window.claim(keyed(2), 5, 10 * MINUTE_MS)).toEqual({ kind: 'new' });
+    window.failed(keyed(2));
     for (let hash = 10; hash < 100_012; hash += 1) {
       window.claim(keyed(hash), 0, MINUTE_MS);
       window.stored(keyed(hash), { lane: 0, offset: hash }, MINUTE_MS);
@@ -101,14 +103,43 @@ describe('PublishWindow', () => {
     for (let producerId = 20_001; producerId <= 20_260; producerId += 1) {
       for (let sequence = 1; sequence <= 1_000; sequence += 1) {
         window.claim(of(sequence, producerId), 0, 0);
+        window.stored(of(sequence, producerId), { lane: 0, offset: 1 }, 0);
       }
     }
     expect(window.size).toBeLessThanOrEqual(250_000);
   });
 
+  it('forgets nothing for what fails, and nothing that is under way', () => {
+    const window = new PublishWindow();
+    const store = (sequence: number) => {
+      window.stored(of(sequence), { lane: 0, offset: sequence }, 0);
+    };
+    for (const sequence of [1, 2, WINDOW + 1, WINDOW + 2]) {
+      expect(window.claim(of(sequence), 0, 0)).toEqual({ kind: 'new' });
+    }
+    store(1);
+    window.failed(of(WINDOW + 1));
+    expect(window.claim(of(1), 0, 0)).toMatchObject({ kind: 'repeated' });
+    store(WINDOW + 2);
+    expect(window.claim(of(1), 0, 0)).toEqual({ kind: 'outOfSequence', last: WINDOW + 2 });
+    for (let producerId = 100; producerId < 10_200; producerId += 1) {
+      window.claim(of(1, producerId), 0, 0);
+      window.failed(of(1, producerId));
+    }
+    store(2);
+    expect(window.claim(of(WINDOW + 2), 0, 0)).toMatchObject({ kind: 'repeated' });
+    window.claim(of(3_000), 0, 0);
+    store(3_000);
+    expect(window.claim(of(WINDOW + 2), 0, 0)).toEqual({ kind: 'outOfSequence', last: 3_000 });
+  });
+
   it('never takes for new what is stored and within the window, whatever happens in between', () => {
     const step = fc.record({
-      sequence: fc.integer({ min: 1, max: 2_500 }),
+      sequence: fc.oneof(
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer({ min: WINDOW - 1, max: WINDOW + 4 }),
+        fc.integer({ min: 1, max: 2_500 }),
+      ),
       producerId: fc.integer({ min: 1, max: 3 }),
       stores: fc.boolean(),
       moves: fc.boolean(),
@@ -123,6 +154,7 @@ describe('PublishWindow', () => {
           }
         });
       }),
+      { numRuns: 500 },
     );
   });
 });
@@ -131,6 +163,7 @@ describe('PublishWindow', () => {
 class Model {
   #window = new PublishWindow();
   readonly #stored = new Map<string, PublishPlace>();
+  /** Of those who came so far: the highest sequence that is stored. */
   readonly #highest = new Map<number, number>();
 
   publish(
@@ -139,15 +172,16 @@ class Model {
   ): void {
     const identity = of(sequence, producerId);
     const claim = this.#window.claim(identity, sequence, 0);
+    const isKnown = this.#highest.has(producerId);
     const last = this.#highest.get(producerId) ?? 0;
     const place = this.#stored.get(`${producerId}/${sequence}`);
-    if (sequence <= last - WINDOW || (last === 0 && sequence > 1)) {
+    if (sequence <= last - WINDOW || (!isKnown && sequence > 1)) {
       expect(claim).toEqual({ kind: 'outOfSequence', last });
       return;
     }
     expect(claim).toEqual(place === undefined ? { kind: 'new' } : { kind: 'repeated', place });
     if (place === undefined) {
-      this.#highest.set(producerId, Math.max(last, sequence));
+      this.#highest.set(producerId, stores ? Math.max(last, sequence) : last);
       this.#end(identity, stores ? { lane: 0, offset } : undefined);
     }
   }

@@ -3,7 +3,7 @@ import { createDeferred, type Deferred } from '@hermes/runtime';
 import type { PublishIdentity } from './append-batch.js';
 import type { IdentifiedPublish } from './producer-state.js';
 
-/** Sequences of one producer that are remembered, counted from its highest. */
+/** Sequences of one producer that are remembered, counted from its highest that is stored. */
 const WINDOW = 1_024;
 const PRODUCERS_MAX = 10_000;
 /** Publishes of all producers; beyond, the producers that were silent longest are forgotten. */
@@ -50,7 +50,9 @@ interface Publish {
 }
 
 interface Producer {
+  /** Stored: what fails leaves no trace, also not in what is remembered of others. */
   highest: number;
+  underWay: number;
   readonly publishes: Map<number, Publish>;
 }
 
@@ -80,11 +82,17 @@ export class PublishWindow {
   /** A publish that was under way is durable. */
   stored(identity: PublishIdentity, place: PublishPlace, appendedAtMs: number): void {
     const publish = this.#find(identity);
-    if (publish !== undefined) {
-      publish.place = place;
-      publish.appendedAtMs = appendedAtMs;
-      publish.outcome?.resolve(place);
-      publish.outcome = undefined;
+    if (publish === undefined) {
+      return;
+    }
+    publish.place = place;
+    publish.appendedAtMs = appendedAtMs;
+    publish.outcome?.resolve(place);
+    publish.outcome = undefined;
+    const producer = this.#producerOf(identity);
+    if (producer !== undefined) {
+      producer.underWay -= 1;
+      this.#raise(producer, identity.sequence);
     }
   }
 
@@ -95,10 +103,12 @@ export class PublishWindow {
       return;
     }
     publish?.outcome?.resolve('notStored');
-    if (identity.sequence >= KEY_SEQUENCE_MIN) {
-      this.#keys.delete(identity.producerId);
-    } else if (this.#producers.get(identity.producerId)?.publishes.delete(identity.sequence) === true) {
+    const producer = this.#producerOf(identity);
+    if (producer?.publishes.delete(identity.sequence) === true) {
+      producer.underWay -= 1;
       this.#publishes -= 1;
+    } else if (publish !== undefined) {
+      this.#keys.delete(identity.producerId);
     }
   }
 
@@ -120,7 +130,7 @@ export class PublishWindow {
       this.#keys.delete(identity.producerId);
       this.#addKey(publish, appendedAtMs);
     } else {
-      this.#addSequence(publish);
+      this.#restoreSequence(publish);
     }
   }
 
@@ -149,7 +159,8 @@ export class PublishWindow {
     if (known !== undefined) {
       return judge(known, checksum);
     }
-    this.#addSequence(begun(identity, checksum));
+    this.#addSequence(begun(identity, checksum)).underWay += 1;
+    this.#forgetProducers();
     return { kind: 'new' };
   }
 
@@ -162,14 +173,28 @@ export class PublishWindow {
     ) {
       return judge(known, checksum);
     }
+    known?.outcome?.resolve(undefined);
     this.#keys.delete(identity.producerId);
     this.#addKey(begun(identity, checksum), nowMs);
     return { kind: 'new' };
   }
 
-  #addSequence(publish: Publish): void {
+  #restoreSequence(publish: Publish): void {
     const { producerId, sequence } = publish.identity;
-    const producer = this.#producers.get(producerId) ?? { highest: 0, publishes: new Map<number, Publish>() };
+    const highest = this.#producers.get(producerId)?.highest ?? 0;
+    if (sequence > highest - WINDOW) {
+      this.#raise(this.#addSequence(publish), sequence);
+      this.#forgetProducers();
+    }
+  }
+
+  #addSequence(publish: Publish): Producer {
+    const { producerId, sequence } = publish.identity;
+    const producer = this.#producers.get(producerId) ?? {
+      highest: 0,
+      underWay: 0,
+      publishes: new Map<number, Publish>(),
+    };
     // Behind all others: the map's order is that of use.
     this.#producers.delete(producerId);
     this.#producers.set(producerId, producer);
@@ -177,37 +202,36 @@ export class PublishWindow {
       this.#publishes += 1;
     }
     producer.publishes.set(sequence, publish);
-    producer.highest = Math.max(producer.highest, sequence);
-    this.#forgetBelow(producer);
-    this.#forgetProducers();
+    return producer;
   }
 
   #addKey(publish: Publish, nowMs: number): void {
     this.#keys.set(publish.identity.producerId, publish);
     for (const [hash, { place, appendedAtMs }] of this.#keys) {
-      const isOver = place !== undefined && appendedAtMs <= nowMs - KEY_AGE_MS;
-      if (!isOver && this.#keys.size <= KEYS_MAX) {
+      const isOver = appendedAtMs <= nowMs - KEY_AGE_MS || this.#keys.size > KEYS_MAX;
+      if (place === undefined || !isOver) {
         break;
       }
       this.#keys.delete(hash);
     }
   }
 
-  /** Sequences come in order, mostly: the first ones of the map are the lowest. */
-  #forgetBelow({ publishes, highest }: Producer): void {
-    for (const sequence of publishes.keys()) {
-      if (sequence > highest - WINDOW) {
+  /** Sequences come in order, mostly: the first ones of the map are the lowest. What is under way stays. */
+  #raise(producer: Producer, sequence: number): void {
+    producer.highest = Math.max(producer.highest, sequence);
+    for (const [low, { place }] of producer.publishes) {
+      if (low > producer.highest - WINDOW || place === undefined) {
         break;
       }
-      publishes.delete(sequence);
+      producer.publishes.delete(low);
       this.#publishes -= 1;
     }
   }
 
   #forgetProducers(): void {
-    for (const [producerId, { publishes }] of this.#producers) {
+    for (const [producerId, { publishes, underWay }] of this.#producers) {
       const isTooMuch = this.#producers.size > PRODUCERS_MAX || this.#publishes > PUBLISHES_MAX;
-      if (!isTooMuch || this.#producers.size === 1) {
+      if (!isTooMuch || underWay > 0) {
         break;
       }
       this.#producers.delete(producerId);
@@ -215,11 +239,13 @@ export class PublishWindow {
     }
   }
 
-  #find({ producerId, sequence }: PublishIdentity): Publish | undefined {
-    if (sequence < KEY_SEQUENCE_MIN) {
-      return this.#producers.get(producerId)?.publishes.get(sequence);
-    }
-    const found = this.#keys.get(producerId);
+  #producerOf({ producerId, sequence }: PublishIdentity): Producer | undefined {
+    return sequence < KEY_SEQUENCE_MIN ? this.#producers.get(producerId) : undefined;
+  }
+
+  #find(identity: PublishIdentity): Publish | undefined {
+    const { producerId, sequence } = identity;
+    const found = this.#producerOf(identity)?.publishes.get(sequence) ?? this.#keys.get(producerId);
     return found?.identity.sequence === sequence ? found : undefined;
   }
 }
