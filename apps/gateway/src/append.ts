@@ -3,11 +3,13 @@ import {
   type Chain,
   type Cluster,
   type Environment,
+  type PublishIdentity,
   type PublishOutcome,
   type PublishQueue,
 } from '@hermes/client/cluster';
 import {
   atIndex,
+  checkPublishRequest,
   Durability,
   HermesError,
   invalidField,
@@ -20,7 +22,6 @@ import {
   toStatus,
 } from '@hermes/contracts';
 import { Outcomes } from './outcomes.js';
-import { validatePublish } from './validate.js';
 
 /** The gateway knows no topic's own limits: it checks the contract's, the owner the rest. */
 const MESSAGE_LIMITS = { maxBodyBytes: LIMITS.bodyBytes.max, priorityLevels: LIMITS.priorityLevels.max };
@@ -50,7 +51,7 @@ export interface Append {
  * nothing queued, what is wrong with the request as a whole. When the caller leaves, what was not sent is given up.
  */
 export async function append(deps: AppendDeps, request: RawPublishRequest, options: AppendOptions): Promise<Append> {
-  validatePublish(request);
+  checkPublishRequest(request);
   const { topic } = request;
   const { publisher, router } = deps.cluster;
   const count = router.partitionsOf(topic) ?? (await deps.cluster.partitionsOf(topic, options.limits));
@@ -73,12 +74,20 @@ export async function append(deps: AppendDeps, request: RawPublishRequest, optio
         continue;
       }
     }
-    const pending = outcomes.expect(index, message, queue, options);
+    const identity = identityOf(request, index);
+    const pending = outcomes.expect(index, message, queue, { ...options, identity });
     if (pending.state === 'waiting') {
       queue.push(pending);
     }
   }
   return { outcomes: outcomes.all };
+}
+
+/** A producer's number for a message of its request. */
+function identityOf({ producerId, firstSequence }: RawPublishRequest, index: number): PublishIdentity | undefined {
+  return producerId === undefined || firstSequence === undefined
+    ? undefined
+    : { producerId, sequence: firstSequence + index };
 }
 
 /** Waits for room, if it may; gives why there is none. */

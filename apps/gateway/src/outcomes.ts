@@ -1,7 +1,7 @@
 import {
   type CallLimits,
-  type Chain,
   PendingMessage,
+  type PendingOptions,
   type PublishOutcome,
   type PublishQueue,
 } from '@hermes/client/cluster';
@@ -38,13 +38,13 @@ export class Outcomes {
     index: number,
     bytes: Uint8Array,
     queue: PublishQueue,
-    { limits, chain }: { readonly limits: CallLimits; readonly chain?: Chain },
+    { limits, ...options }: PendingOptions & { readonly limits: CallLimits },
   ): PendingMessage {
     const settle = (outcome: PublishOutcome): void => {
       queue.budget.give(bytes.length);
       this.settle(index, outcome);
     };
-    const message = new PendingMessage(bytes, limits.deadlineAtMs, settle, chain);
+    const message = new PendingMessage(bytes, limits.deadlineAtMs, settle, options);
     this.#pending.push(message);
     if (this.#signal?.aborted === true) {
       this.#onAbort();

@@ -11,29 +11,9 @@ import {
   type PullRequest,
   pullTermsOf,
   type RawAcknowledgeRequest,
-  type RawPublishRequest,
   readDuration,
   type SubscribeRequest,
 } from '@hermes/contracts';
-
-/** Refuses what breaks the contract's limits, before any work. */
-export function validatePublish(request: RawPublishRequest): void {
-  refuse(checkTopicName(request.topic));
-  const count = request.messages.length;
-  if (count < 1 || count > LIMITS.publishMessages) {
-    throw invalidField('messages', `1 to ${LIMITS.publishMessages} messages`);
-  }
-  const bytes = request.messages.reduce((sum, message) => sum + message.length, 0);
-  if (count > 1 && bytes > LIMITS.requestBytes) {
-    throw invalidField('messages', `together at most ${LIMITS.requestBytes} bytes, or one message`);
-  }
-  if (request.producerId !== undefined) {
-    throw notImplemented('producer_id');
-  }
-  if (request.firstSequence !== undefined) {
-    throw notImplemented('first_sequence');
-  }
-}
 
 /** Refuses what breaks the contract's limits, before any work. */
 export function validateSubscribe(request: SubscribeRequest): void {

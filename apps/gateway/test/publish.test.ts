@@ -48,7 +48,11 @@ describe('publishing through a gateway', () => {
     ['too many messages', { topic: 't', messages: Array.from({ length: 1_001 }, () => message('a')) }, 'INVALID_FIELD'],
     ['a negative partition', { topic: 't', messages: [message('a')], partition: -1 }, 'INVALID_FIELD'],
     ['a partition that the topic lacks', { topic: 't', messages: [message('a')], partition: 3 }, 'INVALID_FIELD'],
-    ['a producer id', { topic: 't', messages: [message('a')], producerId: 1, firstSequence: 1 }, 'NOT_IMPLEMENTED'],
+    [
+      'a producer without a partition',
+      { topic: 't', messages: [message('a')], producerId: 1, firstSequence: 1 },
+      'INVALID_FIELD',
+    ],
   ])('refuses %s', async (_, request, code) => {
     await expect(cluster.publish(request)).rejects.toMatchObject({ code });
   });

@@ -213,7 +213,8 @@ export {
   storedMessageFieldBytes,
 } from './raw/read-messages.js';
 export { type MessageLimits, type ScanResult, scanMessage } from './raw/scan-message.js';
-export { type LaterField, ScannedMessage } from './raw/scanned-message.js';
-export { type MessageProblem, laterFieldError, messageError } from './raw/message-problem.js';
+export { checkPublishRequest } from './raw/check-publish.js';
+export { ScannedMessage } from './raw/scanned-message.js';
+export { type MessageProblem, messageError } from './raw/message-problem.js';
 export { RawMessagingService, RawPartitionService } from './raw/service.js';
 export { type ClientConstructor, type ClientOf, RawMessagingClient, RawPartitionClient } from './raw/client.js';

@@ -20,6 +20,8 @@ export const LIMITS = {
   nameBytes: 128,
 
   publishMessages: 1_000,
+  /** A producer's numbers for its messages. */
+  sequenceMax: 2 ** 52 - 1,
   /** Requests stay below this, or hold one message. */
   requestBytes: 4 * MIB,
   /** Responses and stream frames stay below this, or hold one message. */

@@ -18,6 +18,7 @@ import { openLane } from './open-lane.js';
 import { type Lane } from './lane.js';
 import { type OwnedTopic } from './owned-topic.js';
 import { type PartitionServices } from './partition-services.js';
+import { KnownPublishes } from '../publish/known-publishes.js';
 import { PartitionSchedule } from '../schedule/partition-schedule.js';
 import { SettlePump } from './settle-pump.js';
 
@@ -41,6 +42,7 @@ export class Partition {
   readonly receipts: Receipts;
   readonly settles: SettlePump;
   readonly schedule: PartitionSchedule;
+  readonly known: KnownPublishes;
   /** Told once why nothing can be stored any more at this epoch. */
   onStoodDown: (why: string) => void = () => undefined;
   readonly #store: PartitionStore;
@@ -79,6 +81,12 @@ export class Partition {
       ...{ schedule: store.schedule, lanes: this.lanes, services, onFenced: fenced },
       nowMs: () => store.timeMs(),
       isServing: () => this.isServing,
+    });
+    this.known = new KnownPublishes({
+      ...{ state: store.producers, lanes: this.lanes, onFenced: fenced },
+      ...{ tasks: services.tasks, logger: services.logger },
+      nextScheduleId: () => this.schedule.nextId,
+      nowMs: () => store.timeMs(),
     });
   }
 
@@ -157,7 +165,7 @@ export class Partition {
     this.#stop(new HermesError('DRAINING', `partition ${this.number} is moving`));
     // Promotions append: the lanes are flushed after them.
     const appended = this.schedule.flush().then(() => Promise.all(this.lanes.map((lane) => lane.appender.flush())));
-    const flushed = Promise.all([appended, this.settles.flush()]);
+    const flushed = Promise.all([appended.then(() => this.known.save()), this.settles.flush()]);
     const done = new AbortController();
     const patience = sleep(this.#services.timers, graceMs, done.signal).catch(() => undefined);
     await Promise.race([flushed, patience]);

@@ -1,25 +1,24 @@
 import {
   HermesError,
   invalidField,
-  laterFieldError,
-  LIMITS,
   messageError,
-  notImplemented,
   type RawPublishRequest,
   type ScannedMessage,
   scanMessage,
 } from '@hermes/contracts';
-import { type AppendChain, type NewRecord } from '@hermes/log';
+import { type AppendChain, type NewRecord, type PublishIdentity } from '@hermes/log';
 import { type Lane } from '../partition/lane.js';
 import { keyHashOf } from '../partition/key-hash.js';
 import { type OwnedTopic } from '../partition/owned-topic.js';
 import { type Partition } from '../partition/partition.js';
 import { type NewSchedule } from '../schedule/partition-schedule.js';
 import { isDurableEnough } from '../storage/durability.js';
+import { identityOfKey, PublishClaims } from './publish-claims.js';
 import { PublishResults } from './publish-results.js';
 
 /** Messages of one request that go to one lane at once, in order. */
 export interface LaneShare {
+  readonly partition: Partition;
   readonly lane: Lane;
   readonly records: NewRecord[];
   /** Where each stands in the request. */
@@ -42,34 +41,16 @@ export interface PublishPlan {
   readonly shares: readonly LaneShare[];
   readonly scheduled: readonly ScheduleShare[];
   readonly results: PublishResults;
+  /** On identities; undefined: no message has one. */
+  readonly claims: PublishClaims | undefined;
   /** Entries whose partition (undefined: any one) is not served here; why, has still to be found out. */
   readonly misrouted: readonly { readonly index: number; readonly partition: number | undefined }[];
 }
 
-/** Refuses a request as a whole: nothing of it is tried. Throws HermesError. */
-export function checkPublishRequest(request: RawPublishRequest): void {
-  const { messages } = request;
-  if (messages.length === 0 || messages.length > LIMITS.publishMessages) {
-    throw invalidField('messages', `1 to ${LIMITS.publishMessages} messages`);
-  }
-  if (messages.length > 1) {
-    let bytes = 0;
-    for (const message of messages) {
-      bytes += message.length;
-    }
-    if (bytes > LIMITS.requestBytes) {
-      throw invalidField('messages', `together at most ${LIMITS.requestBytes} bytes, or one message`);
-    }
-  }
-  if (request.producerId !== undefined) {
-    throw notImplemented('producer_id');
-  }
-  if (request.firstSequence !== undefined) {
-    throw notImplemented('first_sequence');
-  }
-}
-
-/** Checks every message and sorts the good ones by lane. Synchronous: nothing is stored yet. */
+/**
+ * Checks every message and sorts the good ones by lane. Synchronous: nothing is stored yet. If partitions' windows have
+ * to be loaded first (`claims.unloaded`) the plan is void. Else its claims have to be closed in the end.
+ */
 export function planPublish(request: RawPublishRequest, topic: OwnedTopic): PublishPlan {
   const { settings } = topic;
   if (request.partition !== undefined && request.partition < 0) {
@@ -82,6 +63,9 @@ export function planPublish(request: RawPublishRequest, topic: OwnedTopic): Publ
   request.messages.forEach((bytes, index) => {
     planner.add(bytes, index);
   });
+  if (planner.claims !== undefined && planner.claims.unloaded.size > 0) {
+    planner.claims.close();
+  }
   return planner;
 }
 
@@ -93,15 +77,20 @@ class Planner implements PublishPlan {
   readonly misrouted: { readonly index: number; readonly partition: number | undefined }[] = [];
   readonly results: PublishResults;
   readonly #topic: OwnedTopic;
-  readonly #partition: number | undefined;
+  readonly #request: RawPublishRequest;
   readonly #limits: { readonly maxBodyBytes: number; readonly priorityLevels: number };
+  #claims: PublishClaims | undefined;
   #last: LaneShare | undefined;
 
   constructor(request: RawPublishRequest, topic: OwnedTopic) {
     this.#topic = topic;
-    this.#partition = request.partition;
+    this.#request = request;
     this.results = new PublishResults(request.messages.length);
     this.#limits = { maxBodyBytes: topic.settings.bodyBytesMax, priorityLevels: topic.settings.lanes };
+  }
+
+  get claims(): PublishClaims | undefined {
+    return this.#claims;
   }
 
   add(bytes: Uint8Array, index: number): void {
@@ -110,13 +99,8 @@ class Planner implements PublishPlan {
       this.results.failed(index, messageError(scan, index));
       return;
     }
-    const later = scan.laterField;
-    if (later !== undefined) {
-      this.results.failed(index, laterFieldError(later, index));
-      return;
-    }
     const topic = this.#topic;
-    const partition = this.#partition ?? scan.partition(topic.settings.partitions) ?? topic.nextPartition();
+    const partition = this.#request.partition ?? scan.partition(topic.settings.partitions) ?? topic.nextPartition();
     const owned = partition === undefined ? undefined : topic.served(partition);
     const lane = owned?.lanes[scan.priority];
     if (owned === undefined || lane === undefined) {
@@ -133,27 +117,56 @@ class Planner implements PublishPlan {
 
   #take({ partition, lane }: { partition: Partition; lane: Lane }, scan: ScannedMessage, index: number): void {
     const { dueAtMs, expiresAtMs } = timesOf(scan, partition);
-    if (dueAtMs === undefined) {
-      this.#append(lane, scan, { index, expiresAtMs });
-    } else if (expiresAtMs !== undefined && expiresAtMs <= dueAtMs) {
+    if (dueAtMs !== undefined && expiresAtMs !== undefined && expiresAtMs <= dueAtMs) {
       this.results.failed(index, invalidField(`messages[${index}].ttl`, 'above the time until deliver_at'));
+      return;
+    }
+    const identity = this.#identityOf(scan, index);
+    if (identity !== undefined && !this.#isNew(partition, identity, { bytes: scan.bytes, index })) {
+      return;
+    }
+    const marks = marksOf(identity, expiresAtMs);
+    if (dueAtMs === undefined) {
+      this.#append({ partition, lane }, scan, { index, marks });
     } else {
-      const entry = { lane: lane.number, dueAtMs, record: scan.bytes };
-      this.#schedule(partition, withExpiry(entry, expiresAtMs), index);
+      this.#schedule(partition, { lane: lane.number, dueAtMs, record: scan.bytes, ...marks }, index);
     }
   }
 
+  /** By what a repeat of the message would be known. */
+  #identityOf({ idempotencyKey }: ScannedMessage, index: number): PublishIdentity | undefined {
+    const { producerId, firstSequence } = this.#request;
+    if (producerId !== undefined && firstSequence !== undefined) {
+      return { producerId, sequence: firstSequence + index };
+    }
+    return idempotencyKey === undefined ? undefined : identityOfKey(idempotencyKey);
+  }
+
+  /** False: it is a repeat, or refused. */
+  #isNew(
+    partition: Partition,
+    identity: PublishIdentity,
+    entry: { readonly bytes: Uint8Array; readonly index: number },
+  ): boolean {
+    this.#claims ??= new PublishClaims();
+    const claim = this.#claims.claim(partition, { identity, ...entry });
+    if (claim instanceof HermesError) {
+      this.results.failed(entry.index, claim);
+    }
+    return claim === 'new';
+  }
+
   #append(
-    lane: Lane,
+    place: { readonly partition: Partition; readonly lane: Lane },
     scan: ScannedMessage,
-    { index, expiresAtMs }: { readonly index: number; readonly expiresAtMs: number | undefined },
+    { index, marks }: { readonly index: number; readonly marks: Marks },
   ): void {
     const { bytes: record, refKey } = scan;
     const size = sizeOf(scan);
     const keyHash = keyHashOf(scan);
-    const share = this.#shareOf(lane, size);
+    const share = this.#shareOf(place, size);
     const entry = refKey === undefined ? { record, keyHash } : { record, keyHash, refKey };
-    share.records.push(withExpiry(entry, expiresAtMs));
+    share.records.push(marks === NO_MARKS ? entry : { ...entry, ...marks });
     share.indices.push(index);
     share.bytes += size;
   }
@@ -180,13 +193,14 @@ class Planner implements PublishPlan {
   }
 
   /** The share that a message of so many bytes is to join: one that its lane's storage takes as a whole. */
-  #shareOf(lane: Lane, size: number): LaneShare {
+  #shareOf({ partition, lane }: { readonly partition: Partition; readonly lane: Lane }, size: number): LaneShare {
     const known = this.#last?.lane === lane ? this.#last : this.#filling.get(lane);
     if (known !== undefined && lane.log.fits(known.records.length + 1, known.bytes + size)) {
       this.#last = known;
       return known;
     }
-    const share: LaneShare = { lane, records: [], indices: [], bytes: 0, chain: known?.chain ?? { broken: false } };
+    const chain = known?.chain ?? { broken: false };
+    const share: LaneShare = { partition, lane, records: [], indices: [], bytes: 0, chain };
     this.#filling.set(lane, share);
     this.shares.push(share);
     this.#last = share;
@@ -219,6 +233,14 @@ function timesOf({ deliverAtMs, delayMs, ttlMs }: ScannedMessage, partition: Par
   return { dueAtMs: dueAtMs > nowMs ? dueAtMs : undefined, expiresAtMs };
 }
 
-function withExpiry<T extends object>(entry: T, expiresAtMs: number | undefined): T & { expiresAtMs?: number } {
-  return expiresAtMs === undefined ? entry : { ...entry, expiresAtMs };
+type Marks = Pick<NewRecord, 'identity' | 'expiresAtMs'>;
+
+const NO_MARKS: Marks = {};
+
+/** What stands beside the record in its row; most messages have nothing. */
+function marksOf(identity: PublishIdentity | undefined, expiresAtMs: number | undefined): Marks {
+  if (identity === undefined && expiresAtMs === undefined) {
+    return NO_MARKS;
+  }
+  return { ...(identity === undefined ? {} : { identity }), ...(expiresAtMs === undefined ? {} : { expiresAtMs }) };
 }

@@ -21,7 +21,7 @@ export class PublishResults {
   readonly #places: (StoredPlace | undefined)[];
   readonly #offsets: Float64Array;
   #errors: Map<number, HermesError> | undefined;
-  #scheduled: Map<number, PublishResult> | undefined;
+  #told: Map<number, PublishResult> | undefined;
 
   constructor(count: number) {
     this.#places = new Array<StoredPlace | undefined>(count).fill(undefined);
@@ -41,9 +41,10 @@ export class PublishResults {
     this.#offsets[index] = offset;
   }
 
-  scheduled(index: number, scheduleId: string, durability: Durability): void {
-    this.#scheduled ??= new Map();
-    this.#scheduled.set(index, { outcome: { $case: 'scheduleId', value: scheduleId }, durability, duplicate: false });
+  /** A result that is rare enough to cost an object. */
+  told(index: number, result: PublishResult): void {
+    this.#told ??= new Map();
+    this.#told.set(index, result);
   }
 
   failed(index: number, error: HermesError): void {
@@ -79,9 +80,9 @@ export class PublishResults {
     return target;
   }
 
-  /** Results that are no offset in a lane. */
+  /** Results that are no new offset in a lane. */
   *#others(): Generator<readonly [number, PublishResult]> {
-    yield* this.#scheduled ?? [];
+    yield* this.#told ?? [];
     for (const [index, error] of this.errors) {
       yield [index, failure(error)];
     }

@@ -3,7 +3,8 @@ import { type BidiStream } from '@hermes/kit';
 import { type AppendChain, type AppendResult } from '@hermes/log';
 import { createDeferred, type Deferred } from '@hermes/runtime';
 import { type LaneShare } from './publish-plan.js';
-import { type PublishAnswer, type Publisher } from './publisher.js';
+import { type PublishAnswer } from './publish-execution.js';
+import { type Publisher } from './publisher.js';
 
 /** Requests of one stream that are read and not answered: several group commits deep. */
 const PIPELINE_REQUESTS_MAX = 256;

@@ -1,25 +1,10 @@
-import { checkTopicName, Durability, type HermesError, type RawPublishRequest } from '@hermes/contracts';
-import { type AppendResult } from '@hermes/log';
+import { checkPublishRequest, type HermesError, type RawPublishRequest } from '@hermes/contracts';
 import { type Ownership } from '../partition/ownership.js';
 import { type OwnedTopic } from '../partition/owned-topic.js';
-import { appendFailure } from '../rpc/store-failure.js';
-import {
-  checkPublishRequest,
-  type LaneShare,
-  type PublishPlan,
-  planPublish,
-  type ScheduleShare,
-} from './publish-plan.js';
-import { scheduleShare } from './schedule-share.js';
-
-/** How the shares of a request get into the lanes' queues. */
-export type Enqueue = (share: LaneShare) => Promise<AppendResult>;
-
-/** What became of a request: its answer, and the retryable failure among its entries, if any. */
-export interface PublishAnswer {
-  readonly response: Buffer;
-  readonly failure: HermesError | undefined;
-}
+import { storeFailure } from '../rpc/store-failure.js';
+import { type KnownPublishes } from './known-publishes.js';
+import { type Enqueue, type PublishAnswer, PublishExecution } from './publish-execution.js';
+import { type PublishPlan, planPublish } from './publish-plan.js';
 
 /** Publishes requests: checks, sorts by lane, appends, answers. Used by the unary call and the stream. */
 export class Publisher {
@@ -38,70 +23,33 @@ export class Publisher {
     return response;
   }
 
-  /** Everything that comes before storage work. */
+  /** Everything that comes before storage work; `execute` has to follow. */
   async plan(request: RawPublishRequest): Promise<PublishPlan> {
-    const badName = checkTopicName(request.topic);
-    if (badName !== undefined) {
-      throw badName;
-    }
     checkPublishRequest(request);
-    const topic = await this.#ownedTopic(request);
-    const plan = planPublish(request, topic);
-    await this.#explainMisrouted(request, plan);
-    return plan;
+    for (;;) {
+      const plan = planPublish(request, await this.#ownedTopic(request));
+      const { claims } = plan;
+      if (claims === undefined || claims.unloaded.size === 0) {
+        try {
+          await this.#explainMisrouted(request, plan);
+          return plan;
+        } catch (error) {
+          claims?.close();
+          throw error;
+        }
+      }
+      await loadAll(claims.unloaded);
+    }
   }
 
   /** Appends the shares, all of them at once, and gathers the results. Throws if nothing could be stored. */
   async execute(plan: PublishPlan, enqueue: Enqueue): Promise<PublishAnswer> {
-    const { results, shares } = plan;
-    let failure: HermesError | undefined;
-    let stored = 0;
-    const settle = (share: LaneShare, result: AppendResult): void => {
-      if (result.kind === 'appended') {
-        stored += 1;
-        const place = { idPrefix: share.lane.idPrefix, durability: share.lane.durability() };
-        share.indices.forEach((index, nth) => {
-          results.stored(index, place, result.firstOffset + nth);
-        });
-        return;
-      }
-      const error = appendFailure(result);
-      failure ??= error;
-      for (const index of share.indices) {
-        results.failed(index, error);
-      }
-    };
-    const schedule = async (share: ScheduleShare): Promise<void> => {
-      const { error, ids } = await scheduleShare(share);
-      stored += error === undefined ? 1 : 0;
-      failure ??= error;
-      share.indices.forEach((index, nth) => {
-        if (error === undefined) {
-          results.scheduled(index, ids[nth] ?? '', share.partition.lanes[0]?.durability() ?? Durability.UNSPECIFIED);
-        } else {
-          results.failed(index, error);
-        }
-      });
-    };
-    const refused = results.errors.size;
-    const scheduling = Promise.all(plan.scheduled.map(schedule));
-    const [only] = shares;
-    if (shares.length === 1 && only !== undefined) {
-      settle(only, await enqueue(only));
-    } else {
-      const appended = await Promise.all(shares.map(enqueue));
-      shares.forEach((share, nth) => {
-        const result = appended[nth];
-        if (result !== undefined) {
-          settle(share, result);
-        }
-      });
+    const execution = new PublishExecution(plan);
+    try {
+      return await execution.run(enqueue);
+    } finally {
+      plan.claims?.close();
     }
-    await scheduling;
-    if (failure !== undefined && stored === 0 && refused === 0) {
-      throw failure;
-    }
-    return { response: results.encode(), failure };
   }
 
   async #ownedTopic(request: RawPublishRequest): Promise<OwnedTopic> {
@@ -126,5 +74,13 @@ export class Publisher {
       }
       plan.results.failed(index, refusal);
     }
+  }
+}
+
+async function loadAll(windows: Iterable<KnownPublishes>): Promise<void> {
+  try {
+    await Promise.all(Array.from(windows, (known) => known.load()));
+  } catch (error) {
+    throw storeFailure(error);
   }
 }

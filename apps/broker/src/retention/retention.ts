@@ -77,7 +77,7 @@ export class Retention {
     try {
       for (const { log, offset } of await trimTargets(partition)) {
         const before = log.firstOffset;
-        if (offset > before && partition.isServing) {
+        if (offset > before && (await partition.known.keepBelow(log.lane, offset)) && partition.isServing) {
           const outcome = await log.truncateBefore(offset);
           counters.trimmed(outcome.kind === 'truncated' ? outcome.firstOffset - before : 0);
         }

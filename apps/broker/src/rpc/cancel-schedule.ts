@@ -1,6 +1,6 @@
 import { HermesError, invalidField, parseScheduleId, type ScheduleId } from '@hermes/contracts';
 import { type Ownership } from '../partition/ownership.js';
-import { scheduleFailure } from '../publish/schedule-share.js';
+import { scheduleFailure } from '../publish/schedule-outcome.js';
 import { servedPartition, servedTopic } from './served-partitions.js';
 import { storeFailure } from './store-failure.js';
 

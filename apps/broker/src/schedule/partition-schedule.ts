@@ -61,6 +61,11 @@ export class PartitionSchedule {
     });
   }
 
+  /** The first id that is not given yet. */
+  get nextId(): number {
+    return this.#nextId;
+  }
+
   /** Deletes what the owner before had promoted already, then lets time begin. Rejects with StoreError. */
   async start(): Promise<void> {
     if (this.#options.schedule.nextId === 1) {

@@ -14,6 +14,7 @@ import { ClusterUnderAbuse } from '../harness/cluster-under-abuse.js';
 
 const MIB = 1024 * 1024;
 const NAME_200 = "a letter or digit, then letters, digits, '.', '_', '-'; 1 to 200 bytes";
+const SEQUENCE = invalid('first_sequence', 'from 1 on, and below 2^52 for the last message');
 const NOT_FOUND: Answer = { status: 'NOT_FOUND', reason: 'TOPIC_NOT_FOUND' };
 
 type Fields<T> = { readonly [K in keyof T]?: T[K] | undefined };
@@ -60,9 +61,17 @@ describe.each(['gateway', 'broker'] as const)('Publish at the %s', (server) => {
     ['partition -1', { partition: -1 }, invalid('partition', '0 to 1')],
     ['the last partition', { partition: 1 }, OK],
     ['a partition beyond the last', { partition: 2 }, invalid('partition', '0 to 1')],
-    ['a producer', { partition: 0, producerId: 1, firstSequence: 1 }, later('producer_id')],
-    ['producer 0', { producerId: 0 }, later('producer_id')],
-    ['a first sequence', { firstSequence: 1 }, later('first_sequence')],
+    ['a producer', { partition: 0, producerId: 1, firstSequence: 1 }, OK],
+    ['producer 0', { producerId: 0, partition: 0, firstSequence: 1 }, invalid('producer_id', '1 to 2^53 - 1')],
+    [
+      'a producer without a partition',
+      { producerId: 1, firstSequence: 1 },
+      invalid('partition', 'given, together with producer_id'),
+    ],
+    ['a producer without a sequence', { partition: 0, producerId: 1 }, SEQUENCE],
+    ['sequence 0', { partition: 0, producerId: 1, firstSequence: 0 }, SEQUENCE],
+    ['a sequence of 2^52', { partition: 0, producerId: 1, firstSequence: 2 ** 52 }, SEQUENCE],
+    ['a first sequence alone', { firstSequence: 1 }, invalid('first_sequence', 'only together with producer_id')],
   ])('%s', async (_, fields, answer) => {
     expect(await publish(fields)).toMatchObject(answer);
   });
@@ -106,7 +115,7 @@ describe.each(['gateway', 'broker'] as const)('Publish at the %s', (server) => {
       { schedule: delay(5), ttl: durationFromMs(5) },
       invalid('ttl', 'above 0 and above the delay'),
     ],
-    ['an idempotency key', { idempotencyKey: 'i'.repeat(128) }, later('messages[1].idempotency_key')],
+    ['an idempotency key', { idempotencyKey: 'i'.repeat(128) }, OK],
     ['one of 129 bytes', { idempotencyKey: 'i'.repeat(129) }, invalid('idempotency_key', 'at most 128 bytes')],
   ];
 

@@ -10,9 +10,11 @@ import {
 } from '@hermes/client';
 import { eventually } from '@hermes/testing';
 
+import { Caller } from '../harness/caller.js';
 import { type Cluster } from '../harness/cluster.js';
 import { HermesProcess } from '../harness/hermes-process.js';
 import { placed } from '../harness/placed.js';
+import { NumberedPublisher } from './numbered-publisher.js';
 
 /** A running cluster, and how to make a topic of the class that is tried. */
 export interface DeliveryCluster extends AsyncDisposable {
@@ -167,6 +169,38 @@ export function describeDelivery(title: string, start: () => Promise<DeliveryClu
       const looked = await cli('message', 'get', id);
       expect(looked).toMatchObject({ code: 0, output: expect.stringMatching(/^key +a$/m) as unknown });
       expect(await cli('message', 'get', `${id}9`)).toMatchObject({ code: 1 });
+    });
+
+    test('numbered messages are stored once and in order, though their brokers are killed', async () => {
+      const name = await topic();
+      using caller = new Caller(cluster.processes.gatewayEndpoint);
+      const publishers = [1, 2, 3, 4].map(
+        (producerId) => new NumberedPublisher(caller, { topic: name, partition: producerId % 2, producerId }),
+      );
+      const running = Promise.all(publishers.map((publisher) => publisher.run(400)));
+      for (const { process } of cluster.processes.brokers) {
+        const before = publishers[0]!.places.size;
+        await eventually(() => publishers[0]!.places.size > before + 200, PATIENCE);
+        await process.end('SIGKILL');
+        await process.startReady();
+      }
+      await running;
+      const stored = new Map<string, string>();
+      const sequences = new Map<string, number>();
+      for await (const { message, messageId } of hermes.admin.readMessages(name)) {
+        const text = Buffer.from(Message.decode(message).body).toString();
+        const [producer = '', sequence] = text.split('-');
+        expect([text, stored.has(text)]).toEqual([text, false]);
+        expect(Number(sequence)).toBe(sequences.get(producer) ?? 0);
+        sequences.set(producer, Number(sequence) + 1);
+        stored.set(text, messageId);
+      }
+      expect(stored).toEqual(new Map(publishers.flatMap(({ places }) => [...places])));
+      expect(stored.size).toBe(4 * 4_000);
+      expect(publishers.every(({ duplicates }) => duplicates > 0)).toBe(true);
+      process.stdout.write(
+        `${title}: ${publishers.map(({ resent, duplicates }) => `${resent} sent again, ${duplicates} known`).join('; ')}\n`,
+      );
     });
 
     test('scheduled messages take their places once, though their brokers are killed; one is withdrawn', async () => {

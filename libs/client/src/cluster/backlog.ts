@@ -48,7 +48,7 @@ export class Backlog {
     let bytes = 0;
     for (let next = this.#waiting[this.#head]; next !== undefined; next = this.#waiting[this.#head]) {
       if (sendable(next)) {
-        if (!frameFits(frame.length, bytes, next.bytes.length)) {
+        if (!frameFits(frame.length, bytes, next.bytes.length) || !isNextOf(frame.at(-1), next)) {
           break;
         }
         frame.push(next);
@@ -78,4 +78,13 @@ export class Backlog {
       this.#head = 0;
     }
   }
+}
+
+/** A frame tells one producer and its first sequence: the others count on from there. */
+function isNextOf(last: PendingMessage | undefined, next: PendingMessage): boolean {
+  return (
+    last === undefined ||
+    (last.identity?.producerId === next.identity?.producerId &&
+      (last.identity === undefined || next.identity?.sequence === last.identity.sequence + 1))
+  );
 }

@@ -5,7 +5,14 @@ export { failureOf, partitionMoving } from './failure.js';
 export { GatewayLink } from './gateway-link.js';
 export { type Link } from './link.js';
 export { type PartitionCalls } from './partition-calls.js';
-export { type Chain, PendingMessage, type Published, type PublishOutcome } from './pending-message.js';
+export {
+  type Chain,
+  PendingMessage,
+  type PendingOptions,
+  type Published,
+  type PublishIdentity,
+  type PublishOutcome,
+} from './pending-message.js';
 export { type PublishQueue } from './publish-queue.js';
 export { type Route, RouteTable } from './route-table.js';
 export { type Subscription, type SubscriptionEvents, type SubscriptionRequest } from './subscription.js';

@@ -11,6 +11,18 @@ export interface Published {
 /** What became of a message: exactly one of these. */
 export type PublishOutcome = Published | HermesError;
 
+/** By which a repeat of the message is known: its producer's number for it. */
+export interface PublishIdentity {
+  readonly producerId: number;
+  readonly sequence: number;
+}
+
+/** What may be said about a message on its way. */
+export interface PendingOptions {
+  readonly chain?: Chain | undefined;
+  readonly identity?: PublishIdentity | undefined;
+}
+
 /** Messages of one publisher that must not pass each other: when one of them fails retryably, the rest fail too. */
 export interface Chain {
   failed?: HermesError;
@@ -22,13 +34,20 @@ export class PendingMessage {
   readonly bytes: Uint8Array;
   readonly deadlineAtMs: number;
   readonly chain: Chain | undefined;
+  readonly identity: PublishIdentity | undefined;
   state: 'waiting' | 'sent' | 'settled' = 'waiting';
   readonly #onSettled: (outcome: PublishOutcome) => void;
 
-  constructor(bytes: Uint8Array, deadlineAtMs: number, onSettled: (outcome: PublishOutcome) => void, chain?: Chain) {
+  constructor(
+    bytes: Uint8Array,
+    deadlineAtMs: number,
+    onSettled: (outcome: PublishOutcome) => void,
+    { chain, identity }: PendingOptions = {},
+  ) {
     this.bytes = bytes;
     this.deadlineAtMs = deadlineAtMs;
     this.chain = chain;
+    this.identity = identity;
     this.#onSettled = onSettled;
   }
 

@@ -101,7 +101,12 @@ export class PublishStream {
       return message.bytes;
     });
     this.#unanswered.push(frame);
-    this.#socketFull = !this.#stream.write({ topic, messages, ...(partition === undefined ? {} : { partition }) });
+    const identity = frame[0]?.identity;
+    this.#socketFull = !this.#stream.write({
+      ...{ topic, messages },
+      ...(partition === undefined ? {} : { partition }),
+      ...(identity === undefined ? {} : { producerId: identity.producerId, firstSequence: identity.sequence }),
+    });
   }
 
   /** Sends nothing more; what is unanswered is still answered, within `graceMs`, then the stream ends. */

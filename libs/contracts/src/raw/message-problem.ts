@@ -1,5 +1,4 @@
-import { HermesError, invalidField, notImplemented } from '../hermes-error.js';
-import { type LaterField } from './scanned-message.js';
+import { HermesError, invalidField } from '../hermes-error.js';
 
 /** Why a Message is refused: that entry's INVALID_FIELD or MESSAGE_TOO_LARGE. */
 export type MessageProblem =
@@ -29,9 +28,4 @@ export function messageError(problem: MessageProblem, index: number): HermesErro
     details: { limit: String(limit), size: String(size) },
     violations: [{ field: path, description: `at most ${limit} bytes` }],
   });
-}
-
-/** The error of entry `index` that gives a field of a later release. */
-export function laterFieldError(field: LaterField, index: number): HermesError {
-  return notImplemented(`messages[${index}].${field}`);
 }

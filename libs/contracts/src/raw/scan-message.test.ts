@@ -5,7 +5,7 @@ import { LIMITS } from '../limits.js';
 import { Message } from '../messaging.js';
 import { partitionForKey } from '../murmur2.js';
 import { timestampToMs } from '../timestamp.js';
-import { laterFieldError, messageError, type MessageProblem } from './message-problem.js';
+import { messageError, type MessageProblem } from './message-problem.js';
 import { type MessageLimits, scanMessage } from './scan-message.js';
 import { type ScannedMessage } from './scanned-message.js';
 
@@ -152,16 +152,6 @@ describe('scanMessage', () => {
     expect(found).toMatchObject({ kind: 'tooLarge', field: '', size: bodies.length });
     expect(messageError(found, 0).violations[0]?.field).toBe('messages[0]');
   });
-
-  it.each([['idempotency_key', { idempotencyKey: 'i' }]] satisfies [string, Partial<Message>][])(
-    'tells that %s waits for a later release',
-    (field, message) => {
-      const later = ok(encode(message)).laterField;
-      expect(later).toBe(field);
-      expect(laterFieldError(later!, 0)).toMatchObject({ code: 'NOT_IMPLEMENTED' });
-      expect(ok(encode({ key: 'k' })).laterField).toBeUndefined();
-    },
-  );
 
   it.each([
     ['key', [0x12, 2, 0xc3, 0x28]],

@@ -90,11 +90,11 @@ function scanField(tag: number, message: ScannedMessage): MessageProblem | undef
     case CONTENT_TYPE:
       return text('content_type', reader.bytesEnd(), LIMITS.contentTypeBytes);
     default:
-      return scanLaterField(tag, message);
+      return scanRareField(tag, message);
   }
 }
 
-function scanLaterField(tag: number, message: ScannedMessage): MessageProblem | undefined {
+function scanRareField(tag: number, message: ScannedMessage): MessageProblem | undefined {
   switch (tag) {
     case DELIVER_AT:
       message.delayMs = undefined; // Two members of one oneof: the last counts.

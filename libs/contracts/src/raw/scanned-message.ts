@@ -1,9 +1,6 @@
 import { murmur2, partitionForHash } from '../murmur2.js';
 import { viewOf } from './utf8.js';
 
-/** Fields of Message that wait for a later release, by their names in the contract. */
-export type LaterField = 'idempotency_key';
-
 /** What the scanner found in a well-formed Message within its limits. Keys are views, made when asked for. */
 export class ScannedMessage {
   readonly kind = 'ok';
@@ -58,11 +55,6 @@ export class ScannedMessage {
       return partitionForHash(murmur2(this.bytes, this.idempotencyKeyStart, this.idempotencyKeyEnd), partitions);
     }
     return undefined;
-  }
-
-  /** The first field given that a server of this release answers with NOT_IMPLEMENTED. */
-  get laterField(): LaterField | undefined {
-    return this.idempotencyKeyEnd > this.idempotencyKeyStart ? 'idempotency_key' : undefined;
   }
 
   #view(start: number, end: number): Uint8Array | undefined {
