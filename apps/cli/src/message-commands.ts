@@ -30,6 +30,7 @@ export function addMessageCommands(program: Command, run: RunClient): void {
     )
     .option('--deliver-at <time>', 'deliver it then: 2026-01-31T12:00:00Z', time)
     .option('--ttl <duration>', 'do not deliver it after so long', durationMs)
+    .addOption(new Option('--idempotency-key <key>', 'store it once, however often it is sent').conflicts('lines'))
     .action((topic: string, body: string | undefined, flags: Publish.PublishFlags) =>
       run(loadPublish, (commands, session) => commands.publish(session, topic, body, flags)),
     );

@@ -1,6 +1,6 @@
 import { failureOf } from '@hermes/client/cluster';
 import { HermesError, type PublishResponse, type RawMessagingService, type RawPublishRequest } from '@hermes/contracts';
-import { type Call, type Handlers, refuseLaterMetadata } from '@hermes/kit';
+import { type Call, type Handlers, refuseIdempotencyKey, withIdempotencyKey } from '@hermes/kit';
 import { append, type AppendDeps, responseOf } from './append.js';
 import { limitsOf } from './call-limits.js';
 import { PublishStream } from './publish-stream.js';
@@ -16,7 +16,7 @@ export function messagingService(
   return {
     publish: (request, call) => publish(deps, request, call),
     publishStream: async (stream) => {
-      refuseLaterMetadata(stream);
+      refuseIdempotencyKey(stream);
       await new PublishStream(deps, stream).run(drain);
     },
     cancelSchedule: async ({ scheduleId }, call) => {
@@ -41,8 +41,8 @@ export function messagingService(
 
 /** The call fails only if nothing was tried: then it says why, as its first message would. */
 async function publish(deps: AppendDeps, request: RawPublishRequest, call: Call): Promise<PublishResponse> {
-  refuseLaterMetadata(call);
-  const { outcomes } = await append(deps, request, { limits: limitsOf(call, deps.environment), wait: false });
+  const keyed = withIdempotencyKey(request, call);
+  const { outcomes } = await append(deps, keyed, { limits: limitsOf(call, deps.environment), wait: false });
   const known = await outcomes;
   const [first] = known;
   if (first instanceof HermesError && known.every(isUntried)) {

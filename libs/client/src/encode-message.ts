@@ -16,6 +16,8 @@ export interface MessageOptions {
   readonly delayMs?: number;
   readonly deliverAt?: Date;
   readonly ttlMs?: number;
+  /** Publishes of the same key and content within 10 minutes are stored once; at most 128 bytes. */
+  readonly idempotencyKey?: string;
 }
 
 const NO_ATTRIBUTES = new Map<string, string>();
@@ -36,7 +38,7 @@ export function encodeMessage<T>(codec: Codec<T>, body: T, options: MessageOptio
     contentType: contentType ?? codec.contentType,
     schedule: scheduleOf(options),
     ttl: ttlMs === undefined ? undefined : durationFromMs(finite('ttlMs', ttlMs)),
-    idempotencyKey: '',
+    idempotencyKey: options.idempotencyKey ?? '',
   }).finish();
   checkSize('message', bytes.length, MESSAGE_BYTES_MAX);
   return bytes;

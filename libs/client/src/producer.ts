@@ -79,7 +79,7 @@ export class Producer<T> implements Flushable {
       const { router, publisher } = this.#link;
       const count =
         router.partitionsOf(this.topic) ?? (await orReason(signal, this.#link.partitionsOf(this.topic, limits)));
-      const queue = publisher.queue(this.topic, count === undefined ? undefined : this.#partition(options.key, count));
+      const queue = publisher.queue(this.topic, count === undefined ? undefined : this.#partition(options, count));
       if (!queue.budget.tryTake(bytes.length)) {
         await orReason(signal, queue.budget.take(bytes.length, limits, this.#environment));
       }
@@ -118,10 +118,9 @@ export class Producer<T> implements Flushable {
     }
   }
 
-  #partition(key: string | undefined, count: number): number {
-    return key === undefined || key === ''
-      ? this.#link.publisher.nextPartition(this.topic, count)
-      : partitionForKey(key, count);
+  #partition({ key = '', idempotencyKey = '' }: PublishOptions, count: number): number {
+    const text = key === '' ? idempotencyKey : key;
+    return text === '' ? this.#link.publisher.nextPartition(this.topic, count) : partitionForKey(text, count);
   }
 }
 

@@ -214,6 +214,7 @@ export {
 } from './raw/read-messages.js';
 export { type MessageLimits, type ScanResult, scanMessage } from './raw/scan-message.js';
 export { checkPublishRequest } from './raw/check-publish.js';
+export { withIdempotencyKeyField } from './raw/idempotency-key.js';
 export { ScannedMessage } from './raw/scanned-message.js';
 export { type MessageProblem, messageError } from './raw/message-problem.js';
 export { RawMessagingService, RawPartitionService } from './raw/service.js';

@@ -30,7 +30,7 @@ export {
   type Service,
   type UnaryHandler,
 } from './grpc/handlers.js';
-export { refuseLaterMetadata } from './grpc/later-metadata.js';
+export { refuseIdempotencyKey, withIdempotencyKey } from './grpc/idempotency-key.js';
 export { CallEndedError } from './grpc/public-error.js';
 export { type OpsServer, type OpsServerOptions, startOpsServer } from './http/ops-server.js';
 export { formatAddress, parseAddress } from './listen.js';

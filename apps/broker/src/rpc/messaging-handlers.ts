@@ -1,5 +1,5 @@
 import { HermesError } from '@hermes/contracts';
-import { type Handlers, refuseLaterMetadata } from '@hermes/kit';
+import { type Handlers, refuseIdempotencyKey, withIdempotencyKey } from '@hermes/kit';
 import { type Clock } from '@hermes/runtime';
 import { type Ownership } from '../partition/ownership.js';
 import { type Acknowledger } from '../settle/acknowledger.js';
@@ -33,12 +33,11 @@ export function messagingHandlers(parts: MessagingParts): Handlers<typeof Broker
   return {
     publish: async (request, call) => {
       refuseWhenDraining();
-      refuseLaterMetadata(call);
-      return publisher.publish(request, clock.monotonicMs() + call.deadlineMs);
+      return publisher.publish(withIdempotencyKey(request, call), clock.monotonicMs() + call.deadlineMs);
     },
     publishStream: async (stream) => {
       refuseWhenDraining();
-      refuseLaterMetadata(stream);
+      refuseIdempotencyKey(stream);
       await new PublishStream(publisher, stream).run(drain);
     },
     subscribe: async (request, stream) => {

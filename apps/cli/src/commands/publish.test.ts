@@ -28,6 +28,8 @@ describe('publish', () => {
         '0',
         '--ttl',
         '5s',
+        '--idempotency-key',
+        'i',
         '--server',
         gateway.address,
       ],
@@ -41,6 +43,7 @@ describe('publish', () => {
       contentType: 'text/plain',
       priority: 0,
       ttl: { seconds: 5 },
+      idempotencyKey: 'i',
     });
     expect(message?.body.toString()).toBe('hello');
     expect([...message!.attributes]).toEqual([

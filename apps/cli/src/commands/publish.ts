@@ -32,6 +32,7 @@ export interface PublishFlags {
   readonly deliverAt?: Date;
   /** Milliseconds. */
   readonly ttl?: number;
+  readonly idempotencyKey?: string;
 }
 
 interface Tally {
@@ -134,6 +135,7 @@ function messageOf(body: Buffer, flags: PublishFlags): Partial<Message> {
     ...(flags.attr === undefined ? {} : { attributes: flags.attr }),
     ...(flags.contentType === undefined ? {} : { contentType: flags.contentType }),
     ...(flags.priority === undefined ? {} : { priority: flags.priority }),
+    ...(flags.idempotencyKey === undefined ? {} : { idempotencyKey: flags.idempotencyKey }),
     ...(flags.ttl === undefined ? {} : { ttl: durationFromMs(flags.ttl) }),
     schedule: scheduleOf(flags),
   };

@@ -9,7 +9,7 @@ import {
   statusToError,
 } from '@hermes/contracts';
 
-import { type Answer, answerOf, explained, invalid, later, OK } from '../harness/caller.js';
+import { type Answer, answerOf, explained, invalid, OK } from '../harness/caller.js';
 import { ClusterUnderAbuse } from '../harness/cluster-under-abuse.js';
 
 const MIB = 1024 * 1024;
@@ -76,10 +76,12 @@ describe.each(['gateway', 'broker'] as const)('Publish at the %s', (server) => {
     expect(await publish(fields)).toMatchObject(answer);
   });
 
-  test('an idempotency key in the metadata is not passed over', async () => {
+  test('an idempotency key in the metadata is for one message', async () => {
     const metadata = new Metadata();
     metadata.set('idempotency-key', 'k');
-    expect(await publish({}, metadata)).toEqual(later('metadata idempotency-key'));
+    expect(await publish({}, metadata)).toEqual(OK);
+    const answer = invalid('metadata idempotency-key', 'one, for one message');
+    expect(await publish({ messages: messages(2) }, metadata)).toEqual(answer);
   });
 
   const limits: [string, Fields<Message>, Answer][] = [
