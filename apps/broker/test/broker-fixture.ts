@@ -138,7 +138,7 @@ export class BrokerFixture {
     }, READY);
   }
 
-  publish(request: Partial<PublishRequest>, deadlineMs = 5_000): Promise<PublishResponse> {
+  publish(request: Partial<PublishRequest>, deadlineMs = 10_000): Promise<PublishResponse> {
     const full = { topic: 'orders', messages: [], ...request };
     return new Promise((resolve, reject) => {
       this.client.publish(full, new Metadata(), { deadline: Date.now() + deadlineMs }, (error, response) => {

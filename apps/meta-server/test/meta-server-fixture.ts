@@ -20,7 +20,7 @@ import { FakeConsumer } from './fake-consumer.js';
 /** Short, so that tests see leases end. */
 export const TTL_MS = 600;
 /** Time for calls that are meant to succeed. */
-const DEADLINE_MS = 5_000;
+const DEADLINE_MS = 10_000;
 
 type UnaryCall<M> = M extends {
   requestSerialize: (request: infer Request) => Buffer;

@@ -1,6 +1,6 @@
 /** How long and how often to look. */
 export interface EventuallyOptions {
-  /** Time until the last failure is thrown; 5 s if unset. */
+  /** Time until the last failure is thrown; 10 s if unset. */
   readonly deadlineMs?: number;
   /** Pause between two looks; 10 ms if unset. */
   readonly intervalMs?: number;
@@ -11,7 +11,7 @@ export interface EventuallyOptions {
  * `check` threw last. Takes the place of every `sleep` in a test.
  */
 export async function eventually<T>(check: () => T | Promise<T>, options: EventuallyOptions = {}): Promise<T> {
-  const { deadlineMs = 5_000, intervalMs = 10 } = options;
+  const { deadlineMs = 10_000, intervalMs = 10 } = options;
   const endMs = performance.now() + deadlineMs;
   for (;;) {
     const outcome = await attempt(check);
