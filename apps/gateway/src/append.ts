@@ -75,7 +75,8 @@ export async function append(deps: AppendDeps, request: RawPublishRequest, optio
       }
     }
     const identity = identityOf(request, index);
-    const pending = outcomes.expect(index, message, queue, { ...options, identity });
+    const isKeyed = scanned.idempotencyKey !== undefined;
+    const pending = outcomes.expect(index, message, queue, { ...options, identity, isKeyed });
     if (pending.state === 'waiting') {
       queue.push(pending);
     }

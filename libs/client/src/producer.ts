@@ -3,7 +3,7 @@ import { status } from '@grpc/grpc-js';
 import { HermesError, partitionForKey } from '@hermes/contracts';
 import { type CallLimits, type Environment } from './cluster/environment.js';
 import { type Link } from './cluster/link.js';
-import { PendingMessage, type Published } from './cluster/pending-message.js';
+import { PendingMessage, type Published, type PublishOutcome } from './cluster/pending-message.js';
 import { type PublishQueue } from './cluster/publish-queue.js';
 import { type Codec } from './codec.js';
 import { encodeMessage, type MessageOptions } from './encode-message.js';
@@ -41,7 +41,7 @@ export interface Flushable {
 
 /**
  * Publishes to one topic. Calls that wait together share frames; each has exactly one outcome. Refusals that are
- * certain are retried until the deadline, unknown outcomes never. When too much is on its way, `publish` waits.
+ * certain are retried until the deadline, unknown outcomes only of what has an `idempotencyKey`. When too much is on its way, `publish` waits.
  */
 export class Producer<T> implements Flushable {
   readonly topic: string;
@@ -83,7 +83,7 @@ export class Producer<T> implements Flushable {
       if (!queue.budget.tryTake(bytes.length)) {
         await orReason(signal, queue.budget.take(bytes.length, limits, this.#environment));
       }
-      return receiptOf(await send(queue, bytes, limits));
+      return receiptOf(await send(queue, { bytes, isKeyed: (options.idempotencyKey ?? '') !== '' }, limits));
     } finally {
       this.#end();
     }
@@ -135,9 +135,13 @@ async function orReason<T>(signal: AbortSignal | undefined, waiting: Promise<T>)
 }
 
 /** Queues the message, for which room was taken, and waits for its outcome. */
-function send(queue: PublishQueue, bytes: Uint8Array, { deadlineAtMs, signal }: CallLimits): Promise<Published> {
+function send(
+  queue: PublishQueue,
+  { bytes, isKeyed }: { readonly bytes: Uint8Array; readonly isKeyed: boolean },
+  { deadlineAtMs, signal }: CallLimits,
+): Promise<Published> {
   return new Promise((resolve, reject) => {
-    const message = new PendingMessage(bytes, deadlineAtMs, (outcome) => {
+    const settled = (outcome: PublishOutcome): void => {
       queue.budget.give(bytes.length);
       stopWatching?.();
       if (outcome instanceof HermesError) {
@@ -145,7 +149,8 @@ function send(queue: PublishQueue, bytes: Uint8Array, { deadlineAtMs, signal }: 
       } else {
         resolve(outcome);
       }
-    });
+    };
+    const message = new PendingMessage(bytes, deadlineAtMs, settled, { isKeyed });
     // While its room was granted the signal may have been aborted.
     const stopWatching = signal?.aborted === true ? undefined : signal && cancelWith(signal, message);
     if (signal?.aborted === true) {
@@ -181,7 +186,7 @@ function cancelWith(signal: AbortSignal, message: PendingMessage): () => void {
 
 function cancel(signal: AbortSignal, message: PendingMessage): void {
   const reason = signal.reason instanceof Error ? signal.reason : new Error('aborted', { cause: signal.reason });
-  const sent = message.state === 'sent';
+  const sent = message.state === 'sent' || message.isDoubtful;
   const text = sent ? 'given up after the message was sent' : 'given up before the message was sent';
   const cause = sent ? reason : new Cancelled(reason);
   message.settle(new HermesError('OUTCOME_UNKNOWN', text, { status: status.CANCELLED, cause }));

@@ -159,6 +159,39 @@ describe('publishing to brokers', () => {
     expect(bodies()).toEqual(['after']);
   });
 
+  it('sends again what a broken connection leaves in doubt, if its repeat would be known', async () => {
+    meta.route('orders', [brokers[0]!.endpoint]);
+    brokers[0]!.answer = () => ({ kind: 'drop' });
+    const producer = await producerOf('orders', 8_000);
+    const keyed = ends(producer.publish('keyed', { idempotencyKey: 'i' }));
+    await eventually(() => {
+      expect(brokers[0]!.frames).toBe(1);
+    });
+    meta.route('orders', [brokers[1]!.endpoint]);
+    expect(await keyed).toBe('stored');
+    expect(bodies()).toEqual(['keyed']);
+  });
+
+  it('sends again what a broker does not know the outcome of, if its repeat would be known', async () => {
+    meta.route('orders', [brokers[0]!.endpoint]);
+    brokers[0]!.answer = () => {
+      brokers[0]!.answer = () => ({ kind: 'store' });
+      return { kind: 'fail', at: 0, code: 'OUTCOME_UNKNOWN' };
+    };
+    const producer = await producerOf('orders', 8_000);
+    const sent = [producer.publish('keyed', { idempotencyKey: 'i' }), producer.publish('not keyed')];
+    expect(await Promise.all(sent.map(ends))).toEqual(['stored', 'stored']);
+    expect(bodies()).toEqual(['keyed', 'not keyed']);
+  });
+
+  it('tells of what was in doubt once that its outcome is unknown, though later attempts stored nothing', async () => {
+    meta.route('orders', [brokers[0]!.endpoint]);
+    brokers[0]!.answer = () => ({ kind: 'drop' });
+    const producer = await producerOf('orders', 600);
+    expect(await ends(producer.publish('x', { idempotencyKey: 'i' }))).toBe('OUTCOME_UNKNOWN');
+    expect(brokers[0]!.frames).toBe(1);
+  });
+
   it('never sends again what a broken connection leaves in doubt', async () => {
     meta.route('orders', [brokers[0]!.endpoint]);
     brokers[0]!.answer = () => ({ kind: 'drop' });

@@ -1,4 +1,5 @@
 import { type Durability, HermesError, type PublishResult, statusToError } from '@hermes/contracts';
+import { ClientClosed, failureOf, outcomeUnknown } from './failure.js';
 
 /** A message that was stored. */
 export interface Published {
@@ -21,6 +22,8 @@ export interface PublishIdentity {
 export interface PendingOptions {
   readonly chain?: Chain | undefined;
   readonly identity?: PublishIdentity | undefined;
+  /** It has an idempotency key. */
+  readonly isKeyed?: boolean;
 }
 
 /** Messages of one publisher that must not pass each other: when one of them fails retryably, the rest fail too. */
@@ -35,34 +38,51 @@ export class PendingMessage {
   readonly deadlineAtMs: number;
   readonly chain: Chain | undefined;
   readonly identity: PublishIdentity | undefined;
+  /** Sent twice, it is stored once: it goes again though an earlier attempt may have stored it. */
+  readonly isRepeatable: boolean;
   state: 'waiting' | 'sent' | 'settled' = 'waiting';
+  /** An earlier attempt may have stored it. */
+  isDoubtful = false;
   readonly #onSettled: (outcome: PublishOutcome) => void;
 
   constructor(
     bytes: Uint8Array,
     deadlineAtMs: number,
     onSettled: (outcome: PublishOutcome) => void,
-    { chain, identity }: PendingOptions = {},
+    { chain, identity, isKeyed = false }: PendingOptions = {},
   ) {
     this.bytes = bytes;
     this.deadlineAtMs = deadlineAtMs;
     this.chain = chain;
     this.identity = identity;
+    this.isRepeatable = isKeyed || identity !== undefined;
     this.#onSettled = onSettled;
   }
 
-  /** The first outcome counts; false if there was one already. */
-  settle(outcome: PublishOutcome): boolean {
+  /**
+   * The first outcome counts; false if there was one already. That the last attempt stored nothing says nothing of an
+   * earlier one of unknown outcome.
+   */
+  settle(told: PublishOutcome): boolean {
     if (this.state === 'settled') {
       return false;
     }
     this.state = 'settled';
+    const outcome = this.isDoubtful && isUntried(told) ? outcomeUnknown(told) : told;
     if (this.chain !== undefined && outcome instanceof HermesError && outcome.retryable) {
       this.chain.failed ??= outcome;
     }
     this.#onSettled(outcome);
     return true;
   }
+}
+
+function isUntried(outcome: PublishOutcome): outcome is HermesError {
+  if (!(outcome instanceof HermesError)) {
+    return false;
+  }
+  const failure = failureOf(outcome);
+  return failure === 'later' || failure === 'elsewhere' || outcome instanceof ClientClosed;
 }
 
 /** The outcome that a server's result tells. */

@@ -4,7 +4,7 @@ import { Budget } from './budget.js';
 import { type Channels } from './channels.js';
 import { DeadlineWatch } from './deadline-watch.js';
 import { type Environment } from './environment.js';
-import { ClientClosed, deadlineUnknown, failureOf } from './failure.js';
+import { ClientClosed, deadlineUnknown, failureOf, mayRepeat } from './failure.js';
 import { type PendingMessage, type PublishOutcome } from './pending-message.js';
 import { PublishRetry } from './publish-retry.js';
 import { PublishStream } from './publish-stream.js';
@@ -31,9 +31,9 @@ export interface PublishQueueOptions {
 /**
  * The messages of one partition on their way to its owner, in order, over one pipelined stream.
  *
- * What certainly was not stored is sent again, at whoever owns the partition then, until its deadline. What may have
- * been stored (the connection broke, the deadline passed after it was sent) is never sent again: its outcome is
- * OUTCOME_UNKNOWN. Within a stream the order is kept: a refused message goes again before all that came after it.
+ * What certainly was not stored is sent again, at whoever owns the partition then, until its deadline. So is what may
+ * have been stored (the connection broke), if it has an identity by which its repeat is known; else it is never sent
+ * again, and its outcome is OUTCOME_UNKNOWN. Within a stream the order is kept: a refused message goes again before all that came after it.
  */
 export class PublishQueue {
   /** Room for bytes that wait here; taken by whoever pushes, given back when a message is settled. */
@@ -191,15 +191,17 @@ export class PublishQueue {
     this.#flush();
   }
 
-  /** True if the message was not stored and will be sent again. */
+  /** True if the message was not stored, or its repeat would be known, and it will be sent again. */
   #refuse(message: PendingMessage, outcome: PublishOutcome): boolean {
     if (!(outcome instanceof HermesError) || message.state === 'settled') {
       return false;
     }
     const failure = failureOf(outcome);
-    if (failure !== 'later' && failure !== 'elsewhere') {
+    const isUnknown = failure === 'unknown' && mayRepeat(outcome) && message.isRepeatable;
+    if (failure !== 'later' && failure !== 'elsewhere' && !isUnknown) {
       return false;
     }
+    message.isDoubtful ||= isUnknown;
     this.#noteRefusal(outcome);
     this.#backlog.refuse(message);
     return true;
@@ -238,9 +240,17 @@ export class PublishQueue {
     const outcome = outcomeOfUnanswered(error, { isFirst, isOneLane: this.#options.partition !== undefined });
     if (outcome === undefined) {
       this.#sendAgain(frame, error);
-    } else {
-      frame.forEach((message) => message.settle(outcome));
+      return;
     }
+    const isUnknown = failureOf(outcome) === 'unknown' && mayRepeat(outcome);
+    for (const message of frame) {
+      if (isUnknown && message.isRepeatable) {
+        message.isDoubtful = true;
+      } else {
+        message.settle(outcome);
+      }
+    }
+    this.#sendAgain(frame, error);
   }
 
   #sendAgain(frame: readonly PendingMessage[], error: HermesError | undefined): void {
