@@ -1,4 +1,4 @@
-import { failureOf } from '@hermes/client/cluster';
+import { isUntried } from '@hermes/client/cluster';
 import { HermesError, type PublishResponse, type RawMessagingService, type RawPublishRequest } from '@hermes/contracts';
 import { type Call, type Handlers, refuseIdempotencyKey, withIdempotencyKey } from '@hermes/kit';
 import { append, type AppendDeps, responseOf } from './append.js';
@@ -45,13 +45,8 @@ async function publish(deps: AppendDeps, request: RawPublishRequest, call: Call)
   const { outcomes } = await append(deps, keyed, { limits: limitsOf(call, deps.environment), wait: false });
   const known = await outcomes;
   const [first] = known;
-  if (first instanceof HermesError && known.every(isUntried)) {
+  if (first instanceof HermesError && known.every((outcome) => outcome instanceof HermesError && isUntried(outcome))) {
     throw first;
   }
   return responseOf(known);
-}
-
-function isUntried(outcome: unknown): boolean {
-  const failure = outcome instanceof HermesError ? failureOf(outcome) : undefined;
-  return failure === 'later' || failure === 'elsewhere';
 }

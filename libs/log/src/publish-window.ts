@@ -27,14 +27,6 @@ export type PublishClaim =
   | { readonly kind: 'conflict' }
   | { readonly kind: 'outOfSequence'; readonly last: number };
 
-/** What a window remembers, for a snapshot. */
-export interface WindowSnapshot {
-  /** Per producer, least recently used first. */
-  readonly producers: readonly { readonly producerId: number; readonly publishes: readonly IdentifiedPublish[] }[];
-  /** Of idempotency keys, oldest first. */
-  readonly keys: readonly IdentifiedPublish[];
-}
-
 type Outcome = PublishPlace | 'notStored' | undefined;
 
 /** One publish: stored once it has a place. */
@@ -134,15 +126,10 @@ export class PublishWindow {
     }
   }
 
-  /** All that is durable. */
-  snapshot(): WindowSnapshot {
-    return {
-      producers: Array.from(this.#producers, ([producerId, { publishes }]) => ({
-        producerId,
-        publishes: storedOf(publishes.values()),
-      })),
-      keys: storedOf(this.#keys.values()),
-    };
+  /** All that is durable: by producer, least recently used first, then keys, oldest first. */
+  snapshot(): IdentifiedPublish[] {
+    const numbered = Array.from(this.#producers.values(), ({ publishes }) => storedOf(publishes.values()));
+    return [...numbered.flat(), ...storedOf(this.#keys.values())];
   }
 
   #claimSequence(identity: PublishIdentity, checksum: number): PublishClaim {

@@ -1,5 +1,4 @@
 import type { IdentifiedPublish } from './producer-state.js';
-import type { WindowSnapshot } from './publish-window.js';
 import { StoreError } from './store-error.js';
 
 const VERSION = 1;
@@ -9,21 +8,24 @@ const LANE_BYTES = 8;
 const PUBLISH_BYTES = 4 * 8 + 4 + 1;
 const SCHEDULED = 255;
 
-/** A window as of one moment. */
-export interface StoredWindow {
+/** What a window may not know. */
+export interface WindowBounds {
   /** By lane: what was appended from here on is not in it, or may not be. */
   readonly offsets: readonly number[];
   /** The same for schedules. */
   readonly scheduleId: number;
+}
+
+/** A window as of one moment. */
+export interface StoredWindow extends WindowBounds {
   readonly publishes: readonly IdentifiedPublish[];
 }
 
 /** The bytes of a snapshot. Numbers are 64 bits wide, the order of the publishes is the window's. */
 export function encodeWindow(
-  { producers, keys }: WindowSnapshot,
-  { offsets, scheduleId }: Pick<StoredWindow, 'offsets' | 'scheduleId'>,
+  publishes: readonly IdentifiedPublish[],
+  { offsets, scheduleId }: WindowBounds,
 ): Uint8Array {
-  const publishes = [...producers.flatMap((producer) => producer.publishes), ...keys];
   const bytes = Buffer.alloc(HEADER_BYTES + offsets.length * LANE_BYTES + publishes.length * PUBLISH_BYTES);
   let at = bytes.writeUInt8(VERSION);
   at = bytes.writeUInt32LE(offsets.length, at);

@@ -7,6 +7,7 @@ import {
   type ProducerState,
   PublishWindow,
   StoreError,
+  type WindowBounds,
 } from '@hermes/log';
 import { type TaskGroup } from '@hermes/runtime';
 
@@ -14,12 +15,6 @@ import { type TaskGroup } from '@hermes/runtime';
 const PAGE = 5_000;
 /** A snapshot is written when a new owner would have to read so many records, or half of what the window holds. */
 const SAVE_RECORDS_MIN = 20_000;
-
-/** From here on, by lane and for schedules, publishes may not be in a snapshot. */
-interface Bounds {
-  readonly offsets: readonly number[];
-  readonly scheduleId: number;
-}
 
 export interface KnownPublishesOptions {
   readonly state: ProducerState;
@@ -40,12 +35,12 @@ export interface KnownPublishesOptions {
 export class KnownPublishes {
   readonly #options: KnownPublishesOptions;
   /** Of the requests that are under way, oldest first: nothing that they may have stored is in a snapshot. */
-  readonly #underWay = new Set<Bounds>();
+  readonly #underWay = new Set<WindowBounds>();
   #window: PublishWindow | undefined;
   #loading: Promise<void> | undefined;
   #saving: Promise<void> | undefined;
   /** As of the last snapshot. */
-  #saved: Bounds = { offsets: [], scheduleId: 0 };
+  #saved: WindowBounds = { offsets: [], scheduleId: 0 };
   #hasSnapshot = false;
   #isDoubtful = false;
 
@@ -68,14 +63,14 @@ export class KnownPublishes {
   }
 
   /** A request with publishes of this partition begins; what it gives has to `end` once all of them have their outcomes. */
-  begin(): Bounds {
+  begin(): WindowBounds {
     const bounds = this.#now();
     this.#underWay.add(bounds);
     return bounds;
   }
 
   /** Outcomes that are not known (`isDoubtful`) are left to the next owner: no snapshot may pass over them. */
-  end(bounds: Bounds, isDoubtful: boolean): void {
+  end(bounds: WindowBounds, isDoubtful: boolean): void {
     this.#underWay.delete(bounds);
     this.#isDoubtful ||= isDoubtful;
     if (this.#lag() >= Math.max(SAVE_RECORDS_MIN, (this.#window?.size ?? 0) / 2)) {
@@ -138,7 +133,7 @@ export class KnownPublishes {
     stored?.publishes.forEach((publish) => {
       window.restore(publish);
     });
-    const saved: Bounds = {
+    const saved: WindowBounds = {
       offsets: lanes.map(({ log }, lane) => stored?.offsets[lane] ?? log.firstOffset),
       scheduleId: stored?.scheduleId ?? 0,
     };
@@ -165,7 +160,7 @@ export class KnownPublishes {
     return !this.#hasSnapshot && this.#window?.size === 0;
   }
 
-  #now(): Bounds {
+  #now(): WindowBounds {
     const { lanes, nextScheduleId } = this.#options;
     return { offsets: lanes.map(({ log }) => log.nextOffset), scheduleId: nextScheduleId() };
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { HermesError } from '@hermes/contracts';
-import { KEY_SEQUENCE_MIN, type PublishIdentity, type PublishPlace } from '@hermes/log';
+import { KEY_SEQUENCE_MIN, type PublishIdentity, type PublishPlace, type WindowBounds } from '@hermes/log';
 import { type Partition } from '../partition/partition.js';
 import { type KnownPublishes } from './known-publishes.js';
 
@@ -21,7 +21,7 @@ export class PublishClaims {
   readonly repeats: Repeat[] = [];
   /** Partitions whose windows have to be loaded before the request can be planned. */
   readonly unloaded = new Set<KnownPublishes>();
-  readonly #begun = new Map<KnownPublishes, ReturnType<KnownPublishes['begin']>>();
+  readonly #begun = new Map<KnownPublishes, WindowBounds>();
   readonly #open = new Map<KnownPublishes, Set<PublishIdentity>>();
   #isDoubtful = false;
 

@@ -48,8 +48,8 @@ export interface PublishPlan {
 }
 
 /**
- * Checks every message and sorts the good ones by lane. Synchronous: nothing is stored yet. If partitions' windows have
- * to be loaded first (`claims.unloaded`) the plan is void. Else its claims have to be closed in the end.
+ * Checks every message and sorts the good ones by lane. Synchronous: nothing is stored yet. Its claims have to be closed in
+ * the end, whatever comes of it; if partitions' windows have to be loaded first (`claims.unloaded`) it is void.
  */
 export function planPublish(request: RawPublishRequest, topic: OwnedTopic): PublishPlan {
   const { settings } = topic;
@@ -63,9 +63,6 @@ export function planPublish(request: RawPublishRequest, topic: OwnedTopic): Publ
   request.messages.forEach((bytes, index) => {
     planner.add(bytes, index);
   });
-  if (planner.claims !== undefined && planner.claims.unloaded.size > 0) {
-    planner.claims.close();
-  }
   return planner;
 }
 
@@ -76,10 +73,10 @@ class Planner implements PublishPlan {
   readonly #filling = new Map<Lane, LaneShare>();
   readonly misrouted: { readonly index: number; readonly partition: number | undefined }[] = [];
   readonly results: PublishResults;
+  claims: PublishClaims | undefined = undefined;
   readonly #topic: OwnedTopic;
   readonly #request: RawPublishRequest;
   readonly #limits: { readonly maxBodyBytes: number; readonly priorityLevels: number };
-  #claims: PublishClaims | undefined;
   #last: LaneShare | undefined;
 
   constructor(request: RawPublishRequest, topic: OwnedTopic) {
@@ -87,10 +84,6 @@ class Planner implements PublishPlan {
     this.#request = request;
     this.results = new PublishResults(request.messages.length);
     this.#limits = { maxBodyBytes: topic.settings.bodyBytesMax, priorityLevels: topic.settings.lanes };
-  }
-
-  get claims(): PublishClaims | undefined {
-    return this.#claims;
   }
 
   add(bytes: Uint8Array, index: number): void {
@@ -148,8 +141,8 @@ class Planner implements PublishPlan {
     identity: PublishIdentity,
     entry: { readonly bytes: Uint8Array; readonly index: number },
   ): boolean {
-    this.#claims ??= new PublishClaims();
-    const claim = this.#claims.claim(partition, { identity, ...entry });
+    this.claims ??= new PublishClaims();
+    const claim = this.claims.claim(partition, { identity, ...entry });
     if (claim instanceof HermesError) {
       this.results.failed(entry.index, claim);
     }

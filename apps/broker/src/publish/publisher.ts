@@ -38,6 +38,7 @@ export class Publisher {
           throw error;
         }
       }
+      claims.close();
       await loadAll(claims.unloaded);
     }
   }

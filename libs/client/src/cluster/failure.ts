@@ -60,6 +60,12 @@ export function failureOf(error: HermesError): Failure {
   return wasNeverSent(error) ? 'later' : (FAILURES[error.code] ?? 'final');
 }
 
+/** True if nothing was done, and the same may succeed later or elsewhere. */
+export function isUntried(error: HermesError): boolean {
+  const failure = failureOf(error);
+  return failure === 'later' || failure === 'elsewhere';
+}
+
 /** Codes that would come again, whatever they say about what was done. */
 const LASTING: ReadonlySet<Reason> = new Set<Reason>(['BUG', 'RECORD_CORRUPT']);
 

@@ -1,7 +1,7 @@
 export { Channels, type ClientIdentity, type Method } from './channels.js';
 export { Cluster, type ClusterOptions } from './cluster.js';
 export { type CallLimits, type Environment, systemEnvironment } from './environment.js';
-export { failureOf, partitionMoving } from './failure.js';
+export { failureOf, isUntried, partitionMoving } from './failure.js';
 export { GatewayLink } from './gateway-link.js';
 export { type Link } from './link.js';
 export { type PartitionCalls } from './partition-calls.js';

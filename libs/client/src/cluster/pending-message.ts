@@ -1,5 +1,5 @@
 import { type Durability, HermesError, type PublishResult, statusToError } from '@hermes/contracts';
-import { ClientClosed, failureOf, outcomeUnknown } from './failure.js';
+import { ClientClosed, isUntried, outcomeUnknown } from './failure.js';
 
 /** A message that was stored. */
 export interface Published {
@@ -68,21 +68,14 @@ export class PendingMessage {
       return false;
     }
     this.state = 'settled';
-    const outcome = this.isDoubtful && isUntried(told) ? outcomeUnknown(told) : told;
+    const saysNothing = told instanceof HermesError && (isUntried(told) || told instanceof ClientClosed);
+    const outcome = this.isDoubtful && saysNothing ? outcomeUnknown(told) : told;
     if (this.chain !== undefined && outcome instanceof HermesError && outcome.retryable) {
       this.chain.failed ??= outcome;
     }
     this.#onSettled(outcome);
     return true;
   }
-}
-
-function isUntried(outcome: PublishOutcome): outcome is HermesError {
-  if (!(outcome instanceof HermesError)) {
-    return false;
-  }
-  const failure = failureOf(outcome);
-  return failure === 'later' || failure === 'elsewhere' || outcome instanceof ClientClosed;
 }
 
 /** The outcome that a server's result tells. */

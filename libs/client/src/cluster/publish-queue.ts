@@ -4,7 +4,7 @@ import { Budget } from './budget.js';
 import { type Channels } from './channels.js';
 import { DeadlineWatch } from './deadline-watch.js';
 import { type Environment } from './environment.js';
-import { ClientClosed, deadlineUnknown, failureOf, mayRepeat } from './failure.js';
+import { ClientClosed, deadlineUnknown, failureOf, isUntried, mayRepeat } from './failure.js';
 import { type PendingMessage, type PublishOutcome } from './pending-message.js';
 import { PublishRetry } from './publish-retry.js';
 import { PublishStream } from './publish-stream.js';
@@ -196,15 +196,19 @@ export class PublishQueue {
     if (!(outcome instanceof HermesError) || message.state === 'settled') {
       return false;
     }
-    const failure = failureOf(outcome);
-    const isUnknown = failure === 'unknown' && mayRepeat(outcome) && message.isRepeatable;
-    if (failure !== 'later' && failure !== 'elsewhere' && !isUnknown) {
+    if (!isUntried(outcome) && !this.#goesAgain(message, outcome)) {
       return false;
     }
-    message.isDoubtful ||= isUnknown;
     this.#noteRefusal(outcome);
     this.#backlog.refuse(message);
     return true;
+  }
+
+  /** True if the message may be stored, but sending it again is safe: it is in doubt from now on. */
+  #goesAgain(message: PendingMessage, outcome: HermesError): boolean {
+    const goesAgain = message.isRepeatable && failureOf(outcome) === 'unknown' && mayRepeat(outcome);
+    message.isDoubtful ||= goesAgain;
+    return goesAgain;
   }
 
   #noteRefusal(error: HermesError): void {
@@ -242,15 +246,17 @@ export class PublishQueue {
       this.#sendAgain(frame, error);
       return;
     }
-    const isUnknown = failureOf(outcome) === 'unknown' && mayRepeat(outcome);
+    const again: PendingMessage[] = [];
     for (const message of frame) {
-      if (isUnknown && message.isRepeatable) {
-        message.isDoubtful = true;
+      if (this.#goesAgain(message, outcome)) {
+        again.push(message);
       } else {
         message.settle(outcome);
       }
     }
-    this.#sendAgain(frame, error);
+    if (again.length > 0) {
+      this.#sendAgain(again, error);
+    }
   }
 
   #sendAgain(frame: readonly PendingMessage[], error: HermesError | undefined): void {
