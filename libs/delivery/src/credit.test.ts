@@ -31,4 +31,38 @@ describe('Credit', () => {
     credit.giveBack(90);
     expect(credit.bytes).toBe(0);
   });
+
+  it('empties for who reserves it, goes to that one alone, and is open again after', () => {
+    const [credit, lone, other] = [new Credit(3, 100), {}, {}];
+    credit.take(10);
+    expect([credit.fitsAlone(lone), credit.reserve(lone), credit.reserve(other)]).toEqual([false, true, false]);
+    expect(credit.fits(1)).toBe(false);
+    credit.giveBack(10);
+    expect([credit.fits(1), credit.fitsAlone(other), credit.fitsAlone(lone)]).toEqual([false, false, true]);
+    credit.takeAlone(10);
+    expect([credit.fits(1), credit.fitsAlone(other)]).toEqual([false, false]);
+    credit.giveBack(10);
+    expect([credit.fits(1), credit.fitsAlone(other)]).toEqual([true, true]);
+  });
+
+  it('tells those who were refused, once, when credit comes back or a reservation ends', () => {
+    let told = 0;
+    const credit = new Credit(2, 100, () => (told += 1));
+    credit.take(1);
+    credit.giveBack(1);
+    expect(told).toBe(0);
+    credit.take(1);
+    credit.take(1);
+    credit.fits(1);
+    credit.giveBack(1);
+    credit.giveBack(1);
+    expect(told).toBe(1);
+    const lone = {};
+    credit.reserve(lone);
+    credit.fits(1);
+    credit.release({});
+    expect(told).toBe(1);
+    credit.release(lone);
+    expect(told).toBe(2);
+  });
 });

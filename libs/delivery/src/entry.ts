@@ -26,8 +26,11 @@ export type EntryState = (typeof ENTRY_STATE)[keyof typeof ENTRY_STATE];
 /** Delivery number of a message that came back from the dead letters: no receipt of its former life counts. */
 export const NEVER_DELIVERED = -1;
 
+/** Lost with so many consumers, a message is delivered alone: if it is what kills them, no other suffers for it. */
+const STRIKES_MAX = 2;
+
 /** What a settling entry becomes once its change is committed. */
-export const FATE = { done: 1, retry: 2, dead: 3, parked: 4 } as const;
+export const FATE = { done: 1, retry: 2, dead: 3, parked: 4, struck: 5 } as const;
 export type Fate = (typeof FATE)[keyof typeof FATE];
 
 /** One unsettled message of a group, as the dispatcher knows it. Mutable, one object for its whole time here. */
@@ -39,6 +42,7 @@ export class Entry {
   state: EntryState = ENTRY_STATE.ready;
   /** Attempts that ended in failure. */
   attempts = 0;
+  /** Consumers that were lost while they held it among others. */
   strikes = 0;
   reason = '';
   /** Dead, or about to be: why. */
@@ -85,5 +89,10 @@ export class Entry {
     this.keyHash = record.keyHash;
     this.bytes = record.bytes;
     this.redelivered = record.redelivered;
+  }
+
+  /** True if it is delivered alone. */
+  get isSuspect(): boolean {
+    return this.strikes >= STRIKES_MAX;
   }
 }

@@ -33,12 +33,13 @@ export class ExclusiveSequencer implements Sequencer {
   }
 
   peek(): Entry | undefined {
-    while (isPassed(this.#order[this.#next])) {
-      this.#next += 1;
-    }
-    const entry = this.#order[this.#next];
-    const isBehindBarrier = this.#barrier !== undefined && entry !== undefined && entry.offset > this.#barrier.offset;
-    return entry?.state === ENTRY_STATE.ready && !isBehindBarrier ? entry : undefined;
+    const entry = this.#peek();
+    return entry?.isSuspect === true ? undefined : entry;
+  }
+
+  peekSuspect(): Entry | undefined {
+    const entry = this.#peek();
+    return entry?.isSuspect === true ? entry : undefined;
   }
 
   take(entry: Entry): void {
@@ -102,6 +103,15 @@ export class ExclusiveSequencer implements Sequencer {
 
   blocked(): readonly Entry[] {
     return NOTHING;
+  }
+
+  #peek(): Entry | undefined {
+    while (isPassed(this.#order[this.#next])) {
+      this.#next += 1;
+    }
+    const entry = this.#order[this.#next];
+    const isBehindBarrier = this.#barrier !== undefined && entry !== undefined && entry.offset > this.#barrier.offset;
+    return entry?.state === ENTRY_STATE.ready && !isBehindBarrier ? entry : undefined;
   }
 
   /** A message that comes back takes its place; what is in flight behind it stays there, and nothing passes it anew. */

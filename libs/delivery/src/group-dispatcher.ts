@@ -25,6 +25,7 @@ import { KeyedSequencer } from './keyed-sequencer.js';
 import { Lane } from './lane.js';
 import { LanePicker } from './lane-picker.js';
 import { SETTLE, SETTLED_BEFORE, type SettleOutcome, type SettleRequest, STALE } from './settle.js';
+import { Reservation } from './reservation.js';
 import { Settlement } from './settlement.js';
 import { storedEntry } from './stored-entry.js';
 import { Subscription, type SubscriptionRequest } from './subscription.js';
@@ -48,6 +49,7 @@ export class GroupDispatcher {
   readonly #lanes: readonly Lane[];
   readonly #picker: LanePicker;
   readonly #turns = new Turns();
+  readonly #reservation = new Reservation();
   readonly #window: Window;
   readonly #holdership: Holdership;
   readonly #settlement: Settlement;
@@ -141,6 +143,17 @@ export class GroupDispatcher {
     const subscription = this.#turns.remove(subscriptionId);
     if (subscription !== undefined) {
       this.#settlement.giveBack(subscription);
+    }
+  }
+
+  /**
+   * Removes a subscription whose consumer was lost: what it holds is given back with a strike, and what it held alone
+   * has failed. Harmless if it is not there.
+   */
+  lose(subscriptionId: number, now: Now): void {
+    const subscription = this.#turns.remove(subscriptionId);
+    if (subscription !== undefined) {
+      this.#settlement.lose(subscription, now);
     }
   }
 
@@ -253,6 +266,7 @@ export class GroupDispatcher {
    * free at once. What was decided can still be taken and committed.
    */
   close(): void {
+    this.#reservation.release();
     this.#settlement.close();
     this.#turns.clear();
   }
@@ -289,7 +303,7 @@ export class GroupDispatcher {
   }
 
   #dispatch(now: Now): DispatchOrder[] {
-    const orders = new Map<Subscription, Dispatch[]>();
+    const orders = this.#dispatchAlone(now);
     for (let count = 0; count < DISPATCH_MAX; count += 1) {
       const entry = this.#nextEntry();
       const subscription = entry === undefined ? undefined : this.#turns.next(entry.bytes);
@@ -297,6 +311,7 @@ export class GroupDispatcher {
         break;
       }
       this.#picker.spend(entry.lane);
+      subscription.credit.take(entry.bytes);
       const dispatch = this.#deliver(entry, subscription, now);
       const dispatches = orders.get(subscription);
       if (dispatches === undefined) {
@@ -306,6 +321,34 @@ export class GroupDispatcher {
       }
     }
     return Array.from(orders, ([{ id }, dispatches]) => ({ subscriptionId: id, dispatches }));
+  }
+
+  /** Messages that go alone, the most urgent first, each to a subscription that holds nothing. */
+  #dispatchAlone(now: Now): Map<Subscription, Dispatch[]> {
+    const orders = new Map<Subscription, Dispatch[]>();
+    for (;;) {
+      const entry = this.#nextSuspect();
+      if (entry === undefined) {
+        this.#reservation.release();
+        return orders;
+      }
+      const subscription = this.#reservation.find(this.#turns.takers);
+      if (subscription === undefined || !this.#inFlight.take()) {
+        return orders;
+      }
+      subscription.credit.takeAlone(entry.bytes);
+      orders.set(subscription, [this.#deliver(entry, subscription, now)]);
+    }
+  }
+
+  #nextSuspect(): Entry | undefined {
+    for (let lane = this.#lanes.length - 1; lane >= 0; lane -= 1) {
+      const entry = this.#lanes[lane]?.sequencer.peekSuspect();
+      if (entry !== undefined) {
+        return entry;
+      }
+    }
+    return undefined;
   }
 
   #nextEntry(): Entry | undefined {
@@ -322,7 +365,6 @@ export class GroupDispatcher {
     entry.fate = undefined;
     entry.deliveryNo = this.#nextDeliveryNo();
     entry.subscription = subscription;
-    subscription.credit.take(entry.bytes);
     this.#settlement.begin(entry, subscription, now);
     const { lane, offset, attempts, deliveryNo, redriven } = entry;
     return { lane, offset, attempt: attempts + 1, deliveryNo, redelivered, mayExpire: !redriven };

@@ -21,6 +21,8 @@ export class KeyedSequencer implements Sequencer {
   readonly #fresh = new Deque<Entry>();
   /** Those that were ready before: older than anything fresh. */
   readonly #again = new MinHeap<Entry>((a, b) => a.offset < b.offset);
+  /** Those that go alone. */
+  readonly #suspects = new MinHeap<Entry>((a, b) => a.offset < b.offset);
   readonly #holders = new Map<number, Entry>();
   #blocked = new Deque<Entry>();
   #sweepAt = SWEEP_AT;
@@ -44,18 +46,16 @@ export class KeyedSequencer implements Sequencer {
       return;
     }
     if (entry.state === ENTRY_STATE.ready) {
-      this.#fresh.push(entry);
+      (entry.isSuspect ? this.#suspects : this.#fresh).push(entry);
     }
   }
 
   peek(): Entry | undefined {
-    for (;;) {
-      const entry = firstReady(this.#again) ?? firstReady(this.#fresh);
-      if (entry === undefined || entry.keyHash === 0 || this.#locks?.isFree(entry, this.#wake) !== false) {
-        return entry;
-      }
-      this.#shift(entry);
-    }
+    return this.#firstFree(() => firstReady(this.#again, false) ?? firstReady(this.#fresh, false));
+  }
+
+  peekSuspect(): Entry | undefined {
+    return this.#firstFree(() => firstReady(this.#suspects, true));
   }
 
   take(entry: Entry): void {
@@ -75,7 +75,7 @@ export class KeyedSequencer implements Sequencer {
 
   comeBack(entry: Entry): void {
     if (!this.#byKey || entry.keyHash === 0 || this.#holders.get(entry.keyHash) === entry) {
-      this.#again.push(entry);
+      this.#pushAgain(entry);
     }
   }
 
@@ -102,7 +102,7 @@ export class KeyedSequencer implements Sequencer {
     next.lastOfKey = lastOfKey;
     this.#holders.set(entry.keyHash, next);
     if (next.state === ENTRY_STATE.ready) {
-      this.#again.push(next);
+      this.#pushAgain(next);
     }
   }
 
@@ -120,10 +120,26 @@ export class KeyedSequencer implements Sequencer {
     return found;
   }
 
+  /** The first whose key is not in flight in another lane; others come again when that has ended. */
+  #firstFree(first: () => Entry | undefined): Entry | undefined {
+    for (;;) {
+      const entry = first();
+      if (entry === undefined || entry.keyHash === 0 || this.#locks?.isFree(entry, this.#wake) !== false) {
+        return entry;
+      }
+      this.#shift(entry);
+    }
+  }
+
+  #pushAgain(entry: Entry): void {
+    (entry.isSuspect ? this.#suspects : this.#again).push(entry);
+  }
+
   /** Takes the peeked message out. */
   #shift(entry: Entry): void {
-    if (this.#again.peek() === entry) {
-      this.#again.pop();
+    const heap = entry.isSuspect ? this.#suspects : this.#again;
+    if (heap.peek() === entry) {
+      heap.pop();
     } else {
       this.#fresh.shift();
     }
@@ -162,11 +178,14 @@ export class KeyedSequencer implements Sequencer {
   }
 }
 
-/** The first item that is still ready; those that were settled meanwhile are dropped on the way. */
-function firstReady(queue: { peek(): Entry | undefined; shift?(): unknown; pop?(): unknown }): Entry | undefined {
+/** The first item that is still ready and in its right queue; others are dropped on the way. */
+function firstReady(
+  queue: { peek(): Entry | undefined; shift?(): unknown; pop?(): unknown },
+  isSuspect: boolean,
+): Entry | undefined {
   for (;;) {
     const entry = queue.peek();
-    if (entry === undefined || entry.state === ENTRY_STATE.ready) {
+    if (entry === undefined || (entry.state === ENTRY_STATE.ready && entry.isSuspect === isSuspect)) {
       return entry;
     }
     if (queue.shift === undefined) {

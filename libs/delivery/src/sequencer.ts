@@ -4,8 +4,10 @@ import type { Entry } from './entry.js';
 export interface Sequencer {
   /** Takes an unsettled message in. They come in the order of their offsets, but for those that were dead letters. */
   add(entry: Entry): void;
-  /** The next message that may be delivered; it stays. */
+  /** The next message that may be delivered among others; it stays. */
   peek(): Entry | undefined;
+  /** The next message that may be delivered alone; it stays. */
+  peekSuspect(): Entry | undefined;
   /** The peeked message is in flight now. */
   take(entry: Entry): void;
   /**

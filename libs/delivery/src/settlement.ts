@@ -19,6 +19,7 @@ import type { Window } from './window.js';
 export const RETURN_DELAY_MS = 100;
 /** Offsets that a lane may pass over without a message (filtered out, mostly) before its progress is worth a write. */
 const SKIPPED_MAX = 1_000;
+const LOST_REASON = 'its consumer was lost with it alone';
 const EXPIRED_REASON = 'ack deadline passed';
 const TTL_REASON = 'ttl passed';
 
@@ -125,6 +126,26 @@ export class Settlement {
       this.#inFlight.leave();
     }
     this.#inFlight.passOn();
+  }
+
+  /**
+   * A consumer was lost, which one of its messages may be to blame for: each is given back with a strike, stored. The
+   * one that was delivered alone has failed. (Amazon SQS and RabbitMQ count each redelivery as an attempt, so that a
+   * poison message takes its neighbours with it.)
+   */
+  lose(subscription: Subscription, now: Now): void {
+    const held = [...subscription.inFlight, ...subscription.extended];
+    for (const entry of held) {
+      this.#release(entry);
+    }
+    for (const entry of held) {
+      if (entry.isSuspect) {
+        this.#fail(entry, { reason: LOST_REASON }, now);
+      } else {
+        this.#strike(entry, now);
+      }
+    }
+    this.giveBack(subscription);
   }
 
   /** A message that waits behind its key waits in storage instead, where it needs no room. */
@@ -255,6 +276,13 @@ export class Settlement {
     }
     entry.dueAtMs = Math.ceil(now.storeMs + (failure.delayMs ?? retryDelayMs(retry, entry.attempts, this.#random)));
     return this.#decide(entry, FATE.retry);
+  }
+
+  #strike(entry: Entry, now: Now): void {
+    entry.strikes += 1;
+    this.#stepBack(entry, false);
+    entry.dueAtMs = now.storeMs;
+    this.#decide(entry, FATE.struck);
   }
 
   /** EXCLUSIVE: what is in flight behind an entry that was not acknowledged comes again after it. */

@@ -15,6 +15,11 @@ export class Turns implements Iterable<Subscription> {
     return this.#byId.size === 0;
   }
 
+  /** Those that get messages. */
+  get takers(): readonly Subscription[] {
+    return this.#order;
+  }
+
   get(id: number): Subscription | undefined {
     return this.#byId.get(id);
   }

@@ -204,7 +204,11 @@ export class Comparison {
       this.#note(`retire ${id}`);
       this.#dispatcher.retire(id);
       this.#model.retire(id);
-    } else if (draw < 0.5) {
+    } else if (draw < 0.45) {
+      this.#note(`lose ${id}`);
+      this.#dispatcher.lose(id, this.#now());
+      this.#model.lose(id, this.#nowMs);
+    } else if (draw < 0.55) {
       this.#note(`unsubscribe ${id}`);
       this.#dispatcher.unsubscribe(id);
       this.#model.unsubscribe(id);

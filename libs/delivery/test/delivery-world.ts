@@ -202,7 +202,11 @@ export class DeliveryWorld {
     const id = ids.length === 0 ? undefined : this.#random.pick(ids);
     if (id !== undefined) {
       this.#subscriptions.delete(id);
-      this.#dispatcher.unsubscribe(id);
+      if (this.#random.chance(0.5)) {
+        this.#dispatcher.lose(id, this.#now());
+      } else {
+        this.#dispatcher.unsubscribe(id);
+      }
       this.#judge.givenUp(id);
     }
   }

@@ -147,7 +147,7 @@ const PLANTED_LINES: readonly (readonly [string, DeliveryMode, PlantedBug, RegEx
       code: 'lane.cursor.has(offset) || lane.entries.has(offset)',
       instead: 'lane.entries.has(offset)',
     },
-    /after it was settled/,
+    /after it was settled|from acked to open/,
   ],
   [
     'any receipt of a message counts, not that of its last delivery',

@@ -70,7 +70,11 @@ const PLANTED: readonly (readonly [string, PlantedBug, RegExp])[] = [
   ],
   [
     'a delivery asks for no room',
-    { file: 'group-dispatcher.ts', code: ' || !this.#inFlight.take()', instead: '' },
+    {
+      file: 'group-dispatcher.ts',
+      code: 'entry === undefined || subscription === undefined || !this.#inFlight.take()',
+      instead: 'entry === undefined || subscription === undefined',
+    },
     /of which the pool knows|given back/,
   ],
 ];

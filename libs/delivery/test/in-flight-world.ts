@@ -166,7 +166,7 @@ class SharingGroup {
 
   #leave(): void {
     for (const id of this.#subscriptions.splice(0)) {
-      this.#dispatcher.unsubscribe(id);
+      this.#dispatcher.lose(id, this.#now());
     }
     this.#wake();
   }

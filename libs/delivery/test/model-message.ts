@@ -10,9 +10,10 @@ export interface ModelMessage {
   turn: number;
   state: 'ready' | 'inFlight' | 'settling' | 'waiting' | 'gone';
   /** `rejected`: dead since its consumer says so; it is over like one that is done. */
-  fate: 'done' | 'retry' | 'dead' | 'rejected' | undefined;
+  fate: 'done' | 'retry' | 'struck' | 'dead' | 'rejected' | undefined;
   ticket: number;
   attempts: number;
+  strikes: number;
   /** It was a dead letter once. */
   redriven: boolean;
   /** A retry row holds it. */
@@ -30,7 +31,7 @@ export interface ModelMessage {
 export function newMessage(of: Pick<ModelMessage, 'lane' | 'offset' | 'keyHash' | 'bytes' | 'turn'>): ModelMessage {
   return {
     ...of,
-    ...{ state: 'ready', fate: undefined, ticket: 0, attempts: 0, stored: false, redriven: false },
+    ...{ state: 'ready', fate: undefined, ticket: 0, attempts: 0, strikes: 0, stored: false, redriven: false },
     ...{ dueAtMs: 0, deliveryNo: 0, failedNo: 0, deadlineMs: 0, subscriptionId: undefined },
   };
 }

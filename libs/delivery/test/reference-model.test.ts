@@ -128,6 +128,47 @@ const PLANTED: readonly (readonly [string, DeliveryMode, PlantedBug])[] = [
   ],
 ];
 
+const STRUCK: readonly (readonly [string, DeliveryMode, PlantedBug])[] = [
+  [
+    'the loss of a consumer leaves no mark',
+    'shared',
+    { file: 'settlement.ts', code: 'entry.strikes += 1;', instead: '' },
+  ],
+  [
+    'the loss of a consumer is an attempt',
+    'keyOrdered',
+    { file: 'settlement.ts', code: 'entry.strikes += 1;', instead: 'entry.attempts += 1;' },
+  ],
+  [
+    'a suspect is given back for ever',
+    'shared',
+    { file: 'settlement.ts', code: 'if (entry.isSuspect) {', instead: 'if (entry.offset < 0) {' },
+  ],
+  [
+    'a suspect is joined by others',
+    'shared',
+    {
+      file: 'group-dispatcher.ts',
+      code: 'subscription.credit.takeAlone(entry.bytes);',
+      instead: 'subscription.credit.take(entry.bytes);',
+    },
+  ],
+  [
+    'a suspect joins others',
+    'keyOrdered',
+    { file: 'credit.ts', code: 'const fits = this.#messages === 0 && (', instead: 'const fits = (' },
+  ],
+  [
+    'what is behind a suspect passes it',
+    'exclusive',
+    {
+      file: 'exclusive-sequencer.ts',
+      code: 'return entry?.isSuspect === true ? undefined : entry;',
+      instead: 'return entry;',
+    },
+  ],
+];
+
 const RETIRED: readonly (readonly [string, DeliveryMode, PlantedBug])[] = [
   [
     'what was pulled is given back at once',
@@ -158,7 +199,7 @@ const RETIRED: readonly (readonly [string, DeliveryMode, PlantedBug])[] = [
 const SOURCES = join(__dirname, '..', 'src', 'index.ts');
 
 describe('planted bugs are found by the model', () => {
-  it.each([...PLANTED, ...RETIRED])(
+  it.each([...PLANTED, ...STRUCK, ...RETIRED])(
     '%s',
     (_, mode, bug) => {
       const code = loadWithBug(SOURCES, bug) as DeliveryCode;

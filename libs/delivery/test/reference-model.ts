@@ -130,6 +130,25 @@ export class ReferenceModel {
     }
   }
 
+  /** Its consumer was lost: what it held comes again with a strike, what it held alone has failed. */
+  lose(id: number, nowMs: number): void {
+    this.#subscriptions.delete(id);
+    const held = this.#messages.filter(({ state, subscriptionId }) => state === 'inFlight' && subscriptionId === id);
+    for (const message of held) {
+      this.#free(message, 'inFlight');
+    }
+    for (const message of held) {
+      this.#void(message);
+      if (message.strikes >= 2) {
+        this.#fail(message, nowMs, undefined);
+      } else {
+        message.strikes += 1;
+        message.dueAtMs = nowMs;
+        this.#decide(message, 'struck');
+      }
+    }
+  }
+
   retire(id: number): void {
     const subscription = this.#subscriptions.get(id);
     if (subscription !== undefined) {
@@ -152,7 +171,7 @@ export class ReferenceModel {
   deliver(subscriptionId: number, dispatch: Dispatch, nowMs: number): string | undefined {
     const message = this.#lane(dispatch.lane)[dispatch.offset];
     const subscription = this.#subscriptions.get(subscriptionId);
-    if (message === undefined || subscription === undefined || !this.#mayTake(subscription)) {
+    if (message === undefined || subscription === undefined || !this.#mayTake(subscription, isSuspect(message))) {
       return 'nobody may take it';
     }
     if (!this.#mayCome(message)) {
@@ -171,10 +190,16 @@ export class ReferenceModel {
 
   /** A message that should have been delivered by now, if there is one. */
   overlooked(): ModelMessage | undefined {
-    const taken = [...this.#subscriptions.values()].some((subscription) => this.#mayTake(subscription));
+    const due = this.#messages.filter((message) => this.#mayCome(message));
+    const takers = (alone: boolean): number =>
+      [...this.#subscriptions.values()].filter((subscription) => this.#mayTake(subscription, alone)).length;
+    // One subscription may be kept empty for what goes alone.
+    const reserved = due.some(isSuspect) ? 1 : 0;
     // What is being written may hold an EXCLUSIVE lane up for that long.
     const isHeld = this.#mode === 'exclusive' && this.#messages.some(({ state }) => state === 'settling');
-    return taken && !isHeld ? this.#messages.find((message) => this.#mayCome(message)) : undefined;
+    const suspect = takers(true) > 0;
+    const other = takers(false) > reserved;
+    return isHeld ? undefined : due.find((message) => (isSuspect(message) ? suspect : other));
   }
 
   settle(request: SettleRequest, nowMs: number): SettleOutcome {
@@ -212,9 +237,9 @@ export class ReferenceModel {
       return undefined;
     }
     const changes: Pick<GroupChange, 'kind'>[] = decided.flatMap(({ stored, fate }) => [
-      ...(stored && fate !== 'retry' ? [{ kind: 'retryDone' } as const] : []),
+      ...(stored && !isRetry(fate) ? [{ kind: 'retryDone' } as const] : []),
       ...(fate === 'dead' || fate === 'rejected' ? [{ kind: 'deadLetter' } as const] : []),
-      ...(fate === 'retry' ? [{ kind: 'retry' } as const] : []),
+      ...(isRetry(fate) ? [{ kind: 'retry' } as const] : []),
     ]);
     decided.forEach(({ lane, offset }) => {
       this.#cursors[lane]?.add(offset);
@@ -232,8 +257,8 @@ export class ReferenceModel {
   committed(): void {
     for (const message of this.#messages) {
       if (message.state === 'settling' && message.ticket === this.#sealed) {
-        this.#free(message, message.fate === 'retry' ? 'waiting' : 'gone');
-        message.stored = message.fate === 'retry';
+        this.#free(message, isRetry(message.fate) ? 'waiting' : 'gone');
+        message.stored = isRetry(message.fate);
       }
     }
     if (this.#sealedClaim !== undefined) {
@@ -286,10 +311,12 @@ export class ReferenceModel {
     return this.#lanes[lane] as ModelMessage[];
   }
 
-  #mayTake({ id, writable, retired, consumerEpoch, messagesMax }: ModelSubscription): boolean {
+  #mayTake({ id, writable, retired, consumerEpoch, messagesMax }: ModelSubscription, alone: boolean): boolean {
     const isAdmitted = this.#mode !== 'exclusive' || (this.#isOurs && consumerEpoch === this.#stored.consumerEpoch);
     const hasRoom = this.inFlight < MODEL_IN_FLIGHT_MAX && this.held(id).messages < messagesMax;
-    return !this.paused && writable && !retired && isAdmitted && hasRoom;
+    const held = this.#messages.filter(({ subscriptionId }) => subscriptionId === id);
+    const isAloneIfNeeded = alone ? held.length === 0 : !held.some(isSuspect);
+    return !this.paused && writable && !retired && isAdmitted && hasRoom && isAloneIfNeeded;
   }
 
   #mayCome(message: ModelMessage): boolean {
@@ -376,3 +403,7 @@ export class ReferenceModel {
     message.subscriptionId = undefined;
   }
 }
+
+const isSuspect = ({ strikes }: ModelMessage): boolean => strikes >= 2;
+
+const isRetry = (fate: ModelMessage['fate']): boolean => fate === 'retry' || fate === 'struck';
