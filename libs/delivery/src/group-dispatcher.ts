@@ -24,8 +24,8 @@ import { KeyLocks } from './key-locks.js';
 import { KeyedSequencer } from './keyed-sequencer.js';
 import { Lane } from './lane.js';
 import { LanePicker } from './lane-picker.js';
-import { SETTLE, SETTLED_BEFORE, type SettleOutcome, type SettleRequest, STALE } from './settle.js';
 import { Reservation } from './reservation.js';
+import { SETTLE, SETTLED_BEFORE, type SettleOutcome, type SettleRequest, STALE } from './settle.js';
 import { Settlement } from './settlement.js';
 import { storedEntry } from './stored-entry.js';
 import { Subscription, type SubscriptionRequest } from './subscription.js';
@@ -140,7 +140,7 @@ export class GroupDispatcher {
 
   /** Removes a subscription; what it holds is given back, as the same attempt. Harmless if it is not there. */
   unsubscribe(subscriptionId: number): void {
-    const subscription = this.#turns.remove(subscriptionId);
+    const subscription = this.#remove(subscriptionId);
     if (subscription !== undefined) {
       this.#settlement.giveBack(subscription);
     }
@@ -151,7 +151,7 @@ export class GroupDispatcher {
    * has failed. Harmless if it is not there.
    */
   lose(subscriptionId: number, now: Now): void {
-    const subscription = this.#turns.remove(subscriptionId);
+    const subscription = this.#remove(subscriptionId);
     if (subscription !== undefined) {
       this.#settlement.lose(subscription, now);
     }
@@ -300,6 +300,12 @@ export class GroupDispatcher {
     const lane = this.#lanes[number];
     invariant(lane !== undefined, `group ${this.groupId} has no lane ${number}`);
     return lane;
+  }
+
+  /** What its credit was kept empty for goes elsewhere: its stream may go on with other partitions. */
+  #remove(subscriptionId: number): Subscription | undefined {
+    this.#reservation.release();
+    return this.#turns.remove(subscriptionId);
   }
 
   #dispatch(now: Now): DispatchOrder[] {

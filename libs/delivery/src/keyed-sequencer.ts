@@ -51,11 +51,11 @@ export class KeyedSequencer implements Sequencer {
   }
 
   peek(): Entry | undefined {
-    return this.#firstFree(() => firstReady(this.#again, false) ?? firstReady(this.#fresh, false));
+    return this.#firstFree(false);
   }
 
   peekSuspect(): Entry | undefined {
-    return this.#firstFree(() => firstReady(this.#suspects, true));
+    return this.#firstFree(true);
   }
 
   take(entry: Entry): void {
@@ -121,9 +121,11 @@ export class KeyedSequencer implements Sequencer {
   }
 
   /** The first whose key is not in flight in another lane; others come again when that has ended. */
-  #firstFree(first: () => Entry | undefined): Entry | undefined {
+  #firstFree(isSuspect: boolean): Entry | undefined {
     for (;;) {
-      const entry = first();
+      const entry = isSuspect
+        ? firstReady(this.#suspects, true)
+        : (firstReady(this.#again, false) ?? firstReady(this.#fresh, false));
       if (entry === undefined || entry.keyHash === 0 || this.#locks?.isFree(entry, this.#wake) !== false) {
         return entry;
       }

@@ -31,9 +31,23 @@ class Group {
     return this.#dispatcher.counts([this.#dispatcher.wanted(at(0))[0]?.from ?? 0])[0]?.unsettled;
   }
 
-  join(id: number, messages: number): void {
+  join(id: number, messages: number): Credit {
     const credit = new Credit(messages, 1_000);
     this.#dispatcher.subscribe({ id, consumer: `c${id}`, consumerEpoch: 0, ackDeadlineMs: 30_000, credit });
+    return credit;
+  }
+
+  leave(id: number): void {
+    this.#dispatcher.unsubscribe(id);
+  }
+
+  /** Message 0 goes alone from now on. */
+  suspectFirst(): void {
+    for (const id of [1, 2]) {
+      this.join(id, 1);
+      this.deliver(id);
+      this.lose(id, id);
+    }
   }
 
   lose(id: number, ms: number): void {
@@ -95,13 +109,8 @@ describe('a poison message', () => {
 
   it('gets its turn alone though the others never cease, and holds one consumer up, not all', () => {
     const group = new Group(1_000);
-    group.join(1, 1);
-    group.deliver(1);
-    group.lose(1, 1);
-    group.join(2, 1);
-    group.deliver(2);
-    group.lose(2, 2);
-    // Message 0 goes alone now. Two consumers that are never idle: one is emptied for it, the other goes on.
+    group.suspectFirst();
+    // Two consumers that are never idle: one is emptied for it, the other goes on.
     group.join(3, 10);
     group.join(4, 10);
     const held = new Map<number, Dispatch[]>([
@@ -127,5 +136,17 @@ describe('a poison message', () => {
     }
     expect(alone).toBeDefined();
     expect(held.get(alone === 3 ? 4 : 3)?.length).toBeGreaterThan(5);
+  });
+
+  it('lets go of a consumer that was emptied for it and leaves', () => {
+    const group = new Group(1_000);
+    group.suspectFirst();
+    const credit = group.join(3, 10);
+    // Its stream holds a message of another partition.
+    credit.take(1);
+    group.deliver(3);
+    expect(credit.fits(1)).toBe(false);
+    group.leave(3);
+    expect(credit.fits(1)).toBe(true);
   });
 });
