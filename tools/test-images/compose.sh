@@ -22,7 +22,9 @@ apt_elsewhere() { # DIRECTORY ARGUMENTS…
 
 take_package() { # DIRECTORY: unpacks the package there
   mkdir -p "$1/lists/partial" "$1/tree"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${DEBIAN_MIRROR:-http://deb.debian.org/debian} $SUITE main" \
+  # The mirror that this system has its own packages from, unless DEBIAN_MIRROR names one.
+  local mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sed -n 1p)}
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $SUITE main" \
     >"$1/sources.list"
   apt_elsewhere "$1" update >&2
   (cd "$1" && apt_elsewhere "$1" download "$PACKAGE" >&2)
@@ -40,7 +42,7 @@ if [ ! -x "$cache/docker-compose" ]; then
   mkdir -p "$cache"
   work=$(mktemp -d "$cache/docker-compose.XXXXXX")
   trap 'rm -rf "$work"' EXIT
-  take_package "$work" || { say "$PACKAGE of $SUITE cannot be had or does not run here; install Docker Compose 2."; exit 69; }
+  take_package "$work" || { say "$PACKAGE of $SUITE cannot be had or does not run here; install Docker Compose 2, or name a mirror in DEBIAN_MIRROR."; exit 69; }
   mv "$work/tree/$PROGRAM" "$cache/docker-compose"
 fi
 echo "$cache/docker-compose"
