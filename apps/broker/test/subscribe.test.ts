@@ -28,7 +28,6 @@ describe('Subscribe', () => {
     ['a deadline below 1 s', { ackDeadline: durationFromMs(999) }, 'INVALID_FIELD'],
     ['a partition that the topic lacks', { claims: [claim(2)] }, 'INVALID_FIELD'],
     ['a claim twice', { claims: [claim(0), claim(0)] }, 'INVALID_FIELD'],
-    ['resume', { resume: { subscriptionId: Buffer.alloc(8), lastBatch: 1 } }, 'NOT_IMPLEMENTED'],
   ])('%s is refused', async (_name, request, code) => {
     await fixture.subscribe(request).failed(code);
   });

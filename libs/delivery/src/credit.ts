@@ -3,8 +3,8 @@
  * delivered alone takes all of it: whoever wants that reserves the credit, which then empties.
  */
 export class Credit {
-  readonly messagesMax: number;
-  readonly bytesMax: number;
+  #messagesMax: number;
+  #bytesMax: number;
   readonly #onFreed: () => void;
   #messages = 0;
   #bytes = 0;
@@ -15,9 +15,14 @@ export class Credit {
 
   /** `onFreed` is called when credit comes back and somebody was refused before. It must not call back. */
   constructor(messagesMax: number, bytesMax: number, onFreed: () => void = () => undefined) {
-    this.messagesMax = messagesMax;
-    this.bytesMax = bytesMax;
+    this.#messagesMax = messagesMax;
+    this.#bytesMax = bytesMax;
     this.#onFreed = onFreed;
+  }
+
+  /** Messages that may be in flight. */
+  get messagesMax(): number {
+    return this.#messagesMax;
   }
 
   /** Messages in flight. */
@@ -30,10 +35,17 @@ export class Credit {
     return this.#bytes;
   }
 
+  /** Changes what it is: what is in flight above that stays so. */
+  configure(messagesMax: number, bytesMax: number): void {
+    this.#messagesMax = messagesMax;
+    this.#bytesMax = bytesMax;
+    this.#tell();
+  }
+
   /** True if a message of so many bytes may be sent. One above the whole credit goes alone. Who is refused is told. */
   fits(bytes: number): boolean {
     const isOpen = !this.#isTaken && this.#reservedBy === undefined;
-    const hasRoom = this.#messages < this.messagesMax && this.#bytes + bytes <= this.bytesMax;
+    const hasRoom = this.#messages < this.#messagesMax && this.#bytes + bytes <= this.#bytesMax;
     const fits = isOpen && (this.#messages === 0 || hasRoom);
     this.#refused ||= !fits;
     return fits;

@@ -53,7 +53,7 @@ class Fixture {
 
   join(id: number, { epoch = 0, messages = 100, bytes = 1_000_000 } = {}): void {
     const credit = new Credit(messages, bytes);
-    this.dispatcher.subscribe({ id, consumer: `c${id}`, consumerEpoch: epoch, ackDeadlineMs: 30_000, credit });
+    this.dispatcher.subscribe({ id, consumer: `c${id}`, consumerEpoch: epoch, ackDeadlineMs: 30_000, credit }, at(0));
     this.commit();
   }
 
@@ -251,7 +251,7 @@ describe('GroupDispatcher', () => {
     const credit = new Credit(10, 1_000);
     const group = new Fixture('shared', { inFlight: pool.share(() => undefined) });
     group.feed(0, [0, 0, 0]);
-    group.dispatcher.subscribe({ id: 1, consumer: 'c', consumerEpoch: 0, ackDeadlineMs: 1_000, credit });
+    group.dispatcher.subscribe({ id: 1, consumer: 'c', consumerEpoch: 0, ackDeadlineMs: 1_000, credit }, at(0));
     group.deliver(0);
     group.settle(SETTLE.ack, '0#1/1', 0);
     group.settle(SETTLE.extend, '1#1/2', 0);

@@ -2,7 +2,6 @@ import { invariant } from '@hermes/runtime';
 
 import {
   type DeliveryMode,
-  type Dispatch,
   DISPATCHER_LIMITS,
   type DispatchOrder,
   type GroupDispatcherOptions,
@@ -14,7 +13,7 @@ import {
   type SubscribeOutcome,
   type Wanted,
 } from './dispatcher-types.js';
-import { type Entry, ENTRY_STATE, NEVER_DELIVERED } from './entry.js';
+import { ENTRY_STATE, NEVER_DELIVERED } from './entry.js';
 import { ExclusiveSequencer } from './exclusive-sequencer.js';
 import type { RetryEntry } from './group-state.js';
 import { Holdership } from './holdership.js';
@@ -23,17 +22,13 @@ import { Intake } from './intake.js';
 import { KeyLocks } from './key-locks.js';
 import { KeyedSequencer } from './keyed-sequencer.js';
 import { Lane } from './lane.js';
-import { LanePicker } from './lane-picker.js';
-import { Reservation } from './reservation.js';
+import { Outflow } from './outflow.js';
 import { SETTLE, SETTLED_BEFORE, type SettleOutcome, type SettleRequest, STALE } from './settle.js';
 import { Settlement } from './settlement.js';
 import { storedEntry } from './stored-entry.js';
 import { Subscription, type SubscriptionRequest } from './subscription.js';
 import { Turns } from './turns.js';
 import { Window } from './window.js';
-
-/** Messages that one call of `dispatch` gives at most, so that a turn of the event loop stays short. */
-export const DISPATCH_MAX = 1_000;
 
 /**
  * Decides for one group in one owned partition what is delivered next, to whom, and what is settled. Pure: records,
@@ -45,23 +40,20 @@ export const DISPATCH_MAX = 1_000;
 export class GroupDispatcher {
   readonly groupId: number;
   readonly mode: DeliveryMode;
-  readonly #nextDeliveryNo: () => number;
   readonly #lanes: readonly Lane[];
-  readonly #picker: LanePicker;
   readonly #turns = new Turns();
-  readonly #reservation = new Reservation();
   readonly #window: Window;
   readonly #holdership: Holdership;
   readonly #settlement: Settlement;
   readonly #intake: Intake;
+  readonly #outflow: Outflow;
   readonly #inFlight: InFlightShare;
 
   constructor(options: GroupDispatcherOptions) {
-    const { snapshot, mode, random, settings, redeliveredBelow, inFlight } = options;
+    const { snapshot, mode, random, settings, redeliveredBelow, inFlight, nextDeliveryNo } = options;
     const limits = { ...DISPATCHER_LIMITS, ...options.limits };
     this.groupId = snapshot.groupId;
     this.mode = mode;
-    this.#nextDeliveryNo = options.nextDeliveryNo;
     const locks = snapshot.lanes.length > 1 ? new KeyLocks() : undefined;
     const lanes = snapshot.lanes.map(
       (cursor) => new Lane(cursor, mode === 'exclusive' ? new ExclusiveSequencer() : new KeyedSequencer(mode, locks)),
@@ -69,12 +61,13 @@ export class GroupDispatcher {
     const [turns, window] = [this.#turns, new Window(limits.windowRecordsMax, limits.windowBytesMax)];
     const holdership = new Holdership(snapshot.consumerEpoch, snapshot.token);
     this.#lanes = lanes;
-    this.#picker = new LanePicker(lanes.length);
     this.#window = window;
     this.#holdership = holdership;
     this.#inFlight = inFlight;
-    this.#settlement = new Settlement({ snapshot, lanes, turns, window, holdership, inFlight, random, settings });
-    this.#intake = new Intake({ lanes, window, limits, redeliveredBelow, settlement: this.#settlement });
+    const settlement = new Settlement({ snapshot, lanes, turns, window, holdership, inFlight, random, settings });
+    this.#settlement = settlement;
+    this.#intake = new Intake({ lanes, window, limits, redeliveredBelow, settlement });
+    this.#outflow = new Outflow({ lanes, turns, window, settlement, inFlight, nextDeliveryNo });
     this.#load(snapshot.retries);
   }
 
@@ -110,8 +103,11 @@ export class GroupDispatcher {
     return this.#intake.feed(this.#lane(lane), feed);
   }
 
-  /** Adds a subscription. In EXCLUSIVE groups it gets nothing until its epoch is committed. */
-  subscribe(request: SubscriptionRequest): SubscribeOutcome {
+  /**
+   * Adds a subscription. In EXCLUSIVE groups it gets nothing until its epoch is committed, and older ones are removed:
+   * see `unsubscribe`.
+   */
+  subscribe(request: SubscriptionRequest, now: Now): SubscribeOutcome {
     if (this.mode !== 'exclusive') {
       this.#turns.add(new Subscription(request, true));
       return { kind: 'accepted', fenced: [] };
@@ -124,7 +120,7 @@ export class GroupDispatcher {
     const others = [...this.#turns].filter((one) => !(one.retired && one.consumerEpoch === request.consumerEpoch));
     const fenced = others.map(({ id }) => id);
     for (const older of fenced) {
-      this.unsubscribe(older);
+      this.unsubscribe(older, now);
     }
     this.#turns.add(new Subscription(request, this.#holdership.claim(request.consumerEpoch)));
     return { kind: 'accepted', fenced };
@@ -138,22 +134,39 @@ export class GroupDispatcher {
     }
   }
 
-  /** Removes a subscription; what it holds is given back, as the same attempt. Harmless if it is not there. */
-  unsubscribe(subscriptionId: number): void {
-    const subscription = this.#remove(subscriptionId);
+  /** A subscription's consumer is out of reach: it gets nothing and keeps what it holds, until `resume` or removal. */
+  hold(subscriptionId: number): void {
+    const subscription = this.#turns.get(subscriptionId);
     if (subscription !== undefined) {
-      this.#settlement.giveBack(subscription);
+      subscription.onHold = true;
     }
   }
 
   /**
-   * Removes a subscription whose consumer was lost: what it holds is given back with a strike, and what it held alone
-   * has failed. Harmless if it is not there.
+   * A consumer that was out of reach is back. What it holds stays its own; of that, deliveries from the number
+   * `lostFrom` on did not reach it and are given out again: the same attempts with the same numbers, in their order,
+   * each with the full time to settle. Until then it gets nothing new.
    */
-  lose(subscriptionId: number, now: Now): void {
-    const subscription = this.#remove(subscriptionId);
+  resume(subscriptionId: number, lostFrom: number): void {
+    const subscription = this.#turns.get(subscriptionId);
     if (subscription !== undefined) {
+      subscription.onHold = false;
+      subscription.lostFrom = lostFrom;
+    }
+  }
+
+  /**
+   * Removes a subscription; what it holds is given back, as the same attempt. If it is on hold its consumer is lost:
+   * each message gets a strike, and the one that it held alone has failed. Harmless if it is not there.
+   */
+  unsubscribe(subscriptionId: number, now: Now): void {
+    // What its credit was kept empty for goes elsewhere.
+    this.#outflow.releaseReservation();
+    const subscription = this.#turns.remove(subscriptionId);
+    if (subscription?.onHold === true) {
       this.#settlement.lose(subscription, now);
+    } else if (subscription !== undefined) {
+      this.#settlement.giveBack(subscription);
     }
   }
 
@@ -177,7 +190,7 @@ export class GroupDispatcher {
   /** Gives out what may be delivered now, at most DISPATCH_MAX messages; call again while it gives some. */
   dispatch(now: Now): DispatchOrder[] {
     this.tick(now);
-    const orders = this.#settlement.settings.paused || this.#turns.isEmpty ? [] : this.#dispatch(now);
+    const orders = this.#turns.isEmpty ? [] : this.#outflow.dispatch(now);
     this.#inFlight.rest();
     return orders;
   }
@@ -266,7 +279,7 @@ export class GroupDispatcher {
    * free at once. What was decided can still be taken and committed.
    */
   close(): void {
-    this.#reservation.release();
+    this.#outflow.releaseReservation();
     this.#settlement.close();
     this.#turns.clear();
   }
@@ -300,80 +313,6 @@ export class GroupDispatcher {
     const lane = this.#lanes[number];
     invariant(lane !== undefined, `group ${this.groupId} has no lane ${number}`);
     return lane;
-  }
-
-  /** What its credit was kept empty for goes elsewhere: its stream may go on with other partitions. */
-  #remove(subscriptionId: number): Subscription | undefined {
-    this.#reservation.release();
-    return this.#turns.remove(subscriptionId);
-  }
-
-  #dispatch(now: Now): DispatchOrder[] {
-    const orders = this.#dispatchAlone(now);
-    for (let count = 0; count < DISPATCH_MAX; count += 1) {
-      const entry = this.#nextEntry();
-      const subscription = entry === undefined ? undefined : this.#turns.next(entry.bytes);
-      if (entry === undefined || subscription === undefined || !this.#inFlight.take()) {
-        break;
-      }
-      this.#picker.spend(entry.lane);
-      subscription.credit.take(entry.bytes);
-      const dispatch = this.#deliver(entry, subscription, now);
-      const dispatches = orders.get(subscription);
-      if (dispatches === undefined) {
-        orders.set(subscription, [dispatch]);
-      } else {
-        dispatches.push(dispatch);
-      }
-    }
-    return Array.from(orders, ([{ id }, dispatches]) => ({ subscriptionId: id, dispatches }));
-  }
-
-  /** Messages that go alone, the most urgent first, each to a subscription that holds nothing. */
-  #dispatchAlone(now: Now): Map<Subscription, Dispatch[]> {
-    const orders = new Map<Subscription, Dispatch[]>();
-    for (;;) {
-      const entry = this.#nextSuspect();
-      if (entry === undefined) {
-        this.#reservation.release();
-        return orders;
-      }
-      const subscription = this.#reservation.find(this.#turns.takers);
-      if (subscription === undefined || !this.#inFlight.take()) {
-        return orders;
-      }
-      subscription.credit.takeAlone(entry.bytes);
-      orders.set(subscription, [this.#deliver(entry, subscription, now)]);
-    }
-  }
-
-  #nextSuspect(): Entry | undefined {
-    for (let lane = this.#lanes.length - 1; lane >= 0; lane -= 1) {
-      const entry = this.#lanes[lane]?.sequencer.peekSuspect();
-      if (entry !== undefined) {
-        return entry;
-      }
-    }
-    return undefined;
-  }
-
-  #nextEntry(): Entry | undefined {
-    const lane = this.#picker.pick((number) => this.#lanes[number]?.sequencer.peek() !== undefined);
-    return lane === undefined ? undefined : this.#lanes[lane]?.sequencer.peek();
-  }
-
-  #deliver(entry: Entry, subscription: Subscription, now: Now): Dispatch {
-    this.#lane(entry.lane).sequencer.take(entry);
-    this.#window.leave(entry);
-    const { redelivered } = entry;
-    entry.state = ENTRY_STATE.inFlight;
-    entry.redelivered = true;
-    entry.fate = undefined;
-    entry.deliveryNo = this.#nextDeliveryNo();
-    entry.subscription = subscription;
-    this.#settlement.begin(entry, subscription, now);
-    const { lane, offset, attempts, deliveryNo, redriven } = entry;
-    return { lane, offset, attempt: attempts + 1, deliveryNo, redelivered, mayExpire: !redriven };
   }
 
   /** A receipt of what is settled, or of what an earlier owner delivered and this one was not fed yet. */

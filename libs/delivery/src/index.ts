@@ -14,7 +14,8 @@ export {
   type SubscribeOutcome,
   type Wanted,
 } from './dispatcher-types.js';
-export { DISPATCH_MAX, GroupDispatcher } from './group-dispatcher.js';
+export { GroupDispatcher } from './group-dispatcher.js';
+export { DISPATCH_MAX } from './outflow.js';
 export {
   DEAD_LETTER_CAUSE,
   type DeadLetterCause,

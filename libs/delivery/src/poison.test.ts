@@ -33,12 +33,12 @@ class Group {
 
   join(id: number, messages: number): Credit {
     const credit = new Credit(messages, 1_000);
-    this.#dispatcher.subscribe({ id, consumer: `c${id}`, consumerEpoch: 0, ackDeadlineMs: 30_000, credit });
+    this.#dispatcher.subscribe({ id, consumer: `c${id}`, consumerEpoch: 0, ackDeadlineMs: 30_000, credit }, at(0));
     return credit;
   }
 
   leave(id: number): void {
-    this.#dispatcher.unsubscribe(id);
+    this.#dispatcher.unsubscribe(id, at(0));
   }
 
   /** Message 0 goes alone from now on. */
@@ -51,7 +51,8 @@ class Group {
   }
 
   lose(id: number, ms: number): void {
-    this.#dispatcher.lose(id, at(ms));
+    this.#dispatcher.hold(id);
+    this.#dispatcher.unsubscribe(id, at(ms));
     this.commit(ms);
   }
 

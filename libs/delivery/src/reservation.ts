@@ -7,7 +7,7 @@ export class Reservation {
 
   /** A subscription that holds nothing; undefined if none of these does yet. */
   find(subscriptions: readonly Subscription[]): Subscription | undefined {
-    const open = subscriptions.filter(({ writable, admitted }) => writable && admitted);
+    const open = subscriptions.filter(({ isOpen }) => isOpen);
     const empty = open.find(({ credit }) => credit.fitsAlone(this));
     if (empty !== undefined || !open.some(({ credit }) => credit === this.#credit)) {
       this.release();

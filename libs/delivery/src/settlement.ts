@@ -93,6 +93,11 @@ export class Settlement {
     this.#deadlines.start(entry, subscription, now.monotonicMs + subscription.ackDeadlineMs);
   }
 
+  /** A delivery begins again, for it was lost on its way: so does its time to be settled. */
+  renew(entry: Entry, subscription: Subscription, now: Now): void {
+    this.#deadlines.extend(entry, now.monotonicMs + subscription.ackDeadlineMs);
+  }
+
   /** Judges a receipt, and does what it says if it is the current one. */
   settle(entry: Entry, request: SettleRequest, now: Now): SettleOutcome {
     switch (judge(entry, request)) {

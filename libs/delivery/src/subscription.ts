@@ -24,6 +24,10 @@ export class Subscription {
   lastDeadlineMs = 0;
   /** False while the stream's socket is full: nothing is taken for it. */
   writable = true;
+  /** True while its consumer is out of reach: see `hold`. */
+  onHold = false;
+  /** Deliveries from this number on did not reach it, and come again before anything new; undefined if all did. */
+  lostFrom: number | undefined;
   /** True once it gets nothing more and only holds what it has: see `retire`. */
   retired = false;
   /** EXCLUSIVE: true once its epoch and token are committed. */
@@ -47,8 +51,18 @@ export class Subscription {
     return this.inFlight.size + this.extended.size;
   }
 
-  /** True if a message of so many bytes may be sent to it now. */
+  /** Whether frames can be sent to it. */
+  get isReachable(): boolean {
+    return this.writable && !this.onHold;
+  }
+
+  /** Whether new messages may be sent to it, as far as its credit allows. */
+  get isOpen(): boolean {
+    return this.isReachable && this.admitted;
+  }
+
+  /** True if a new message of so many bytes may be sent to it now. */
   takes(bytes: number): boolean {
-    return this.writable && this.admitted && this.credit.fits(bytes);
+    return this.isOpen && this.credit.fits(bytes);
   }
 }

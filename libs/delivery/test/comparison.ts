@@ -36,6 +36,7 @@ export class Comparison {
   readonly #receipts: SettleRequest[] = [];
   #nowMs = 1_000;
   #ids = 0;
+  #deliveryNo = 0;
   #epoch = 0;
   #ticket: number | undefined;
   deliveries = 0;
@@ -49,7 +50,6 @@ export class Comparison {
     this.#code = code;
     this.#pool = new code.InFlightPool(MODEL_IN_FLIGHT_MAX);
     this.#model = new ReferenceModel(mode, lanes);
-    let deliveryNo = 0;
     this.#dispatcher = new code.GroupDispatcher({
       mode,
       settings: { retry: MODEL_RETRY, paused: false, deadLetterExpired: false },
@@ -62,7 +62,7 @@ export class Comparison {
         retries: [],
       },
       redeliveredBelow: Array.from({ length: lanes }, () => 0),
-      nextDeliveryNo: () => (deliveryNo += 1),
+      nextDeliveryNo: () => (this.#deliveryNo += 1),
       random: { next: () => 0 },
       inFlight: this.#pool.share(() => undefined),
     });
@@ -174,9 +174,12 @@ export class Comparison {
     this.#epochs.set(id, consumerEpoch);
     this.#note(`subscribe ${id} with epoch ${consumerEpoch}`);
     const request = { id, consumer: `c${id}`, consumerEpoch, ackDeadlineMs: MODEL_ACK_DEADLINE_MS, credit };
-    const outcome = this.#dispatcher.subscribe(request);
+    const outcome = this.#dispatcher.subscribe(request, this.#now());
     const retired = new Set([...this.#credits.keys()].filter((one) => this.#model.isRetired(one)));
-    const fenced = this.#model.subscribe({ id, consumerEpoch, messagesMax, writable: true, retired: false });
+    const fenced = this.#model.subscribe(
+      { id, consumerEpoch, messagesMax, writable: true, onHold: false, retired: false },
+      this.#nowMs,
+    );
     // Of retired ones nobody need be told.
     const told = (ids: readonly number[] | undefined) => ids?.filter((one) => !retired.has(one));
     same(told(outcome.kind === 'accepted' ? outcome.fenced : undefined), told(fenced));
@@ -204,15 +207,20 @@ export class Comparison {
       this.#note(`retire ${id}`);
       this.#dispatcher.retire(id);
       this.#model.retire(id);
-    } else if (draw < 0.45) {
-      this.#note(`lose ${id}`);
-      this.#dispatcher.lose(id, this.#now());
-      this.#model.lose(id, this.#nowMs);
+    } else if (draw < 0.4) {
+      this.#note(`hold ${id}`);
+      this.#dispatcher.hold(id);
+      this.#model.hold(id);
     } else if (draw < 0.55) {
+      const lostFrom = this.#deliveryNo - this.#random.integer(-1, 6);
+      this.#note(`resume ${id} from ${lostFrom}`);
+      this.#dispatcher.resume(id, lostFrom);
+      this.#model.resume(id, lostFrom);
+    } else if (draw < 0.75) {
       this.#note(`unsubscribe ${id}`);
-      this.#dispatcher.unsubscribe(id);
-      this.#model.unsubscribe(id);
-    } else if (draw < 0.8) {
+      this.#dispatcher.unsubscribe(id, this.#now());
+      this.#model.unsubscribe(id, this.#nowMs);
+    } else if (draw < 0.88) {
       const writable = this.#random.chance(0.6);
       this.#dispatcher.setWritable(id, writable);
       this.#model.setWritable(id, writable);

@@ -188,7 +188,7 @@ export class DeliveryWorld {
     const [id, consumerEpoch] = [this.#subscriptionId, this.#consumerEpoch];
     const credit = new this.#code.Credit(this.#random.integer(1, 8), 1_000);
     const request = { id, consumer: `c${id}`, consumerEpoch, ackDeadlineMs: ACK_DEADLINE_MS, credit };
-    const outcome = this.#dispatcher.subscribe(request);
+    const outcome = this.#dispatcher.subscribe(request, this.#now());
     check(outcome.kind === 'accepted', 'the newest holder was refused');
     this.#subscriptions.set(id, consumerEpoch);
     for (const fenced of outcome.fenced) {
@@ -200,15 +200,38 @@ export class DeliveryWorld {
   #leave(): void {
     const ids = [...this.#subscriptions.keys()];
     const id = ids.length === 0 ? undefined : this.#random.pick(ids);
-    if (id !== undefined) {
-      this.#subscriptions.delete(id);
-      if (this.#random.chance(0.5)) {
-        this.#dispatcher.lose(id, this.#now());
-      } else {
-        this.#dispatcher.unsubscribe(id);
-      }
-      this.#judge.givenUp(id);
+    if (id !== undefined && this.#random.chance(0.6)) {
+      this.#breakOff(id);
+    } else if (id !== undefined) {
+      this.#unsubscribe(id);
     }
+  }
+
+  #unsubscribe(id: number): void {
+    this.#subscriptions.delete(id);
+    this.#dispatcher.unsubscribe(id, this.#now());
+    this.#judge.givenUp(id);
+  }
+
+  /** A connection breaks, and its last deliveries did not arrive; the consumer comes back for them, or does not. */
+  #breakOff(id: number): void {
+    this.#simulation.note(`${id} is out of reach`);
+    this.#dispatcher.hold(id);
+    const owner = this.#owner;
+    this.#simulation.after(this.#random.between(0, 2 * ACK_DEADLINE_MS), 'broken', () => {
+      if (owner !== this.#owner || !this.#subscriptions.has(id)) {
+        return;
+      }
+      if (this.#random.chance(0.4)) {
+        this.#unsubscribe(id);
+      } else {
+        const lostFrom = this.#deliveryNo - this.#random.integer(-1, 6);
+        this.#simulation.note(`${id} is back from ${lostFrom}`);
+        this.#held = this.#held.filter((one) => one.subscriptionId !== id || one.deliveryNo < lostFrom);
+        this.#dispatcher.resume(id, lostFrom);
+      }
+      this.#pump();
+    });
   }
 
   #consume(): void {

@@ -71,7 +71,7 @@ const PLANTED: readonly (readonly [string, PlantedBug, RegExp])[] = [
   [
     'a delivery asks for no room',
     {
-      file: 'group-dispatcher.ts',
+      file: 'outflow.ts',
       code: 'entry === undefined || subscription === undefined || !this.#inFlight.take()',
       instead: 'entry === undefined || subscription === undefined',
     },

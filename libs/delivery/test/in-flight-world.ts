@@ -166,7 +166,8 @@ class SharingGroup {
 
   #leave(): void {
     for (const id of this.#subscriptions.splice(0)) {
-      this.#dispatcher.lose(id, this.#now());
+      this.#dispatcher.hold(id);
+      this.#dispatcher.unsubscribe(id, this.#now());
     }
     this.#wake();
   }
@@ -176,7 +177,7 @@ class SharingGroup {
     const credit = new this.#options.code.Credit(this.#options.hoards ? 1_000 : this.#random.integer(1, 20), 10_000);
     const ackDeadlineMs = this.#options.hoards ? 10 * END_MS : ACK_DEADLINE_MS;
     const request = { id: this.#ids, consumer: `c${this.#ids}`, consumerEpoch: this.#ids, ackDeadlineMs, credit };
-    const outcome = this.#dispatcher.subscribe(request);
+    const outcome = this.#dispatcher.subscribe(request, this.#now());
     const fenced = outcome.kind === 'accepted' ? outcome.fenced : [];
     this.#subscriptions = [...this.#subscriptions.filter((id) => !fenced.includes(id)), this.#ids];
     this.#commit();

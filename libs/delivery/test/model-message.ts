@@ -23,6 +23,8 @@ export interface ModelMessage {
   /** The delivery that failed last, unless it was delivered since. */
   failedNo: number;
   deadlineMs: number;
+  /** It did not reach its consumer, which is back and is to get it again. */
+  lost: boolean;
   /** Who has it, or whose credit it holds until its fate is committed. */
   subscriptionId: number | undefined;
 }
@@ -32,7 +34,7 @@ export function newMessage(of: Pick<ModelMessage, 'lane' | 'offset' | 'keyHash' 
   return {
     ...of,
     ...{ state: 'ready', fate: undefined, ticket: 0, attempts: 0, strikes: 0, stored: false, redriven: false },
-    ...{ dueAtMs: 0, deliveryNo: 0, failedNo: 0, deadlineMs: 0, subscriptionId: undefined },
+    ...{ dueAtMs: 0, deliveryNo: 0, failedNo: 0, deadlineMs: 0, lost: false, subscriptionId: undefined },
   };
 }
 

@@ -148,7 +148,7 @@ const STRUCK: readonly (readonly [string, DeliveryMode, PlantedBug])[] = [
     'a suspect is joined by others',
     'shared',
     {
-      file: 'group-dispatcher.ts',
+      file: 'outflow.ts',
       code: 'subscription.credit.takeAlone(entry.bytes);',
       instead: 'subscription.credit.take(entry.bytes);',
     },
@@ -169,11 +169,48 @@ const STRUCK: readonly (readonly [string, DeliveryMode, PlantedBug])[] = [
   ],
 ];
 
+const RESUMED: readonly (readonly [string, DeliveryMode, PlantedBug])[] = [
+  [
+    'who is out of reach gets more',
+    'shared',
+    { file: 'subscription.ts', code: 'return this.writable && !this.onHold;', instead: 'return this.writable;' },
+  ],
+  [
+    'what was lost on the way does not come again',
+    'shared',
+    { file: 'outflow.ts', code: 'deliveryNo >= lostFrom', instead: 'deliveryNo > lostFrom' },
+  ],
+  [
+    'what was lost and extended does not come again',
+    'shared',
+    { file: 'outflow.ts', code: '[...inFlight, ...extended]', instead: '[...inFlight]' },
+  ],
+  [
+    'what was lost comes again in another order',
+    'exclusive',
+    { file: 'outflow.ts', code: 'a.deliveryNo - b.deliveryNo', instead: 'b.deliveryNo - a.deliveryNo' },
+  ],
+  [
+    'what was lost has the rest of its time only',
+    'keyOrdered',
+    { file: 'outflow.ts', code: 'this.#settlement.renew(entry, subscription, now);', instead: '' },
+  ],
+  [
+    'a consumer out of reach is given up without a mark',
+    'shared',
+    { file: 'group-dispatcher.ts', code: 'subscription?.onHold === true', instead: 'subscription?.id === 0' },
+  ],
+];
+
 const RETIRED: readonly (readonly [string, DeliveryMode, PlantedBug])[] = [
   [
     'what was pulled is given back at once',
     'shared',
-    { file: 'group-dispatcher.ts', code: 'subscription.retired = true;', instead: 'this.unsubscribe(subscriptionId);' },
+    {
+      file: 'group-dispatcher.ts',
+      code: 'subscription.retired = true;',
+      instead: 'this.unsubscribe(subscriptionId, { monotonicMs: 0, storeMs: 0 });',
+    },
   ],
   [
     'what is expired, and no dead letter, waits for another attempt',
@@ -183,7 +220,7 @@ const RETIRED: readonly (readonly [string, DeliveryMode, PlantedBug])[] = [
   [
     'a redriven message expires again',
     'shared',
-    { file: 'group-dispatcher.ts', code: 'mayExpire: !redriven', instead: 'mayExpire: true' },
+    { file: 'outflow.ts', code: 'mayExpire: !redriven', instead: 'mayExpire: true' },
   ],
   [
     'who has pulled gets more',
@@ -199,7 +236,7 @@ const RETIRED: readonly (readonly [string, DeliveryMode, PlantedBug])[] = [
 const SOURCES = join(__dirname, '..', 'src', 'index.ts');
 
 describe('planted bugs are found by the model', () => {
-  it.each([...PLANTED, ...STRUCK, ...RETIRED])(
+  it.each([...PLANTED, ...STRUCK, ...RESUMED, ...RETIRED])(
     '%s',
     (_, mode, bug) => {
       const code = loadWithBug(SOURCES, bug) as DeliveryCode;

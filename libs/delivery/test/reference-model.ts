@@ -16,6 +16,8 @@ export interface ModelSubscription {
   readonly consumerEpoch: number;
   readonly messagesMax: number;
   writable: boolean;
+  /** Its consumer is out of reach. */
+  onHold: boolean;
   /** It gets nothing more; what it holds stays in flight. */
   retired: boolean;
 }
@@ -98,7 +100,7 @@ export class ReferenceModel {
   }
 
   /** Gives those that it fences; undefined if it is refused itself. */
-  subscribe(subscription: ModelSubscription): number[] | undefined {
+  subscribe(subscription: ModelSubscription, nowMs: number): number[] | undefined {
     const newest = this.#claim ?? this.#sealedClaim ?? this.#stored;
     const isRival = (one: ModelSubscription): boolean =>
       !one.retired || one.consumerEpoch !== subscription.consumerEpoch;
@@ -109,7 +111,7 @@ export class ReferenceModel {
         return undefined;
       }
       for (const id of fenced) {
-        this.unsubscribe(id);
+        this.unsubscribe(id, nowMs);
       }
       if (subscription.consumerEpoch > newest.consumerEpoch || (newest === this.#stored && !this.#isOurs)) {
         this.#claim = { consumerEpoch: subscription.consumerEpoch, token: newest.token + 1 };
@@ -119,21 +121,40 @@ export class ReferenceModel {
     return fenced;
   }
 
-  unsubscribe(id: number): void {
-    this.#subscriptions.delete(id);
-    for (const message of this.#messages) {
-      if (message.state === 'inFlight' && message.subscriptionId === id) {
-        // What the same holder has pulled behind it comes again after it.
-        this.#void(message);
-        this.#free(message, 'ready');
+  hold(id: number): void {
+    const subscription = this.#subscriptions.get(id);
+    if (subscription !== undefined) {
+      subscription.onHold = true;
+    }
+  }
+
+  /** What it holds from this delivery on comes again. */
+  resume(id: number, lostFrom: number): void {
+    const subscription = this.#subscriptions.get(id);
+    if (subscription !== undefined) {
+      subscription.onHold = false;
+      for (const message of this.#inFlightOf(id)) {
+        message.lost = message.deliveryNo >= lostFrom;
       }
     }
   }
 
-  /** Its consumer was lost: what it held comes again with a strike, what it held alone has failed. */
-  lose(id: number, nowMs: number): void {
+  unsubscribe(id: number, nowMs: number): void {
+    const isLost = this.#subscriptions.get(id)?.onHold === true;
     this.#subscriptions.delete(id);
-    const held = this.#messages.filter(({ state, subscriptionId }) => state === 'inFlight' && subscriptionId === id);
+    if (isLost) {
+      this.#lose(this.#inFlightOf(id), nowMs);
+      return;
+    }
+    for (const message of this.#inFlightOf(id)) {
+      // What the same holder has pulled behind it comes again after it.
+      this.#void(message);
+      this.#free(message, 'ready');
+    }
+  }
+
+  /** Their consumer was lost: they come again with a strike, what it held alone has failed. */
+  #lose(held: readonly ModelMessage[], nowMs: number): void {
     for (const message of held) {
       this.#free(message, 'inFlight');
     }
@@ -171,6 +192,9 @@ export class ReferenceModel {
   deliver(subscriptionId: number, dispatch: Dispatch, nowMs: number): string | undefined {
     const message = this.#lane(dispatch.lane)[dispatch.offset];
     const subscription = this.#subscriptions.get(subscriptionId);
+    if (message?.lost === true) {
+      return this.#deliverAgain(message, subscriptionId, dispatch, nowMs);
+    }
     if (message === undefined || subscription === undefined || !this.#mayTake(subscription, isSuspect(message))) {
       return 'nobody may take it';
     }
@@ -188,8 +212,30 @@ export class ReferenceModel {
     return undefined;
   }
 
+  /** The same delivery once more, in the order in which they were made. */
+  #deliverAgain(message: ModelMessage, id: number, dispatch: Dispatch, nowMs: number): string | undefined {
+    const { subscriptionId, attempts, deliveryNo } = message;
+    if (subscriptionId !== id || !this.#isReachable(id)) {
+      return 'it is not theirs';
+    }
+    if (dispatch.attempt !== attempts + 1 || dispatch.deliveryNo !== deliveryNo || !dispatch.redelivered) {
+      return 'it is not the same delivery';
+    }
+    if (this.#inFlightOf(id).some((other) => other.lost && other.deliveryNo < deliveryNo)) {
+      return 'it overtakes an earlier one';
+    }
+    message.lost = false;
+    message.deadlineMs = nowMs + MODEL_ACK_DEADLINE_MS;
+    return undefined;
+  }
+
   /** A message that should have been delivered by now, if there is one. */
   overlooked(): ModelMessage | undefined {
+    const lost = this.#messages.find(({ lost, subscriptionId }) => lost && this.#isReachable(subscriptionId));
+    return lost ?? this.#overlookedNew();
+  }
+
+  #overlookedNew(): ModelMessage | undefined {
     const due = this.#messages.filter((message) => this.#mayCome(message));
     const takers = (alone: boolean): number =>
       [...this.#subscriptions.values()].filter((subscription) => this.#mayTake(subscription, alone)).length;
@@ -311,12 +357,21 @@ export class ReferenceModel {
     return this.#lanes[lane] as ModelMessage[];
   }
 
-  #mayTake({ id, writable, retired, consumerEpoch, messagesMax }: ModelSubscription, alone: boolean): boolean {
+  #inFlightOf(id: number): ModelMessage[] {
+    return this.#messages.filter(({ state, subscriptionId }) => state === 'inFlight' && subscriptionId === id);
+  }
+
+  #isReachable(id: number | undefined): boolean {
+    const subscription = this.#subscriptions.get(id ?? 0);
+    return subscription?.writable === true && !subscription.onHold;
+  }
+
+  #mayTake({ id, retired, consumerEpoch, messagesMax }: ModelSubscription, alone: boolean): boolean {
     const isAdmitted = this.#mode !== 'exclusive' || (this.#isOurs && consumerEpoch === this.#stored.consumerEpoch);
     const hasRoom = this.inFlight < MODEL_IN_FLIGHT_MAX && this.held(id).messages < messagesMax;
     const held = this.#messages.filter(({ subscriptionId }) => subscriptionId === id);
     const isAloneIfNeeded = alone ? held.length === 0 : !held.some(isSuspect);
-    return !this.paused && writable && !retired && isAdmitted && hasRoom && isAloneIfNeeded;
+    return !this.paused && this.#isReachable(id) && !retired && isAdmitted && hasRoom && isAloneIfNeeded;
   }
 
   #mayCome(message: ModelMessage): boolean {
@@ -382,6 +437,7 @@ export class ReferenceModel {
 
   #decide(message: ModelMessage, fate: NonNullable<ModelMessage['fate']>): SettleOutcome {
     message.state = 'settling';
+    message.lost = false;
     message.fate = fate;
     message.ticket = this.#ticket;
     return { kind: 'pending', ticket: this.#ticket };
@@ -400,6 +456,7 @@ export class ReferenceModel {
 
   #free(message: ModelMessage, state: ModelMessage['state']): void {
     message.state = state;
+    message.lost = false;
     message.subscriptionId = undefined;
   }
 }

@@ -1,5 +1,4 @@
 import { type HermesError, LIMITS } from '@hermes/contracts';
-import { type Credit } from '@hermes/delivery';
 import {
   DELIVERY_OVERHEAD_BYTES_MAX,
   encodeDeliveryFrame,
@@ -15,12 +14,16 @@ const FRAME_DELIVERIES_MAX = 1_000;
 export interface MemberEvents {
   /** It takes deliveries again, or does not. */
   writable(member: GroupMember, isWritable: boolean): void;
-  /** Its stream has ended. */
-  detached(member: GroupMember): void;
-  /** Its stream has ended, and it keeps what it holds. */
+  /** Its consumer is out of reach, and it keeps what it holds. */
+  held(member: GroupMember): void;
+  /** It wants nothing more. */
+  released(member: GroupMember): void;
+  /** Its consumer is lost. */
+  lost(member: GroupMember): void;
+  /** It wants nothing more, and keeps what it holds. */
   retired(member: GroupMember): void;
-  /** Credit of its stream came back, by another partition. */
-  creditFreed(): void;
+  /** There may be something to do for it. */
+  wake(): void;
 }
 
 /**
@@ -32,8 +35,6 @@ export class GroupMember implements Attachment {
   readonly consumerEpoch: number;
   /** The epoch that its receipts carry; 0 unless the group is EXCLUSIVE. */
   readonly receiptEpoch: number;
-  readonly ackDeadlineMs: number;
-  readonly credit: Credit;
   readonly isPull: boolean;
   readonly #partition: number;
   #receiptTag: Uint8Array;
@@ -41,6 +42,13 @@ export class GroupMember implements Attachment {
   #waiting: FrameEntry[] = [];
   #sent = 0;
   #fencingToken = 0;
+  #ackDeadlineMs: number;
+  /** True from when its stream broke until it is `reopened`. */
+  #isHeld = false;
+  /** Its consumer is back, or never was away. */
+  #isBack = true;
+  /** While it is held: what it was given from this delivery number on did not reach its consumer. */
+  #lostFrom = Number.POSITIVE_INFINITY;
   #gone = false;
 
   constructor(options: {
@@ -50,7 +58,6 @@ export class GroupMember implements Attachment {
     readonly receiptEpoch: number;
     readonly receiptTag: Uint8Array;
     readonly ackDeadlineMs: number;
-    readonly credit: Credit;
     readonly isPull: boolean;
     readonly events: MemberEvents;
   }) {
@@ -58,8 +65,7 @@ export class GroupMember implements Attachment {
     this.consumerEpoch = options.consumerEpoch;
     this.#partition = options.partition;
     this.receiptEpoch = options.receiptEpoch;
-    this.ackDeadlineMs = options.ackDeadlineMs;
-    this.credit = options.credit;
+    this.#ackDeadlineMs = options.ackDeadlineMs;
     this.isPull = options.isPull;
     this.#receiptTag = options.receiptTag;
     this.#events = options.events;
@@ -69,14 +75,28 @@ export class GroupMember implements Attachment {
     return this.subscription.id;
   }
 
+  /** Time to settle of what it gets. */
+  get ackDeadlineMs(): number {
+    return this.#ackDeadlineMs;
+  }
+
+  /** Whether its consumer is out of reach. */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
   /** Whether more may be taken for it. */
   get isWritable(): boolean {
-    return !this.#gone && this.#waiting.length === 0 && this.subscription.isWritable;
+    return !this.#gone && !this.#isHeld && this.#waiting.length === 0 && this.subscription.isWritable;
   }
 
   /** Sends deliveries in order, now or as the stream takes them. */
   push(entries: readonly FrameEntry[], fencingToken: number): void {
     if (this.#gone || entries.length === 0) {
+      return;
+    }
+    if (this.#isHeld) {
+      this.#miss(entries[0]);
       return;
     }
     this.#fencingToken = fencingToken;
@@ -91,22 +111,58 @@ export class GroupMember implements Attachment {
     this.#events.writable(this, this.isWritable);
   }
 
+  hold(): void {
+    this.#isHeld = true;
+    this.#isBack = false;
+    this.#miss(this.#waiting[this.#sent]);
+    this.#dropWaiting();
+    this.#events.held(this);
+  }
+
+  resume({ lostFrom, ackDeadlineMs }: { readonly lostFrom: number; readonly ackDeadlineMs: number }): void {
+    this.#ackDeadlineMs = ackDeadlineMs;
+    this.#lostFrom = Math.min(this.#lostFrom, lostFrom);
+    this.#isBack = true;
+    this.#events.wake();
+  }
+
+  /**
+   * Ends the hold if its consumer is back and its stream takes frames; gives the number from which on deliveries have
+   * to be sent again. Not while some are on their way to `push`.
+   */
+  reopen(): number | undefined {
+    if (!this.#isHeld || !this.#isBack || !this.subscription.isWritable) {
+      return undefined;
+    }
+    const lostFrom = this.#lostFrom;
+    this.#isHeld = false;
+    this.#lostFrom = Number.POSITIVE_INFINITY;
+    return lostFrom;
+  }
+
   /** What it was to get is void; its receipts have another tag from now on. */
   restart(receiptTag: Uint8Array): void {
     this.#receiptTag = receiptTag;
-    this.#waiting = [];
-    this.#sent = 0;
+    this.#dropWaiting();
   }
 
   creditFreed(): void {
-    this.#events.creditFreed();
+    this.#events.wake();
   }
 
-  detach(): void {
+  release(): void {
     if (!this.#gone) {
       this.#gone = true;
-      this.#waiting = [];
-      this.#events.detached(this);
+      this.#dropWaiting();
+      this.#events.released(this);
+    }
+  }
+
+  lose(): void {
+    if (!this.#gone) {
+      this.#gone = true;
+      this.#dropWaiting();
+      this.#events.lost(this);
     }
   }
 
@@ -119,15 +175,15 @@ export class GroupMember implements Attachment {
 
   /** Gives up before anything was delivered: its claim could not be stored. */
   abandon(error: HermesError): void {
-    this.detach();
-    this.subscription.lose(this.#partition, this, error);
+    this.release();
+    this.subscription.leave(this.#partition, this, error);
   }
 
   /** Nothing more from this partition on that stream, which ends with `error` if this was its last one. */
   leave(error: HermesError): void {
     this.#gone = true;
-    this.#waiting = [];
-    this.subscription.lose(this.#partition, this, error);
+    this.#dropWaiting();
+    this.subscription.leave(this.#partition, this, error);
   }
 
   #flush(): void {
@@ -140,12 +196,22 @@ export class GroupMember implements Attachment {
     while (this.#sent < this.#waiting.length && this.subscription.isWritable) {
       const frame = this.#waiting.slice(this.#sent, this.#frameEnd());
       this.#sent += frame.length;
-      this.subscription.send(encodeDeliveryFrame(source, this.subscription.nextSequence(), frame));
+      const batch = this.subscription.nextBatch(this.#partition, frame[0]?.dispatch.deliveryNo ?? 0);
+      this.subscription.send(encodeDeliveryFrame(source, batch, frame));
     }
     if (this.#sent >= this.#waiting.length) {
-      this.#waiting = [];
-      this.#sent = 0;
+      this.#dropWaiting();
     }
+  }
+
+  #dropWaiting(): void {
+    this.#waiting = [];
+    this.#sent = 0;
+  }
+
+  /** A delivery, and so all later ones, does not reach the consumer. */
+  #miss(entry: FrameEntry | undefined): void {
+    this.#lostFrom = Math.min(this.#lostFrom, entry?.dispatch.deliveryNo ?? this.#lostFrom);
   }
 
   /** Where the next frame ends: at the limit in bytes, but never before its first delivery. */

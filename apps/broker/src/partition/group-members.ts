@@ -1,5 +1,5 @@
 import { HermesError } from '@hermes/contracts';
-import { type Credit, type GroupDispatcher } from '@hermes/delivery';
+import { type GroupDispatcher, type Now } from '@hermes/delivery';
 import { type GroupSettings } from '../catalog/settings.js';
 import { type Subscription } from '../subscribe/subscription.js';
 import { GroupMember, type MemberEvents } from './group-member.js';
@@ -10,7 +10,6 @@ export interface JoinRequest {
   readonly subscription: Subscription;
   readonly consumerEpoch: number;
   readonly ackDeadlineMs: number;
-  readonly credit: Credit;
   /** Pulls of one consumer may run beside each other. */
   readonly isPull: boolean;
 }
@@ -18,6 +17,7 @@ export interface JoinRequest {
 /** The streams that a group delivers to in one partition. The newer one of a consumer takes it from its older one. */
 export class GroupMembers implements Iterable<GroupMember> {
   readonly #partition: Partition;
+  readonly #now: () => Now;
   readonly #wake: () => void;
   readonly #events: MemberEvents;
   readonly #members = new Map<number, GroupMember>();
@@ -25,15 +25,24 @@ export class GroupMembers implements Iterable<GroupMember> {
   #generation = 0;
 
   /** `wake` is called when there may be more to deliver. */
-  constructor(partition: Partition, wake: () => void) {
+  constructor(partition: Partition, now: () => Now, wake: () => void) {
     this.#partition = partition;
+    this.#now = now;
     this.#wake = wake;
     this.#events = {
       writable: (member, isWritable) => {
         this.#dispatcher.setWritable(member.id, isWritable);
         wake();
       },
-      detached: (member) => {
+      held: (member) => {
+        this.#dispatcher.hold(member.id);
+      },
+      released: (member) => {
+        this.#dispatcher.resume(member.id, Number.POSITIVE_INFINITY);
+        this.#remove(member);
+      },
+      lost: (member) => {
+        this.#dispatcher.hold(member.id);
         this.#remove(member);
       },
       retired: (member) => {
@@ -41,7 +50,7 @@ export class GroupMembers implements Iterable<GroupMember> {
         this.#dispatcher.retire(member.id);
         wake();
       },
-      creditFreed: wake,
+      wake,
     };
   }
 
@@ -50,11 +59,26 @@ export class GroupMembers implements Iterable<GroupMember> {
     this.#dispatcher = dispatcher;
     this.#generation = generation;
     for (const member of this) {
-      const { subscription, receiptEpoch, ackDeadlineMs, credit } = member;
-      const { id, consumer } = subscription;
-      dispatcher.subscribe({ id, consumer, consumerEpoch: receiptEpoch, ackDeadlineMs, credit });
+      const { subscription, receiptEpoch, ackDeadlineMs } = member;
+      const { id, consumer, credit } = subscription;
+      dispatcher.subscribe({ id, consumer, consumerEpoch: receiptEpoch, ackDeadlineMs, credit }, this.#now());
       member.restart(this.#tag(group, consumer, receiptEpoch));
       dispatcher.setWritable(id, member.isWritable);
+      if (member.isHeld) {
+        dispatcher.hold(id);
+      }
+    }
+  }
+
+  /** Goes on with those whose consumers are back: what was lost on its way comes first. */
+  reopen(): void {
+    for (const member of this) {
+      const lostFrom = member.reopen();
+      if (lostFrom !== undefined) {
+        this.#dispatcher.setAckDeadline(member.id, member.ackDeadlineMs);
+        this.#dispatcher.resume(member.id, lostFrom);
+        this.#dispatcher.setWritable(member.id, member.isWritable);
+      }
     }
   }
 
@@ -71,8 +95,8 @@ export class GroupMembers implements Iterable<GroupMember> {
   }
 
   /** Adds a stream, which gets nothing before it is writable. Throws FENCED if the consumer has a newer one. */
-  join(group: GroupSettings, { subscription, consumerEpoch, ackDeadlineMs, credit, isPull }: JoinRequest): GroupMember {
-    const { id, consumer } = subscription;
+  join(group: GroupSettings, { subscription, consumerEpoch, ackDeadlineMs, isPull }: JoinRequest): GroupMember {
+    const { id, consumer, credit } = subscription;
     const isRival = (member: GroupMember): boolean =>
       member.subscription.consumer === consumer && !(isPull && member.isPull);
     const rivals = [...this].filter(isRival);
@@ -83,7 +107,7 @@ export class GroupMembers implements Iterable<GroupMember> {
     // In the other modes the epoch only tells a consumer's newer stream from its older one: receipts are without it.
     const receiptEpoch = group.mode === 'exclusive' ? consumerEpoch : 0;
     const request = { id, consumer, consumerEpoch: receiptEpoch, ackDeadlineMs, credit };
-    const outcome = this.#dispatcher.subscribe(request);
+    const outcome = this.#dispatcher.subscribe(request, this.#now());
     if (outcome.kind === 'fenced') {
       throw fenced(outcome.consumerEpoch);
     }
@@ -100,7 +124,6 @@ export class GroupMembers implements Iterable<GroupMember> {
       receiptEpoch,
       receiptTag: this.#tag(group, consumer, receiptEpoch),
       ackDeadlineMs,
-      credit,
       isPull,
       events: this.#events,
     });
@@ -132,7 +155,7 @@ export class GroupMembers implements Iterable<GroupMember> {
   #remove(member: GroupMember): void {
     if (this.#members.get(member.id) === member) {
       this.#members.delete(member.id);
-      this.#dispatcher.unsubscribe(member.id);
+      this.#dispatcher.unsubscribe(member.id, this.#now());
       this.#wake();
     }
   }

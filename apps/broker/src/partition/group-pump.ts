@@ -62,7 +62,7 @@ export class GroupPump implements ChangeSource {
       this.wake();
     };
     this.#timer = new WakeTimer(services.clock, services.timers, wake);
-    this.#members = new GroupMembers(partition, wake);
+    this.#members = new GroupMembers(partition, () => this.now(), wake);
     this.#reader = new GroupReader(partition, settings.id, services, {
       loaded: wake,
       failed: (error) => {
@@ -113,6 +113,12 @@ export class GroupPump implements ChangeSource {
       throw new HermesError('PARTITION_MOVING', `partition ${this.#partition.number} is moving`);
     }
     return this.#members.join(this.#settings, request);
+  }
+
+  /** What a stream has of the group, if it takes part with this epoch. */
+  member(subscriptionId: number, consumerEpoch: number): GroupMember | undefined {
+    const member = this.#members.get(subscriptionId);
+    return member?.consumerEpoch === consumerEpoch ? member : undefined;
   }
 
   /** The time by both clocks. */
@@ -197,9 +203,6 @@ export class GroupPump implements ChangeSource {
     }
     this.#taken = undefined;
     this.#dispatcher.committed(ticket);
-    for (const member of this.#members) {
-      member.subscription.creditFreed(member);
-    }
     this.wake();
   }
 
@@ -261,6 +264,7 @@ export class GroupPump implements ChangeSource {
     if (fed === 'reading') {
       return;
     }
+    this.#members.reopen();
     const orders = this.#dispatcher.dispatch(this.now());
     if (orders.length > 0) {
       this.#services.counters.delivered(orders);

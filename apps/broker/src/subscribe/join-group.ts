@@ -1,5 +1,4 @@
 import { type Claim, HermesError, invalidField } from '@hermes/contracts';
-import { type Credit } from '@hermes/delivery';
 import { type GroupSettings } from '../catalog/settings.js';
 import { type GroupMember } from '../partition/group-member.js';
 import { type GroupPump } from '../partition/group-pump.js';
@@ -15,9 +14,8 @@ export interface Target {
   readonly consumerEpoch: number;
 }
 
-/** What a consumer gets, at most and for how long. */
+/** How a consumer takes part. */
 export interface JoinTerms {
-  readonly credit: Credit;
   readonly ackDeadlineMs: number;
   /** Pulls of one consumer may run beside each other; of its streams the newer one wins. */
   readonly isPull: boolean;
@@ -51,7 +49,10 @@ export async function findTargets(
   return targets;
 }
 
-/** Joins where the claim is not too old, and waits until EXCLUSIVE claims are durable. Throws if none is left. */
+/**
+ * Joins where the claim is not too old, and waits until EXCLUSIVE claims are durable. Throws if the subscription has no
+ * partition after it.
+ */
 export async function joinAll(
   subscription: Subscription,
   targets: readonly Target[],
@@ -73,7 +74,7 @@ export async function joinAll(
       refusal ??= error;
     }
   }
-  if (joined.length === 0 && refusal !== undefined) {
+  if (subscription.partitions.length === 0 && refusal !== undefined) {
     throw refusal;
   }
   if (settings.mode === 'exclusive') {

@@ -7,13 +7,13 @@ import {
   type RawDelivery,
   type RawPullResponse,
 } from '@hermes/contracts';
-import { Credit } from '@hermes/delivery';
 import { type Call } from '@hermes/kit';
 import { Serial, sleep } from '@hermes/runtime';
 import { PullCollector } from './pull-collector.js';
 import { findTargets, joinAll } from './join-group.js';
 import { type SubscriberOptions } from './subscriber.js';
 import { Subscription } from './subscription.js';
+import { type SubscriptionStream } from './subscription-stream.js';
 
 /** Left of the caller's deadline for the answer to reach it. */
 const ANSWER_MARGIN_MS = 50;
@@ -48,15 +48,16 @@ export class Puller {
       const subscription = new Subscription({
         id: nextId(),
         consumer: terms.consumer,
-        stream: collector,
+        credit: { messages: terms.messages, bytes: LIMITS.frameBytes },
+        isResumable: false,
         clock,
         timers,
       });
-      const credit = new Credit(terms.messages, LIMITS.frameBytes);
+      const stream = subscription.connect(collector);
       const ackDeadlineMs = terms.ackDeadlineMs ?? settings.ackDeadlineMs;
       try {
-        await joinAll(subscription, targets, settings, { credit, ackDeadlineMs, isPull: true });
-        return { deliveries: await this.#collect(subscription, collector, terms, call) };
+        await joinAll(subscription, targets, settings, { ackDeadlineMs, isPull: true });
+        return { deliveries: await this.#collect(subscription, stream, collector, terms, call) };
       } catch (error) {
         subscription.end(error as Error);
         throw error;
@@ -68,12 +69,13 @@ export class Puller {
   /** Waits for the first message, and a moment for those that come with it; then the messages are the caller's. */
   async #collect(
     subscription: Subscription,
+    stream: SubscriptionStream,
     collector: PullCollector,
     { messages, waitMs }: PullTerms,
     call: Call,
   ): Promise<RawDelivery[]> {
     const { timers } = this.#options;
-    const ended = subscription.run({ frame: undefined }).catch((error: unknown) => error as Error);
+    const ended = stream.run({ frame: undefined }).catch((error: unknown) => error as Error);
     const patienceMs = Math.max(GATHER_MS, Math.min(waitMs, call.deadlineMs - ANSWER_MARGIN_MS));
     const failure = await Promise.race([ended, collector.first, sleep(timers, patienceMs)]);
     if (failure instanceof Error && collector.deliveries.length === 0) {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   type Claim,
   checkGroupName,
@@ -8,17 +9,17 @@ import {
   HermesError,
   invalidField,
   LIMITS,
-  notImplemented,
   readDuration,
+  type Resume,
   type SubscribeRequest,
+  type SubscribeResponse,
 } from '@hermes/contracts';
-import { Credit } from '@hermes/delivery';
 import { type ResponseStream } from '@hermes/kit';
 import { type Clock, type Timers } from '@hermes/runtime';
 import { type GroupSettings } from '../catalog/settings.js';
 import { type Ownership } from '../partition/ownership.js';
-import { findTargets, joinAll, type JoinTerms } from './join-group.js';
-import { Subscription } from './subscription.js';
+import { findTargets, joinAll, type Target } from './join-group.js';
+import { type CreditTerms, Subscription } from './subscription.js';
 
 export interface SubscriberOptions {
   readonly ownership: Ownership;
@@ -32,11 +33,31 @@ export interface SubscriberOptions {
 interface Terms {
   readonly consumer: string;
   readonly claims: readonly Claim[];
-  readonly messages: number;
-  readonly bytes: number;
+  readonly credit: CreditTerms;
   /** Undefined: the group's. */
   readonly ackDeadlineMs: number | undefined;
+  readonly resume: Resume | undefined;
 }
+
+/** A subscription, and what its consumer has to show to resume it. */
+interface Known {
+  readonly subscription: Subscription;
+  readonly token: Buffer;
+  readonly groupId: number;
+}
+
+/** One stream of a subscription. */
+interface Run {
+  readonly known: Known;
+  readonly terms: Terms;
+  readonly settings: GroupSettings;
+  readonly targets: readonly Target[];
+  readonly stream: ResponseStream<Buffer>;
+  readonly isResumed: boolean;
+}
+
+/** So many that nobody guesses one. */
+const TOKEN_BYTES = 16;
 
 const MODES: Readonly<Record<GroupSettings['mode'], GroupMode>> = {
   exclusive: GroupMode.EXCLUSIVE,
@@ -44,10 +65,15 @@ const MODES: Readonly<Record<GroupSettings['mode'], GroupMode>> = {
   keyOrdered: GroupMode.KEY_ORDERED,
 };
 
-/** Answers Subscribe: checks the request, joins the group in every claimed partition, runs the stream. */
+/**
+ * Answers Subscribe: checks the request, joins the group in every claimed partition, or finds the subscription that it
+ * resumes, and runs the stream.
+ */
 export class Subscriber {
   readonly #options: SubscriberOptions;
-  readonly #open = new Set<Subscription>();
+  /** By token, those included that wait for their consumers to come back. */
+  readonly #subscriptions = new Map<string, Known>();
+  #streams = 0;
 
   constructor(options: SubscriberOptions) {
     this.#options = options;
@@ -55,10 +81,10 @@ export class Subscriber {
 
   /** Streams that are open now. */
   get count(): number {
-    return this.#open.size;
+    return this.#streams;
   }
 
-  /** Runs one subscription; throws what ends it. */
+  /** Runs one subscription; throws what ends its stream. */
   async subscribe(request: SubscribeRequest, stream: ResponseStream<Buffer>): Promise<never> {
     const terms = checkSubscribe(request);
     const ownership = this.#options.ownership;
@@ -71,55 +97,95 @@ export class Subscriber {
       throw new HermesError('GROUP_NOT_FOUND', `topic ${request.topic} has no group ${request.group}`);
     }
     const targets = await findTargets(ownership, topic, settings, terms.claims);
-    const { clock, timers, nextId } = this.#options;
-    const subscription = new Subscription({ id: nextId(), consumer: terms.consumer, stream, clock, timers });
-    this.#open.add(subscription);
+    const resumed = this.#find(terms, settings);
+    const known = resumed ?? this.#open(terms, settings);
+    this.#streams += 1;
     try {
-      await joinAll(subscription, targets, settings, joinTermsOf(settings, terms));
-      return await subscription.run(accepted(subscription, settings, terms));
-    } catch (error) {
-      subscription.end(error as Error);
-      throw error;
+      return await this.#run({ known, terms, settings, targets, stream, isResumed: resumed !== undefined });
     } finally {
-      this.#open.delete(subscription);
+      this.#streams -= 1;
     }
   }
 
-  /** Ends every stream. */
+  /** Ends every subscription. */
   end(error: HermesError): void {
-    for (const subscription of [...this.#open]) {
+    for (const { subscription } of [...this.#subscriptions.values()]) {
       subscription.end(error);
     }
   }
-}
 
-function joinTermsOf(settings: GroupSettings, { messages, bytes, ackDeadlineMs }: Terms): JoinTerms {
-  return { credit: new Credit(messages, bytes), ackDeadlineMs: ackDeadlineMs ?? settings.ackDeadlineMs, isPull: false };
+  async #run({ known, terms, settings, targets, stream, isResumed }: Run): Promise<never> {
+    const { subscription } = known;
+    const ackDeadlineMs = terms.ackDeadlineMs ?? settings.ackDeadlineMs;
+    const call = subscription.connect(stream);
+    try {
+      const kept = targets.filter(
+        ({ pump, consumerEpoch }) => pump.member(subscription.id, consumerEpoch) !== undefined,
+      );
+      if (isResumed) {
+        const partitions = new Set(kept.map(({ partition }) => partition.number));
+        subscription.resume(terms.resume?.lastBatch ?? 0, { partitions, credit: terms.credit, ackDeadlineMs });
+      }
+      const others = targets.filter((target) => !kept.includes(target));
+      await joinAll(subscription, others, settings, { ackDeadlineMs, isPull: false });
+    } catch (error) {
+      subscription.end(error as Error);
+      throw error;
+    }
+    return call.run(accepted(known, settings, ackDeadlineMs, isResumed));
+  }
+
+  #open({ consumer, credit }: Terms, { id: groupId }: GroupSettings): Known {
+    const { clock, timers, nextId } = this.#options;
+    const token = randomBytes(TOKEN_BYTES);
+    const name = token.toString('hex');
+    const subscription = new Subscription({
+      ...{ id: nextId(), consumer, credit, isResumable: true, clock, timers },
+      onEnded: () => {
+        this.#subscriptions.delete(name);
+      },
+    });
+    const known = { subscription, token, groupId };
+    this.#subscriptions.set(name, known);
+    return known;
+  }
+
+  /** What is resumed, if it is still there. Throws INVALID_FIELD if it never sent what the consumer says it got. */
+  #find({ consumer, resume }: Terms, { id: groupId }: GroupSettings): Known | undefined {
+    const known = resume && this.#subscriptions.get(Buffer.from(resume.subscriptionId).toString('hex'));
+    if (known?.groupId !== groupId || known.subscription.consumer !== consumer) {
+      return undefined;
+    }
+    const { lastBatch } = known.subscription;
+    if (resume !== undefined && resume.lastBatch > lastBatch) {
+      throw invalidField('resume.last_batch', `at most ${lastBatch}: no later batch was sent`);
+    }
+    return known;
+  }
 }
 
 function accepted(
-  subscription: Subscription,
+  { subscription, token }: Known,
   settings: GroupSettings,
-  { ackDeadlineMs }: Terms,
-): Parameters<Subscription['run']>[0] {
-  const subscriptionId = Buffer.allocUnsafe(8);
-  subscriptionId.writeBigUInt64BE(BigInt(subscription.id));
+  ackDeadlineMs: number,
+  resumed: boolean,
+): SubscribeResponse {
   return {
     frame: {
       $case: 'accepted',
       value: {
-        subscriptionId,
-        resumed: false,
+        subscriptionId: token,
+        resumed,
         partitions: [...subscription.partitions].sort((a, b) => a - b),
         mode: MODES[settings.mode],
-        ackDeadline: durationFromMs(ackDeadlineMs ?? settings.ackDeadlineMs),
+        ackDeadline: durationFromMs(ackDeadlineMs),
         maxAttempts: settings.retry.maxAttempts,
       },
     },
   };
 }
 
-/** Throws the INVALID_FIELD or NOT_IMPLEMENTED that the request deserves, if any. */
+/** Throws the INVALID_FIELD that the request deserves, if any. */
 export function checkSubscribe(request: SubscribeRequest): Terms {
   const { inFlightMessages, inFlightBytes, ackDeadlineMs } = LIMITS;
   throwIf(checkTopicName(request.topic) ?? checkGroupName(request.group) ?? checkName(request.consumer, 'consumer'));
@@ -135,10 +201,8 @@ export function checkSubscribe(request: SubscribeRequest): Terms {
   if (new Set(request.claims.map(({ partition }) => partition)).size < request.claims.length) {
     throw invalidField('claims', 'each partition at most once');
   }
-  if (request.resume !== undefined) {
-    throw notImplemented('resume');
-  }
-  return { consumer: request.consumer, claims: request.claims, messages, bytes, ackDeadlineMs: deadline };
+  const { consumer, claims, resume } = request;
+  return { consumer, claims, credit: { messages, bytes }, ackDeadlineMs: deadline, resume };
 }
 
 function within(

@@ -24,105 +24,196 @@ class Stream {
   }
 }
 
+/** A partition that notes what it is told. */
 class Part implements Attachment {
-  readonly states: boolean[] = [];
-  freed = 0;
-  detached = 0;
-  retired = 0;
+  readonly told: string[] = [];
   writable(isWritable: boolean): void {
-    this.states.push(isWritable);
+    this.told.push(isWritable ? 'writable' : 'full');
   }
   creditFreed(): void {
-    this.freed += 1;
+    this.told.push('freed');
   }
-  detach(): void {
-    this.detached += 1;
+  hold(): void {
+    this.told.push('hold');
+  }
+  resume({ lostFrom }: { readonly lostFrom: number }): void {
+    this.told.push(`resume from ${lostFrom}`);
+  }
+  release(): void {
+    this.told.push('release');
+  }
+  lose(): void {
+    this.told.push('lose');
   }
   retire(): void {
-    this.retired += 1;
+    this.told.push('retire');
+  }
+  /** What it was told since it was asked last. */
+  news(): string[] {
+    return this.told.splice(0);
   }
 }
 
-function setup() {
-  const clock = new FakeClock();
-  const timers = new FakeTimers(clock);
-  const stream = new Stream();
-  const subscription = new Subscription({
-    ...{ id: 1, consumer: 'c', clock, timers },
-    stream: stream as unknown as ResponseStream<Buffer>,
-  });
-  const part = new Part();
-  subscription.attach(3, part);
-  const ended = subscription.run(accepted).catch((error: unknown) => error);
-  return { timers, stream, subscription, part, ended };
-}
-
-const accepted = SubscribeResponse.fromPartial({
+const ACCEPTED = SubscribeResponse.fromPartial({
   frame: { $case: 'accepted', value: { partitions: [3] } },
 } as never);
+const CREDIT = { messages: 10, bytes: 1_000 };
+const GONE = new Error('gone');
 
-test('nothing is taken before accepted is out, and a heartbeat follows 5 s of silence', () => {
-  const { timers, stream, part } = setup();
-  expect(part.states).toEqual([false, true]);
-  timers.advance(LIMITS.heartbeatMs - 1);
-  expect(stream.frames).toEqual(['accepted']);
-  timers.advance(1);
-  timers.advance(LIMITS.heartbeatMs);
-  expect(stream.frames).toEqual(['accepted', 'heartbeat', 'heartbeat']);
+class Setup {
+  readonly clock = new FakeClock();
+  readonly timers = new FakeTimers(this.clock);
+  readonly part = new Part();
+  readonly onEnded = jest.fn();
+  readonly subscription: Subscription;
+
+  constructor(isResumable = true) {
+    const { clock, timers, onEnded } = this;
+    this.subscription = new Subscription({
+      ...{ id: 1, consumer: 'c', credit: CREDIT, isResumable, clock, timers, onEnded },
+    });
+    this.subscription.attach(3, this.part);
+  }
+
+  run(): { stream: Stream; ended: Promise<unknown> } {
+    const stream = new Stream();
+    const call = this.subscription.connect(stream as unknown as ResponseStream<Buffer>);
+    const ended = call.run(ACCEPTED).catch((error: unknown) => error);
+    return { stream, ended };
+  }
+}
+
+function running(isResumable = true) {
+  const setup = new Setup(isResumable);
+  return Object.assign(setup, setup.run());
+}
+
+describe('a stream', () => {
+  test('takes nothing before accepted is out, and a heartbeat follows 5 s of silence', () => {
+    const { timers, stream, part } = running();
+    expect(part.news()).toEqual(['full', 'writable']);
+    timers.advance(LIMITS.heartbeatMs - 1);
+    expect(stream.frames).toEqual(['accepted']);
+    timers.advance(1);
+    timers.advance(LIMITS.heartbeatMs);
+    expect(stream.frames).toEqual(['accepted', 'heartbeat', 'heartbeat']);
+  });
+
+  test('that is full takes nothing until it drains', async () => {
+    const { stream, subscription, part } = running();
+    stream.room = 1;
+    subscription.send(Buffer.alloc(0));
+    expect(part.news().at(-1)).toBe('full');
+    stream.room = 10;
+    stream.drain();
+    await Promise.resolve();
+    expect(part.news()).toEqual(['writable']);
+  });
+
+  test('of which nothing is read for 60 s ends with SLOW_CONSUMER, and its consumer is lost', async () => {
+    const { timers, stream, subscription, part, ended, onEnded } = running();
+    stream.room = 1;
+    subscription.send(Buffer.alloc(0));
+    timers.advance(LIMITS.slowConsumerMs);
+    expect(await ended).toMatchObject({ code: 'SLOW_CONSUMER' });
+    expect(part.news().at(-1)).toBe('lose');
+    expect(onEnded).toHaveBeenCalledTimes(1);
+    expect(timers.size).toBe(0);
+  });
+
+  test('one partition of several leaves with a draining frame, the last one ends the stream', async () => {
+    const { stream, subscription, part, ended } = running();
+    const other = new Part();
+    subscription.attach(4, other);
+    const error = new HermesError('DRAINING', 'moving');
+    subscription.leave(3, part, error);
+    expect(subscription.partitions).toEqual([4]);
+    subscription.leave(4, other, error);
+    expect(await ended).toBe(error);
+    expect(stream.frames).toEqual(['accepted', 'draining', 'draining']);
+  });
+
+  test('that lost all its partitions before it runs leaves no timer behind', async () => {
+    const setup = new Setup();
+    const call = setup.subscription.connect(new Stream() as unknown as ResponseStream<Buffer>);
+    const error = new HermesError('STORAGE_FULL', 'its claim could not be stored');
+    setup.subscription.leave(3, setup.part, error);
+    expect(await call.run(ACCEPTED).catch((reason: unknown) => reason)).toBe(error);
+    expect(setup.timers.size).toBe(0);
+  });
 });
 
-test('a full stream takes nothing until it drains', async () => {
-  const { stream, subscription, part } = setup();
-  stream.room = 1;
-  subscription.send(Buffer.alloc(0));
-  expect(part.states.at(-1)).toBe(false);
-  stream.room = 10;
-  stream.drain();
-  await Promise.resolve();
-  expect(part.states.at(-1)).toBe(true);
-});
-
-test('a subscriber that reads nothing for 60 s ends with SLOW_CONSUMER', async () => {
-  const { timers, stream, subscription, part, ended } = setup();
-  stream.room = 1;
-  subscription.send(Buffer.alloc(0));
-  timers.advance(LIMITS.slowConsumerMs);
-  expect(await ended).toMatchObject({ code: 'SLOW_CONSUMER' });
-  expect(part.detached).toBe(1);
-});
-
-test('one partition of several leaves with a draining frame, the last one ends the stream', async () => {
-  const { stream, subscription, part, ended } = setup();
+test('all partitions are told of credit that came back once one was refused', () => {
+  const { subscription, part } = running();
   const other = new Part();
   subscription.attach(4, other);
-  const error = new HermesError('DRAINING', 'moving');
-  subscription.lose(3, part, error);
-  expect(subscription.partitions).toEqual([4]);
-  expect([part.freed, other.freed]).toEqual([0, 1]);
-  subscription.creditFreed(part);
-  expect(other.freed).toBe(2);
-  subscription.lose(4, other, error);
-  expect(await ended).toBe(error);
-  expect(stream.frames).toEqual(['accepted', 'draining', 'draining']);
+  subscription.credit.take(1_000);
+  part.news();
+  expect(subscription.credit.fits(1)).toBe(false);
+  subscription.credit.giveBack(1_000);
+  expect([part.news(), other.news().at(-1)]).toEqual([['freed'], 'freed']);
 });
 
-test('one that lost all its partitions before it runs leaves no timer behind', async () => {
-  const clock = new FakeClock();
-  const timers = new FakeTimers(clock);
-  const stream = new Stream() as unknown as ResponseStream<Buffer>;
-  const subscription = new Subscription({ ...{ id: 1, consumer: 'c', clock, timers }, stream });
-  const error = new HermesError('STORAGE_FULL', 'its claim could not be stored');
-  const part = new Part();
-  subscription.attach(3, part);
-  subscription.lose(3, part, error);
-  expect(await subscription.run(accepted).catch((reason: unknown) => reason)).toBe(error);
-  expect(timers.size).toBe(0);
-});
+describe('when the caller has gone', () => {
+  test('what is in flight is kept for 2 s, then the consumer is lost', async () => {
+    const { stream, timers, part, ended, onEnded } = running();
+    part.news();
+    stream.abort.abort(GONE);
+    expect(await ended).toBe(GONE);
+    expect(part.news()).toEqual(['hold']);
+    timers.advance(LIMITS.resumeMs - 1);
+    expect(onEnded).not.toHaveBeenCalled();
+    timers.advance(1);
+    expect(part.news()).toEqual(['lose']);
+    expect(onEnded).toHaveBeenCalledTimes(1);
+  });
 
-test('the end of the call ends the subscription', async () => {
-  const { stream, part, ended } = setup();
-  const reason = new Error('gone');
-  stream.abort.abort(reason);
-  expect(await ended).toBe(reason);
-  expect(part.detached).toBe(1);
+  test('a pull is over, and nobody is to blame', async () => {
+    const { stream, part, ended, timers } = running(false);
+    stream.abort.abort(GONE);
+    expect(await ended).toBe(GONE);
+    expect(part.news().at(-1)).toBe('release');
+    expect(timers.size).toBe(0);
+  });
+
+  test('it comes back: what it wants again it gets from where it lost it, the rest is released', () => {
+    const setup = running();
+    const { subscription, part, stream, timers } = setup;
+    const other = new Part();
+    subscription.attach(4, other);
+    expect([5, 6, 9].map((no) => subscription.nextBatch(3, no))).toEqual([1, 2, 3]);
+    stream.abort.abort(GONE);
+    part.news();
+    const again = new Stream();
+    const call = subscription.connect(again as unknown as ResponseStream<Buffer>);
+    subscription.resume(1, { partitions: new Set([3]), credit: CREDIT, ackDeadlineMs: 1 });
+    expect([part.news(), other.news().at(-1)]).toEqual([['resume from 6'], 'release']);
+    void call.run(ACCEPTED).catch(() => undefined);
+    expect(part.news()).toEqual(['writable']);
+    expect(subscription.nextBatch(3, 6)).toBe(2);
+    timers.advance(LIMITS.resumeMs);
+    expect(subscription.partitions).toEqual([3]);
+  });
+
+  test('a new stream takes over one that is still open', async () => {
+    const { subscription, part, ended } = running();
+    part.news();
+    subscription.connect(new Stream() as unknown as ResponseStream<Buffer>);
+    expect(await ended).toMatchObject({ code: 'FENCED' });
+    expect(part.news()).toEqual(['hold']);
+  });
+
+  test('it may go again before it has begun', async () => {
+    const { subscription, stream, part, timers } = running();
+    stream.abort.abort(GONE);
+    timers.advance(LIMITS.resumeMs - 1);
+    const second = new Stream();
+    const call = subscription.connect(second as unknown as ResponseStream<Buffer>);
+    second.abort.abort(GONE);
+    expect(await call.run(ACCEPTED).catch((error: unknown) => error)).toBe(GONE);
+    timers.advance(LIMITS.resumeMs - 1);
+    expect(part.news()).not.toContain('lose');
+    timers.advance(1);
+    expect(part.news()).toContain('lose');
+  });
 });

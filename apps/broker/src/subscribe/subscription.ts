@@ -1,60 +1,87 @@
-import { type Duration, durationFromMs, HermesError, LIMITS, SubscribeResponse } from '@hermes/contracts';
-import { CallEndedError, type ResponseStream } from '@hermes/kit';
-import { type CancelTimer, type Clock, createDeferred, type Timers } from '@hermes/runtime';
+import { type Duration, durationFromMs, HermesError, LIMITS } from '@hermes/contracts';
+import { Credit } from '@hermes/delivery';
+import { type ResponseStream } from '@hermes/kit';
+import { type CancelTimer, type Clock, type Timers } from '@hermes/runtime';
+import { SentBatches } from './sent-batches.js';
+import { SubscriptionStream } from './subscription-stream.js';
 
 /** What a subscription has of one partition. */
 export interface Attachment {
-  /** The subscription's stream takes frames again. */
+  /** The subscription's stream takes frames again, or does not. */
   writable(isWritable: boolean): void;
-  /** Credit of the stream came back, by another partition. */
+  /** Credit came back. */
   creditFreed(): void;
-  /** The stream has ended: give back what is in flight. */
-  detach(): void;
-  /** The stream has ended as it should: what is in flight stays with its consumer. */
+  /** The consumer is out of reach: nothing more for it, and what is in flight stays its own. */
+  hold(): void;
+  /** The consumer is back: what it got from a delivery number on is lost and comes again, then what is new. */
+  resume(terms: { readonly lostFrom: number; readonly ackDeadlineMs: number }): void;
+  /** The consumer wants nothing more: give back what is in flight. */
+  release(): void;
+  /** The consumer is lost: give back what is in flight, with strikes. */
+  lose(): void;
+  /** The consumer wants nothing more and keeps what is in flight. */
   retire(): void;
+}
+
+/** What a consumer may have in flight. */
+export interface CreditTerms {
+  readonly messages: number;
+  readonly bytes: number;
 }
 
 export interface SubscriptionOptions {
   readonly id: number;
   readonly consumer: string;
-  readonly stream: ResponseStream<Buffer>;
+  readonly credit: CreditTerms;
+  /** A broken stream may be resumed for LIMITS.resumeMs; otherwise what is in flight is given back at once. */
+  readonly isResumable: boolean;
   readonly clock: Clock;
   readonly timers: Timers;
+  /** Told once that it has ended. */
+  readonly onEnded?: () => void;
 }
 
 /**
- * One open Subscribe stream: frames go out in order, a heartbeat when nothing else does. It never holds more than the
- * stream's buffer: while that is full its partitions dispatch nothing to it.
+ * What one consumer gets from here: partitions that share its credit, and the stream on which their batches go out. It
+ * outlives a broken stream for a while, in which the consumer may come back for it.
  */
 export class Subscription {
   readonly id: number;
   readonly consumer: string;
+  /** Shared by its partitions. */
+  readonly credit: Credit;
   readonly #options: SubscriptionOptions;
   readonly #attachments = new Map<number, Attachment>();
-  readonly #end = createDeferred<never>();
-  #sequence = 0;
-  #lastFrameMs: number;
-  /** Nothing goes out before `accepted`. */
-  #isWritable = false;
-  #ended = false;
-  #cancelHeartbeat: CancelTimer = () => undefined;
-  #cancelSlow: CancelTimer = () => undefined;
+  #stream: SubscriptionStream | undefined;
+  #sent: SentBatches;
+  #ended: Error | undefined;
+  #cancelHold: CancelTimer = () => undefined;
 
   constructor(options: SubscriptionOptions) {
-    this.id = options.id;
-    this.consumer = options.consumer;
+    const { id, consumer, credit } = options;
+    this.id = id;
+    this.consumer = consumer;
     this.#options = options;
-    this.#lastFrameMs = options.clock.monotonicMs();
-    this.#end.promise.catch(() => undefined);
+    this.#sent = new SentBatches(credit.messages, 0);
+    this.credit = new Credit(credit.messages, credit.bytes, () => {
+      for (const attachment of this.#attachments.values()) {
+        attachment.creditFreed();
+      }
+    });
   }
 
   /** Whether a batch may be sent now. */
   get isWritable(): boolean {
-    return this.#isWritable && !this.#ended;
+    return this.#stream?.isWritable === true;
   }
 
   get partitions(): readonly number[] {
     return [...this.#attachments.keys()];
+  }
+
+  /** Number of the last batch that was sent. */
+  get lastBatch(): number {
+    return this.#sent.last;
   }
 
   attach(partition: number, attachment: Attachment): void {
@@ -62,78 +89,92 @@ export class Subscription {
     attachment.writable(this.isWritable);
   }
 
-  /** Sends `accepted`, then runs until the stream ends: throws why. */
-  async run(accepted: SubscribeResponse): Promise<never> {
-    const { stream } = this.#options;
-    const onAbort = (): void => {
-      const reason: unknown = stream.signal.reason;
-      this.end(reason instanceof Error ? reason : new CallEndedError('cancelled'));
-    };
-    stream.signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      this.#isWritable = true;
-      this.#frame(accepted);
-      this.#armHeartbeat();
-      this.#setWritable(this.#isWritable);
-      if (stream.signal.aborted) {
-        onAbort();
+  /** It is sent on this call from now on; one that it was sent on before ends FENCED. Nothing goes out before `run`. */
+  connect(stream: ResponseStream<Buffer>): SubscriptionStream {
+    this.#disconnect(new HermesError('FENCED', 'the subscription was resumed on another stream'));
+    const { clock, timers } = this.#options;
+    const connected: SubscriptionStream = new SubscriptionStream({
+      ...{ stream, clock, timers },
+      events: {
+        writable: (isWritable) => {
+          this.#tell((attachment) => {
+            attachment.writable(isWritable);
+          });
+        },
+        broken: (reason) => {
+          this.#broken(reason);
+        },
+        stalled: () => {
+          this.lose(new HermesError('SLOW_CONSUMER', `nothing was read for ${LIMITS.slowConsumerMs} ms`));
+        },
+      },
+    });
+    this.#stream = connected;
+    if (this.#ended !== undefined) {
+      connected.end(this.#ended);
+    }
+    return connected;
+  }
+
+  /**
+   * The consumer is back, and has all batches up to `lastBatch`: of these partitions it gets the later ones again. Others
+   * it does not want any more. `lastBatch` ≤ the last that was sent.
+   */
+  resume(
+    lastBatch: number,
+    { partitions, credit, ackDeadlineMs }: ResumeTerms & { readonly partitions: ReadonlySet<number> },
+  ): void {
+    const lost = this.#sent.after(lastBatch);
+    this.#sent = new SentBatches(credit.messages, lastBatch);
+    this.credit.configure(credit.messages, credit.bytes);
+    for (const [partition, attachment] of this.#attachments) {
+      if (partitions.has(partition)) {
+        // What is not known to have arrived comes again.
+        const lostFrom = lost === undefined ? 0 : (lost.get(partition) ?? Number.POSITIVE_INFINITY);
+        attachment.resume({ lostFrom, ackDeadlineMs });
+      } else {
+        this.#attachments.delete(partition);
+        attachment.release();
       }
-      return await this.#end.promise;
-    } finally {
-      stream.signal.removeEventListener('abort', onAbort);
     }
   }
 
-  /** The number of the next batch. */
-  nextSequence(): number {
-    this.#sequence += 1;
-    return this.#sequence;
+  /** Numbers a batch of a partition. */
+  nextBatch(partition: number, firstDeliveryNo: number): number {
+    return this.#sent.add(partition, firstDeliveryNo);
   }
 
   /** Sends a frame; after it the subscription may not be writable. */
   send(frame: Buffer): void {
-    if (this.#ended) {
-      return;
-    }
-    this.#lastFrameMs = this.#options.clock.monotonicMs();
-    if (!this.#options.stream.write(frame) && this.#isWritable) {
-      this.#stall();
-    }
+    this.#stream?.send(frame);
   }
 
-  /** What was in flight in one partition is settled: the others may use its credit. */
-  creditFreed(by: Attachment): void {
-    for (const attachment of this.#attachments.values()) {
-      if (attachment !== by) {
-        attachment.creditFreed();
-      }
-    }
-  }
-
-  /**
-   * A partition is no longer served on this stream, whose credit it has given back; one left without any ends with
-   * `error`.
-   */
-  lose(partition: number, attachment: Attachment, error: HermesError): void {
+  /** A partition, which has given its credit back, is no longer served; one left without any ends with `error`. */
+  leave(partition: number, attachment: Attachment, error: HermesError): void {
     if (this.#attachments.get(partition) !== attachment) {
       return;
     }
     this.#attachments.delete(partition);
     const last = this.#attachments.size === 0;
-    this.#frame({
+    this.#stream?.sendMessage({
       frame: { $case: 'draining', value: { partitions: last ? [] : [partition], grace: DRAIN_GRACE } },
     });
     if (last) {
       this.end(error);
-    } else {
-      this.creditFreed(attachment);
     }
   }
 
-  /** Ends the stream. Idempotent. */
+  /** Ends it; what is in flight is given back. Idempotent. */
   end(error: Error): void {
     this.#finish(error, (attachment) => {
-      attachment.detach();
+      attachment.release();
+    });
+  }
+
+  /** Ends it, for its consumer is lost: what is in flight is given back with strikes. Idempotent. */
+  lose(error: Error): void {
+    this.#finish(error, (attachment) => {
+      attachment.lose();
     });
   }
 
@@ -144,63 +185,52 @@ export class Subscription {
     });
   }
 
+  /** Its stream is gone: it waits for its consumer to come back. */
+  #broken(reason: Error): void {
+    if (!this.#options.isResumable) {
+      this.end(reason);
+      return;
+    }
+    this.#disconnect(reason);
+    this.#cancelHold = this.#options.timers.after(LIMITS.resumeMs, () => {
+      this.lose(reason);
+    });
+  }
+
+  #disconnect(error: Error): void {
+    this.#cancelHold();
+    if (this.#stream !== undefined) {
+      this.#stream.end(error);
+      this.#stream = undefined;
+      this.#tell((attachment) => {
+        attachment.hold();
+      });
+    }
+  }
+
   #finish(error: Error, leave: (attachment: Attachment) => void): void {
-    if (this.#ended) {
+    if (this.#ended !== undefined) {
       return;
     }
-    this.#ended = true;
-    this.#cancelHeartbeat();
-    this.#cancelSlow();
-    for (const attachment of this.#attachments.values()) {
-      leave(attachment);
-    }
+    this.#ended = error;
+    this.#cancelHold();
+    this.#stream?.end(error);
+    this.#tell(leave);
     this.#attachments.clear();
-    this.#end.reject(error);
+    this.#options.onEnded?.();
   }
 
-  #frame(response: SubscribeResponse): void {
-    const bytes = SubscribeResponse.encode(response).finish();
-    this.send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-  }
-
-  /** The stream's buffer is full: nothing more until it drains, and not for ever. */
-  #stall(): void {
-    this.#setWritable(false);
-    this.#cancelSlow = this.#options.timers.after(LIMITS.slowConsumerMs, () => {
-      this.end(new HermesError('SLOW_CONSUMER', `nothing was read for ${LIMITS.slowConsumerMs} ms`));
-    });
-    this.#options.stream.drained().then(
-      () => {
-        this.#cancelSlow();
-        this.#setWritable(true);
-      },
-      // The stream has ended; its signal says so too.
-      () => undefined,
-    );
-  }
-
-  #setWritable(isWritable: boolean): void {
-    this.#isWritable = isWritable;
+  #tell(what: (attachment: Attachment) => void): void {
     for (const attachment of this.#attachments.values()) {
-      attachment.writable(this.isWritable);
+      what(attachment);
     }
   }
+}
 
-  #armHeartbeat(): void {
-    if (this.#ended) {
-      // All its partitions may be gone before it runs.
-      return;
-    }
-    const { clock, timers } = this.#options;
-    const dueMs = this.#lastFrameMs + LIMITS.heartbeatMs;
-    this.#cancelHeartbeat = timers.after(dueMs - clock.monotonicMs(), () => {
-      if (clock.monotonicMs() >= this.#lastFrameMs + LIMITS.heartbeatMs && this.isWritable) {
-        this.#frame({ frame: { $case: 'heartbeat', value: {} } });
-      }
-      this.#lastFrameMs = Math.max(this.#lastFrameMs, this.isWritable ? 0 : clock.monotonicMs());
-      this.#armHeartbeat();
-    });
-  }
+/** What a consumer that comes back asks for, which may be other than before. */
+export interface ResumeTerms {
+  readonly credit: CreditTerms;
+  readonly ackDeadlineMs: number;
 }
 
 const DRAIN_GRACE: Duration = durationFromMs(LIMITS.drainGraceMs);
