@@ -20,6 +20,12 @@ const ANSWER_MARGIN_MS = 50;
 /** After the first messages, what comes within this goes along. */
 const GATHER_MS = 5;
 
+interface RunningPull {
+  readonly subscription: Subscription;
+  readonly stream: SubscriptionStream;
+  readonly collector: PullCollector;
+}
+
 /** Answers Pull: takes part in the group for one answer; what that holds stays with the consumer until its deadline. */
 export class Puller {
   readonly #options: SubscriberOptions;
@@ -57,7 +63,7 @@ export class Puller {
       const ackDeadlineMs = terms.ackDeadlineMs ?? settings.ackDeadlineMs;
       try {
         await joinAll(subscription, targets, settings, { ackDeadlineMs, isPull: true });
-        return { deliveries: await this.#collect(subscription, stream, collector, terms, call) };
+        return { deliveries: await this.#collect({ subscription, stream, collector }, terms, call) };
       } catch (error) {
         subscription.end(error as Error);
         throw error;
@@ -68,9 +74,7 @@ export class Puller {
 
   /** Waits for the first message, and a moment for those that come with it; then the messages are the caller's. */
   async #collect(
-    subscription: Subscription,
-    stream: SubscriptionStream,
-    collector: PullCollector,
+    { subscription, stream, collector }: RunningPull,
     { messages, waitMs }: PullTerms,
     call: Call,
   ): Promise<RawDelivery[]> {
