@@ -3,6 +3,7 @@ import {
   type ServerDuplexStream,
   type ServerUnaryCall,
   type ServerWritableStream,
+  status,
 } from '@grpc/grpc-js';
 import {
   Durability,
@@ -46,6 +47,8 @@ export interface FakeSubscription {
   /** Nothing more comes of these partitions. */
   drain(partitions: number[]): void;
   end(code: Reason, details?: Record<string, string>): void;
+  /** Its connection breaks. */
+  break(): void;
 }
 
 /** A broker that stores in memory and does as it is told. */
@@ -66,6 +69,8 @@ export class FakeBroker extends FakeServer {
   mode: GroupMode = GroupMode.KEY_ORDERED;
   ackDeadlineMs = 30_000;
   frames = 0;
+  /** Broken subscriptions can be resumed. */
+  keepsBroken = true;
   /** Open ReadMessages calls, which never get a message. */
   reads = 0;
   /** Partitions that it does not serve (yet), though routes lead here. */
@@ -147,11 +152,13 @@ export class FakeBroker extends FakeServer {
 
   #onSubscribe(stream: ServerWritableStream<SubscribeRequest, RawSubscribeResponse>): void {
     const { request } = stream;
-    let sequence = 0;
+    const { resume } = request;
+    const resumed = this.keepsBroken && resume !== undefined;
+    let sequence = resumed ? resume.lastBatch : 0;
     stream.on('error', () => undefined);
     const accepted = {
-      subscriptionId: Buffer.from('x'),
-      resumed: false,
+      subscriptionId: resumed ? resume.subscriptionId : Buffer.from(`subscription ${this.subscriptions.length}`),
+      resumed,
       partitions: request.claims.map(({ partition }) => partition).filter((one) => !this.unserved.has(one)),
       mode: this.mode,
       ackDeadline: durationFromMs(this.ackDeadlineMs),
@@ -171,6 +178,9 @@ export class FakeBroker extends FakeServer {
       },
       end: (code, details = {}) => {
         stream.emit('error', fail(code, { details }));
+      },
+      break: () => {
+        stream.emit('error', { code: status.UNAVAILABLE, details: 'connection lost' });
       },
     });
   }

@@ -148,9 +148,59 @@ describe('a subscription to a cluster', () => {
     const { stream } = await subscribed(cluster.brokers[0]);
     cluster.meta.grant('c1', 1, 'orders', [1]);
     const second = await subscribed(cluster.brokers[0], 1);
-    expect(second.request.claims).toEqual([{ partition: 1, consumerEpoch: 7 }]);
+    expect(second.request).toMatchObject({ claims: [{ partition: 1, consumerEpoch: 7 }], resume: { lastBatch: 0 } });
     await eventually(() => {
       expect(stream.cancelled).toBe(true);
+    });
+  });
+
+  it('resumes a stream that broke after its last batch: what is handled stays its own', async () => {
+    const gate: Deferred<void> = createDeferred();
+    const handled: number[] = [];
+    void cluster.consumer().run(async ({ offset }) => {
+      handled.push(offset);
+      await gate.promise;
+    });
+    const first = await subscribed(cluster.brokers[0]);
+    first.send(0, [1]);
+    first.send(0, [2]);
+    await eventually(() => {
+      expect(handled).toEqual([1, 2]);
+    });
+    first.break();
+    const second = await subscribed(cluster.brokers[0], 1);
+    expect(second.request).toMatchObject({
+      claims: [{ partition: 0, consumerEpoch: 7 }],
+      resume: { subscriptionId: Buffer.from('subscription 0'), lastBatch: 2 },
+    });
+    second.break();
+    const third = await subscribed(cluster.brokers[0], 2);
+    third.send(0, [3]);
+    gate.resolve();
+    await eventually(() => {
+      expect(outcomesOf(cluster.brokers[0])).toEqual([1, 2, 3].map((offset) => [offset, Outcome.ACK]));
+    });
+    expect(handled).toEqual([1, 2, 3]);
+  });
+
+  it('starts again where a broker could not resume: what was handled comes again', async () => {
+    const gate: Deferred<void> = createDeferred();
+    const handled: string[] = [];
+    void cluster.consumer().run(async ({ offset, redelivered }) => {
+      handled.push(`${offset}${redelivered ? ' again' : ''}`);
+      await (redelivered ? undefined : gate.promise);
+    });
+    cluster.brokers[0].keepsBroken = false;
+    const first = await subscribed(cluster.brokers[0]);
+    first.send(0, [1]);
+    await eventually(() => {
+      expect(handled).toEqual(['1']);
+    });
+    first.break();
+    (await subscribed(cluster.brokers[0], 1)).send(0, [1], 2);
+    gate.resolve();
+    await eventually(() => {
+      expect(handled).toEqual(['1', '1 again']);
     });
   });
 

@@ -1,8 +1,8 @@
-import { type OwnerStream } from './owner-stream.js';
+import { type ResumableStream } from './resumable-stream.js';
 
 /** One stream and what it subscribed to. */
 export interface Source {
-  readonly stream: OwnerStream;
+  readonly stream: ResumableStream;
   /** partition → consumer epoch of the partitions that count as delivered by it. */
   readonly epochs: Map<number, number>;
 }
@@ -19,9 +19,9 @@ export class Coverage {
     return this.#byPartition.get(partition)?.stream.endpoint;
   }
 
-  /** The stream of a partition. */
-  sourceOf(partition: number): Source | undefined {
-    return this.#byPartition.get(partition);
+  /** The streams of these partitions. */
+  sourcesOf(partitions: Iterable<number>): Set<Source> {
+    return new Set([...partitions].flatMap((partition) => this.#byPartition.get(partition) ?? []));
   }
 
   /** True if none of them is subscribed. */
@@ -84,7 +84,7 @@ export class Coverage {
     });
   }
 
-  #streams(): Set<OwnerStream> {
+  #streams(): Set<ResumableStream> {
     return new Set([...this.#byPartition.values(), ...this.#retired].map(({ stream }) => stream));
   }
 }

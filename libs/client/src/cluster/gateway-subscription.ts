@@ -3,13 +3,13 @@ import { Backoff, type CancelTimer } from '@hermes/runtime';
 import { type Channels } from './channels.js';
 import { type Environment } from './environment.js';
 import { ClientClosed, failureOf, retryDelayMs } from './failure.js';
-import { OwnerStream } from './owner-stream.js';
+import { ResumableStream } from './resumable-stream.js';
 import { type SilenceWatch } from './silence-watch.js';
 import { type Subscription, type SubscriptionEvents, type SubscriptionRequest } from './subscription.js';
 
 const RECONNECT_BACKOFF = { initialMs: 100, maxMs: 5_000 };
 
-/** A subscription at a gateway, which holds the leases: one stream, opened again when it breaks. */
+/** A subscription at a gateway, which holds the leases: one stream, opened anew when it ends. */
 export class GatewaySubscription implements Subscription {
   readonly #channels: Channels;
   readonly #watch: SilenceWatch;
@@ -18,7 +18,7 @@ export class GatewaySubscription implements Subscription {
   readonly #request: SubscriptionRequest;
   readonly #events: SubscriptionEvents;
   readonly #backoff: Backoff;
-  #stream: OwnerStream | undefined;
+  #stream: ResumableStream | undefined;
   #cancelRetry: CancelTimer | undefined;
   #accepted = false;
   #paused = false;
@@ -65,8 +65,8 @@ export class GatewaySubscription implements Subscription {
     const { ackDeadlineMs, ...request } = this.#request;
     const ackDeadline = ackDeadlineMs === undefined ? undefined : durationFromMs(ackDeadlineMs);
     const whole = { ...request, claims: [], ackDeadline, resume: undefined };
-    const at = { channels: this.#channels, watch: this.#watch, endpoint: this.#endpoint };
-    this.#stream = new OwnerStream(at, whole, {
+    const [channels, watch, environment, endpoint] = [this.#channels, this.#watch, this.#environment, this.#endpoint];
+    this.#stream = new ResumableStream({ channels, watch, environment, endpoint }, () => whole, {
       accepted: (terms) => {
         this.#onAccepted(terms);
       },
@@ -74,6 +74,9 @@ export class GatewaySubscription implements Subscription {
         this.#events.deliveries(deliveries);
       },
       draining: () => undefined, // The gateway says so only before it ends the stream.
+      lost: () => {
+        this.#events.lost();
+      },
       ended: (error) => {
         this.#onStreamEnd(error);
       },

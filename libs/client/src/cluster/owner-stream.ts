@@ -15,7 +15,8 @@ import { type SilenceWatch, type Watched } from './silence-watch.js';
 /** What a stream tells. */
 export interface OwnerStreamEvents {
   accepted(terms: SubscribeAccepted): void;
-  deliveries(deliveries: RawDelivery[]): void;
+  /** `batch` is the server's number of the frame. */
+  deliveries(deliveries: RawDelivery[], batch: number): void;
   /** Nothing more comes of these partitions; none named: of all, and `ended` follows. */
   draining(partitions: readonly number[]): void;
   /** Nothing more comes. Not called after `cancel`. */
@@ -87,7 +88,7 @@ export class OwnerStream implements Watched {
     }
     this.#heardAtMs = this.#watch.nowMs;
     if (frame?.$case === 'batch') {
-      this.#events.deliveries(frame.value.deliveries);
+      this.#events.deliveries(frame.value.deliveries, frame.value.sequence);
     } else if (frame?.$case === 'accepted') {
       this.#events.accepted(frame.value);
     } else if (frame?.$case === 'draining') {

@@ -13,7 +13,7 @@ import { Coverage, type Source } from './coverage.js';
 import { EndpointBackoff } from './endpoint-backoff.js';
 import { type Environment } from './environment.js';
 import { ClientClosed } from './failure.js';
-import { OwnerStream } from './owner-stream.js';
+import { ResumableStream } from './resumable-stream.js';
 import { type Router } from './router.js';
 import { type SilenceWatch } from './silence-watch.js';
 import { type SubscriptionRequest } from './subscription.js';
@@ -114,15 +114,16 @@ export class OwnerStreams {
     this.#coverage.remove(partitions);
   }
 
-  /** Ends the streams of these partitions, where nobody would fence them; their other partitions are opened again. */
+  /** Gives these partitions up where nobody would fence their streams, which go on with their other partitions. */
   cut(partitions: Iterable<number>): void {
-    for (const partition of partitions) {
-      const source = this.#coverage.sourceOf(partition);
-      if (source !== undefined) {
+    const lost = new Set(partitions);
+    for (const source of this.#coverage.sourcesOf(lost)) {
+      this.#tellLost(this.#coverage.remove([...source.epochs.keys()].filter((partition) => lost.has(partition))));
+      if (source.epochs.size === 0) {
         source.stream.cancel();
-        const lost = new Set(source.epochs.keys());
         this.#coverage.forget(source);
-        this.#events.lost(lost);
+      } else {
+        source.stream.reopen();
       }
     }
     this.reconcile();
@@ -156,10 +157,12 @@ export class OwnerStreams {
   }
 
   #open(endpoint: string, claims: readonly Assignment[]): void {
-    const { channels, watch } = this.#deps;
+    const { channels, watch, environment } = this.#deps;
+    const epochs = new Map(claims.map(({ partition, epoch }) => [partition, epoch]));
+    const place = { channels, watch, environment, endpoint };
     const source: Source = {
-      epochs: new Map(claims.map(({ partition, epoch }) => [partition, epoch])),
-      stream: new OwnerStream({ channels, watch, endpoint }, this.#subscribeRequest(claims), {
+      epochs,
+      stream: new ResumableStream(place, () => this.#subscribeRequest(epochs), {
         accepted: (terms) => {
           this.#onAccepted(source, terms);
         },
@@ -169,6 +172,9 @@ export class OwnerStreams {
         draining: (partitions) => {
           this.#onNotServed(source, partitions);
         },
+        lost: () => {
+          this.#tellLost(new Set(epochs.keys()));
+        },
         ended: (error) => {
           this.#onEnd(source, error);
         },
@@ -177,14 +183,18 @@ export class OwnerStreams {
     this.#tellLost(this.#coverage.add(source));
   }
 
-  #subscribeRequest(claims: readonly Assignment[]): SubscribeRequest {
+  /** For partitions with these consumer epochs; undefined if there are none. */
+  #subscribeRequest(epochs: ReadonlyMap<number, number>): SubscribeRequest | undefined {
+    if (epochs.size === 0) {
+      return undefined;
+    }
     const { topic, group, consumer, maxInFlightMessages, maxInFlightBytes, ackDeadlineMs } = this.#request;
-    const share = claims.length / Math.max(1, this.#claims.size);
+    const share = epochs.size / Math.max(1, this.#claims.size);
     return {
       topic,
       group,
       consumer,
-      claims: claims.map(({ partition, epoch }) => ({ partition, consumerEpoch: epoch })),
+      claims: Array.from(epochs, ([partition, consumerEpoch]) => ({ partition, consumerEpoch })),
       maxInFlightMessages: Math.max(1, Math.floor(maxInFlightMessages * share)),
       maxInFlightBytes: Math.max(LIMITS.inFlightBytes.min, Math.floor(maxInFlightBytes * share)),
       ackDeadline: ackDeadlineMs === undefined ? undefined : durationFromMs(ackDeadlineMs),
