@@ -7,13 +7,12 @@ import {
   type RawDelivery,
   type RawPullResponse,
 } from '@hermes/contracts';
-import { type Call } from '@hermes/kit';
+import { type Call, type SubscriptionStream } from '@hermes/kit';
 import { Serial, sleep } from '@hermes/runtime';
 import { PullCollector } from './pull-collector.js';
 import { findTargets, joinAll } from './join-group.js';
 import { type SubscriberOptions } from './subscriber.js';
 import { Subscription } from './subscription.js';
-import { type SubscriptionStream } from './subscription-stream.js';
 
 /** Left of the caller's deadline for the answer to reach it. */
 const ANSWER_MARGIN_MS = 50;
@@ -22,7 +21,7 @@ const GATHER_MS = 5;
 
 interface RunningPull {
   readonly subscription: Subscription;
-  readonly stream: SubscriptionStream;
+  readonly stream: SubscriptionStream<Buffer>;
   readonly collector: PullCollector;
 }
 
@@ -79,7 +78,8 @@ export class Puller {
     call: Call,
   ): Promise<RawDelivery[]> {
     const { timers } = this.#options;
-    const ended = stream.run({ frame: undefined }).catch((error: unknown) => error as Error);
+    const ended = stream.over.catch((error: unknown) => error as Error);
+    stream.start({ frame: undefined });
     const patienceMs = Math.max(GATHER_MS, Math.min(waitMs, call.deadlineMs - ANSWER_MARGIN_MS));
     const failure = await Promise.race([ended, collector.first, sleep(timers, patienceMs)]);
     if (failure instanceof Error && collector.deliveries.length === 0) {

@@ -12,9 +12,8 @@ import {
   readDuration,
   type Resume,
   type SubscribeRequest,
-  type SubscribeResponse,
 } from '@hermes/contracts';
-import { type ResponseStream } from '@hermes/kit';
+import { type ControlResponse, type ResponseStream } from '@hermes/kit';
 import { type Clock, type Timers } from '@hermes/runtime';
 import { type GroupSettings } from '../catalog/settings.js';
 import { type Ownership } from '../partition/ownership.js';
@@ -132,7 +131,8 @@ export class Subscriber {
       subscription.end(error as Error);
       throw error;
     }
-    return call.run(accepted(known, settings, ackDeadlineMs, isResumed));
+    call.start(accepted(known, settings, ackDeadlineMs, isResumed));
+    return call.over;
   }
 
   #open({ consumer, credit }: Terms, { id: groupId }: GroupSettings): Known {
@@ -169,7 +169,7 @@ function accepted(
   settings: GroupSettings,
   ackDeadlineMs: number,
   resumed: boolean,
-): SubscribeResponse {
+): ControlResponse {
   return {
     frame: {
       $case: 'accepted',

@@ -1,7 +1,7 @@
-import { HermesError, LIMITS, SubscribeResponse } from '@hermes/contracts';
-import { type ResponseStream } from '@hermes/kit';
+import { HermesError, LIMITS, SubscribeAccepted, SubscribeResponse } from '@hermes/contracts';
+import { type ControlResponse, type ResponseStream } from '@hermes/kit';
 import { FakeClock, FakeTimers } from '@hermes/testing';
-import { type Attachment, Subscription } from './subscription.js';
+import { type Attachment, HOLD_MS, Subscription } from './subscription.js';
 
 /** A stream that takes so many frames, and more when told. */
 class Stream {
@@ -54,9 +54,7 @@ class Part implements Attachment {
   }
 }
 
-const ACCEPTED = SubscribeResponse.fromPartial({
-  frame: { $case: 'accepted', value: { partitions: [3] } },
-} as never);
+const ACCEPTED: ControlResponse = { frame: { $case: 'accepted', value: SubscribeAccepted.create() } };
 const CREDIT = { messages: 10, bytes: 1_000 };
 const GONE = new Error('gone');
 
@@ -78,7 +76,8 @@ class Setup {
   run(): { stream: Stream; ended: Promise<unknown> } {
     const stream = new Stream();
     const call = this.subscription.connect(stream as unknown as ResponseStream<Buffer>);
-    const ended = call.run(ACCEPTED).catch((error: unknown) => error);
+    const ended = call.over.catch((error: unknown) => error);
+    call.start(ACCEPTED);
     return { stream, ended };
   }
 }
@@ -138,7 +137,8 @@ describe('a stream', () => {
     const call = setup.subscription.connect(new Stream() as unknown as ResponseStream<Buffer>);
     const error = new HermesError('STORAGE_FULL', 'its claim could not be stored');
     setup.subscription.leave(3, setup.part, error);
-    expect(await call.run(ACCEPTED).catch((reason: unknown) => reason)).toBe(error);
+    call.start(ACCEPTED);
+    expect(await call.over.catch((reason: unknown) => reason)).toBe(error);
     expect(setup.timers.size).toBe(0);
   });
 });
@@ -155,13 +155,13 @@ test('all partitions are told of credit that came back once one was refused', ()
 });
 
 describe('when the caller has gone', () => {
-  test('what is in flight is kept for 2 s, then the consumer is lost', async () => {
+  test('what is in flight is kept for a while, then the consumer is lost', async () => {
     const { stream, timers, part, ended, onEnded } = running();
     part.news();
     stream.abort.abort(GONE);
     expect(await ended).toBe(GONE);
     expect(part.news()).toEqual(['hold']);
-    timers.advance(LIMITS.resumeMs - 1);
+    timers.advance(HOLD_MS - 1);
     expect(onEnded).not.toHaveBeenCalled();
     timers.advance(1);
     expect(part.news()).toEqual(['lose']);
@@ -188,10 +188,10 @@ describe('when the caller has gone', () => {
     const call = subscription.connect(again as unknown as ResponseStream<Buffer>);
     subscription.resume(1, { partitions: new Set([3]), credit: CREDIT, ackDeadlineMs: 1 });
     expect([part.news(), other.news().at(-1)]).toEqual([['resume from 6'], 'release']);
-    void call.run(ACCEPTED).catch(() => undefined);
+    call.start(ACCEPTED);
     expect(part.news()).toEqual(['writable']);
     expect(subscription.nextBatch(3, 6)).toBe(2);
-    timers.advance(LIMITS.resumeMs);
+    timers.advance(HOLD_MS);
     expect(subscription.partitions).toEqual([3]);
   });
 
@@ -206,12 +206,13 @@ describe('when the caller has gone', () => {
   test('it may go again before it has begun', async () => {
     const { subscription, stream, part, timers } = running();
     stream.abort.abort(GONE);
-    timers.advance(LIMITS.resumeMs - 1);
+    timers.advance(HOLD_MS - 1);
     const second = new Stream();
     const call = subscription.connect(second as unknown as ResponseStream<Buffer>);
     second.abort.abort(GONE);
-    expect(await call.run(ACCEPTED).catch((error: unknown) => error)).toBe(GONE);
-    timers.advance(LIMITS.resumeMs - 1);
+    call.start(ACCEPTED);
+    expect(await call.over.catch((error: unknown) => error)).toBe(GONE);
+    timers.advance(HOLD_MS - 1);
     expect(part.news()).not.toContain('lose');
     timers.advance(1);
     expect(part.news()).toContain('lose');

@@ -1,9 +1,7 @@
-import { type Duration, durationFromMs, HermesError, LIMITS } from '@hermes/contracts';
+import { type Duration, durationFromMs, HermesError, LIMITS, SubscribeResponse } from '@hermes/contracts';
 import { Credit } from '@hermes/delivery';
-import { type ResponseStream } from '@hermes/kit';
+import { type ControlResponse, type ResponseStream, SentBatches, SubscriptionStream } from '@hermes/kit';
 import { type CancelTimer, type Clock, type Timers } from '@hermes/runtime';
-import { SentBatches } from './sent-batches.js';
-import { SubscriptionStream } from './subscription-stream.js';
 
 /** What a subscription has of one partition. */
 export interface Attachment {
@@ -33,7 +31,7 @@ export interface SubscriptionOptions {
   readonly id: number;
   readonly consumer: string;
   readonly credit: CreditTerms;
-  /** A broken stream may be resumed for LIMITS.resumeMs; otherwise what is in flight is given back at once. */
+  /** A broken stream may be resumed for a while; otherwise what is in flight is given back at once. */
   readonly isResumable: boolean;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -52,7 +50,7 @@ export class Subscription {
   readonly credit: Credit;
   readonly #options: SubscriptionOptions;
   readonly #attachments = new Map<number, Attachment>();
-  #stream: SubscriptionStream | undefined;
+  #stream: SubscriptionStream<Buffer> | undefined;
   #sent: SentBatches;
   #ended: Error | undefined;
   #cancelHold: CancelTimer = () => undefined;
@@ -89,12 +87,12 @@ export class Subscription {
     attachment.writable(this.isWritable);
   }
 
-  /** It is sent on this call from now on; one that it was sent on before ends FENCED. Nothing goes out before `run`. */
-  connect(stream: ResponseStream<Buffer>): SubscriptionStream {
+  /** It is sent on this call from now on; one that it was sent on before ends FENCED. Nothing goes out before it is started. */
+  connect(stream: ResponseStream<Buffer>): SubscriptionStream<Buffer> {
     this.#disconnect(new HermesError('FENCED', 'the subscription was resumed on another stream'));
     const { clock, timers } = this.#options;
-    const connected: SubscriptionStream = new SubscriptionStream({
-      ...{ stream, clock, timers },
+    const connected = new SubscriptionStream<Buffer>({
+      ...{ stream, clock, timers, encode },
       events: {
         writable: (isWritable) => {
           this.#tell((attachment) => {
@@ -156,7 +154,7 @@ export class Subscription {
     }
     this.#attachments.delete(partition);
     const last = this.#attachments.size === 0;
-    this.#stream?.sendMessage({
+    this.#stream?.tell({
       frame: { $case: 'draining', value: { partitions: last ? [] : [partition], grace: DRAIN_GRACE } },
     });
     if (last) {
@@ -192,7 +190,7 @@ export class Subscription {
       return;
     }
     this.#disconnect(reason);
-    this.#cancelHold = this.#options.timers.after(LIMITS.resumeMs, () => {
+    this.#cancelHold = this.#options.timers.after(HOLD_MS, () => {
       this.lose(reason);
     });
   }
@@ -233,4 +231,11 @@ export interface ResumeTerms {
   readonly ackDeadlineMs: number;
 }
 
+function encode(response: ControlResponse): Buffer {
+  const bytes = SubscribeResponse.encode(response).finish();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Longer than a consumer has: a gateway that stands between learns of the break before, and passes the rest on after. */
+export const HOLD_MS = LIMITS.resumeMs + 500;
 const DRAIN_GRACE: Duration = durationFromMs(LIMITS.drainGraceMs);

@@ -1,40 +1,48 @@
-import { LIMITS, SubscribeResponse } from '@hermes/contracts';
-import { CallEndedError, type ResponseStream } from '@hermes/kit';
+import { LIMITS, type SubscribeResponse } from '@hermes/contracts';
 import { type CancelTimer, type Clock, createDeferred, type Timers } from '@hermes/runtime';
+import { type ResponseStream } from '../grpc/handlers.js';
+import { CallEndedError } from '../grpc/public-error.js';
 
 /** What a stream tells its subscription; nothing after it has ended. */
-export interface StreamEvents {
+export interface SubscriptionStreamEvents {
   /** It takes frames again, or does not. */
   writable(isWritable: boolean): void;
-  /** The caller has gone, and the stream has ended with `reason`. */
+  /** The caller has gone; the stream has ended with `reason`. */
   broken(reason: Error): void;
   /** The caller is there, and has read nothing for LIMITS.slowConsumerMs. */
   stalled(): void;
 }
 
-export interface StreamOptions {
-  readonly stream: ResponseStream<Buffer>;
+export interface SubscriptionStreamOptions<Frame> {
+  readonly stream: ResponseStream<Frame>;
+  /** Frames that hold no deliveries. */
+  readonly encode: (response: ControlResponse) => Frame;
   readonly clock: Clock;
   readonly timers: Timers;
-  readonly events: StreamEvents;
+  readonly events: SubscriptionStreamEvents;
 }
+
+/** A frame without deliveries. */
+export type ControlResponse = SubscribeResponse & {
+  readonly frame: Exclude<SubscribeResponse['frame'], { readonly $case: 'batch' }>;
+};
 
 /**
  * One Subscribe call: frames go out in order, a heartbeat when nothing else does. It never holds more than the socket's
  * buffer: while that is full it is not writable.
  */
-export class SubscriptionStream {
-  readonly #options: StreamOptions;
+export class SubscriptionStream<Frame> {
+  readonly #options: SubscriptionStreamOptions<Frame>;
   readonly #end = createDeferred<never>();
   readonly #onAbort: () => void;
   #lastFrameMs = 0;
-  /** Nothing goes out before `run`. */
+  /** Nothing goes out before `start`. */
   #isWritable = false;
   #ended = false;
   #cancelHeartbeat: CancelTimer = () => undefined;
   #cancelSlow: CancelTimer = () => undefined;
 
-  constructor(options: StreamOptions) {
+  constructor(options: SubscriptionStreamOptions<Frame>) {
     this.#options = options;
     this.#end.promise.catch(() => undefined);
     const { signal } = options.stream;
@@ -50,22 +58,26 @@ export class SubscriptionStream {
     return this.#isWritable && !this.#ended;
   }
 
-  /** Sends the first frame, then runs until the stream ends: throws why. */
-  run(first: SubscribeResponse): Promise<never> {
+  /** Rejects with what ends the stream. */
+  get over(): Promise<never> {
+    return this.#end.promise;
+  }
+
+  /** Sends the first frame; batches may follow. */
+  start(first: ControlResponse): void {
     if (this.#options.stream.signal.aborted) {
       this.#onAbort();
     }
     if (!this.#ended) {
       this.#isWritable = true;
-      this.sendMessage(first);
+      this.tell(first);
       this.#armHeartbeat();
       this.#options.events.writable(this.isWritable);
     }
-    return this.#end.promise;
   }
 
   /** Sends a frame; after it the stream may not be writable. Dropped once it has ended. */
-  send(frame: Buffer): void {
+  send(frame: Frame): void {
     if (this.#ended) {
       return;
     }
@@ -75,9 +87,9 @@ export class SubscriptionStream {
     }
   }
 
-  sendMessage(response: SubscribeResponse): void {
-    const bytes = SubscribeResponse.encode(response).finish();
-    this.send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  /** Sends a frame without deliveries. */
+  tell(response: ControlResponse): void {
+    this.send(this.#options.encode(response));
   }
 
   /** Ends the call with `error`. Idempotent. */
@@ -123,14 +135,13 @@ export class SubscriptionStream {
 
   #armHeartbeat(): void {
     if (this.#ended) {
-      // All its partitions may be gone before it runs.
       return;
     }
     const { clock, timers } = this.#options;
     const dueMs = this.#lastFrameMs + LIMITS.heartbeatMs;
     this.#cancelHeartbeat = timers.after(dueMs - clock.monotonicMs(), () => {
       if (clock.monotonicMs() >= this.#lastFrameMs + LIMITS.heartbeatMs && this.isWritable) {
-        this.sendMessage({ frame: { $case: 'heartbeat', value: {} } });
+        this.tell({ frame: { $case: 'heartbeat', value: {} } });
       }
       this.#lastFrameMs = Math.max(this.#lastFrameMs, this.isWritable ? 0 : clock.monotonicMs());
       this.#armHeartbeat();

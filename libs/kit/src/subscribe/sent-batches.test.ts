@@ -1,6 +1,6 @@
 import { SentBatches } from './sent-batches.js';
 
-test('numbers batches on, and tells the first delivery of each partition after one', () => {
+test('numbers batches on, and tells what came first of each source after one', () => {
   const sent = new SentBatches(10, 40);
   expect([sent.add(1, 100), sent.add(2, 7), sent.add(1, 103)]).toEqual([41, 42, 43]);
   expect(sent.last).toBe(43);
