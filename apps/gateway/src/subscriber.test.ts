@@ -1,6 +1,6 @@
 import { Metadata } from '@grpc/grpc-js';
-import { type Environment, type Subscription } from '@hermes/client/cluster';
-import { type HermesError, type RawSubscribeResponse, SubscribeAccepted } from '@hermes/contracts';
+import { type ClusterSubscription, type Environment, type SubscriptionEvents } from '@hermes/client/cluster';
+import { HermesError, LIMITS, type RawSubscribeResponse, SubscribeAccepted } from '@hermes/contracts';
 import { type ResponseStream } from '@hermes/kit';
 import { createDeferred, type Deferred, systemRandom } from '@hermes/runtime';
 import { FakeClock, FakeTimers } from '@hermes/testing';
@@ -13,7 +13,7 @@ class Peer implements ResponseStream<RawSubscribeResponse> {
   readonly peer = 'peer';
   readonly deadlineMs = Infinity;
   readonly bufferedBytes = 0;
-  readonly frames: string[] = [];
+  readonly frames: RawSubscribeResponse['frame'][] = [];
   readonly abort = new AbortController();
   reads = true;
   #room: Deferred<void> = createDeferred();
@@ -22,8 +22,12 @@ class Peer implements ResponseStream<RawSubscribeResponse> {
     return this.abort.signal;
   }
 
+  get kinds(): (string | undefined)[] {
+    return this.frames.map((frame) => frame?.$case);
+  }
+
   write({ frame }: RawSubscribeResponse): boolean {
-    this.frames.push(frame?.$case ?? '');
+    this.frames.push(frame);
     return this.reads;
   }
 
@@ -37,68 +41,152 @@ class Peer implements ResponseStream<RawSubscribeResponse> {
   }
 }
 
-describe('Subscriber', () => {
-  const clock = new FakeClock();
-  const environment: Environment = { clock, timers: new FakeTimers(clock), random: systemRandom };
-  let peer: Peer;
-  let subscriber: Subscriber;
-  let calls: string[];
-  let ended: Promise<unknown>;
+const GONE = new Error('gone');
+const REQUEST = { topic: 't', group: 'g', consumer: 'c', maxInFlightMessages: 10, maxInFlightBytes: 1_000 };
+const codeOf = (call: Promise<never>): Promise<unknown> =>
+  call.catch((error: unknown) => (error instanceof HermesError ? error.code : error));
 
-  beforeEach(() => {
-    peer = new Peer();
-    calls = [];
-    subscriber = new Subscriber(peer, environment);
-    const subscription: Subscription = {
+class Setup {
+  readonly clock = new FakeClock();
+  readonly timers = new FakeTimers(this.clock);
+  readonly calls: unknown[] = [];
+  readonly peer = new Peer();
+  readonly onEnded = jest.fn();
+  readonly subscriber: Subscriber;
+  readonly ended: Promise<unknown>;
+  owners!: SubscriptionEvents;
+
+  constructor() {
+    const { clock, timers, calls, onEnded } = this;
+    const environment: Environment = { clock, timers, random: systemRandom };
+    const subscription: Pick<ClusterSubscription, 'pause' | 'resume' | 'settled' | 'close' | 'hold' | 'reopen'> = {
       pause: () => calls.push('pause'),
       resume: () => calls.push('resume'),
       settled: () => undefined,
       close: () => calls.push('close'),
+      hold: () => calls.push('hold'),
+      reopen: (_, missed) => calls.push(missed),
     };
-    ended = subscriber.run(subscription).catch((error: unknown) => (error as HermesError).code);
-  });
+    const subscribe = (events: SubscriptionEvents): ClusterSubscription => {
+      this.owners = events;
+      return subscription as ClusterSubscription;
+    };
+    this.subscriber = new Subscriber({ request: REQUEST, subscribe, environment, onEnded });
+    this.ended = codeOf(this.subscriber.run(this.peer));
+  }
 
-  const pass = (ms: number): void => {
-    for (let left = ms; left > 0; left -= 1_000) {
-      clock.advance(1_000);
-      subscriber.look(clock.monotonicMs());
+  /** Owners accept, and send batches: of which stream, and their numbers there. */
+  deliver(...batches: [stream: number, batch: number][]): void {
+    for (const [stream, batch] of batches) {
+      this.owners.deliveries([], { stream, batch });
     }
-  };
+  }
+}
 
+function accepted(): Setup {
+  const setup = new Setup();
+  setup.owners.accepted(SubscribeAccepted.create());
+  return setup;
+}
+
+const subscriptionIdOf = ({ frames: [frame] }: Peer): Uint8Array =>
+  frame?.$case === 'accepted' ? frame.value.subscriptionId : new Uint8Array(0);
+
+describe('Subscriber', () => {
   it('sends a heartbeat after 5 s without a frame, for as long as nothing comes', () => {
-    subscriber.accepted(SubscribeAccepted.create());
-    pass(60_000);
-    expect(peer.frames).toEqual(['accepted', ...Array.from({ length: 12 }, () => 'heartbeat')]);
+    const { timers, peer } = accepted();
+    timers.advance(LIMITS.heartbeatMs);
+    timers.advance(LIMITS.heartbeatMs);
+    expect(peer.kinds).toEqual(['accepted', 'heartbeat', 'heartbeat']);
   });
 
   it('takes nothing from the owners while the peer does not read', async () => {
-    subscriber.accepted(SubscribeAccepted.create());
-    peer.reads = false;
-    subscriber.deliveries([]);
-    expect(calls).toEqual(['pause']);
-    peer.read();
+    const setup = accepted();
+    setup.calls.length = 0;
+    setup.peer.reads = false;
+    setup.deliver([1, 1]);
+    expect(setup.calls).toEqual(['pause']);
+    setup.peer.read();
     await Promise.resolve();
-    expect(calls).toEqual(['pause', 'resume']);
+    expect(setup.calls).toEqual(['pause', 'resume']);
   });
 
   it('ends with SLOW_CONSUMER when nothing was read for 60 s', async () => {
-    subscriber.accepted(SubscribeAccepted.create());
-    peer.reads = false;
-    subscriber.deliveries([]);
-    pass(61_000);
-    expect(await ended).toBe('SLOW_CONSUMER');
-    expect(peer.frames).toEqual(['accepted', 'batch']);
-    expect(calls).toEqual(['pause', 'close']);
+    const setup = accepted();
+    setup.peer.reads = false;
+    setup.deliver([1, 1]);
+    setup.timers.advance(LIMITS.slowConsumerMs);
+    expect(await setup.ended).toBe('SLOW_CONSUMER');
+    expect(setup.peer.kinds).toEqual(['accepted', 'batch']);
+    expect(setup.calls.at(-1)).toBe('close');
   });
 
   it('ends with PARTITION_MOVING when no owner accepts in time', async () => {
-    pass(11_000);
+    const { timers, ended, calls } = new Setup();
+    timers.advance(10_000);
     expect(await ended).toBe('PARTITION_MOVING');
+    expect(calls).toEqual(['close']);
   });
 
-  it('closes the subscription when the peer leaves', async () => {
-    peer.abort.abort();
-    expect(await ended).toBeUndefined();
+  it('closes the subscription when the peer leaves before it is accepted', async () => {
+    const { peer, ended, calls } = new Setup();
+    peer.abort.abort(GONE);
+    expect(await ended).toBe(GONE);
     expect(calls).toEqual(['close']);
+  });
+
+  it('waits 2 s for a peer that is gone', async () => {
+    const { peer, ended, calls, timers, subscriber, onEnded } = accepted();
+    peer.abort.abort(GONE);
+    expect(await ended).toBe(GONE);
+    expect([calls.at(-1), subscriber.isConnected]).toEqual(['hold', false]);
+    timers.advance(LIMITS.resumeMs - 1);
+    expect(onEnded).not.toHaveBeenCalled();
+    timers.advance(1);
+    expect(calls.at(-1)).toBe('close');
+    expect(onEnded).toHaveBeenCalledTimes(1);
+    expect(timers.size).toBe(0);
+  });
+
+  it('is resumed: each owner is told what the peer has missed of it, and numbers go on', () => {
+    const setup = accepted();
+    const { subscriber, calls, peer } = setup;
+    setup.deliver([1, 1], [2, 1], [1, 2], [1, 3], [2, 2]);
+    peer.abort.abort(GONE);
+    expect(subscriber.isNamed(subscriptionIdOf(peer))).toBe(true);
+    const again = new Peer();
+    void codeOf(subscriber.resume(again, 2, REQUEST));
+    const missed = new Map([
+      [1, 2],
+      [2, 2],
+    ]);
+    expect(calls.at(-1)).toEqual(missed);
+    setup.deliver([1, 2]);
+    expect(again.frames).toMatchObject([
+      { $case: 'accepted', value: { resumed: true, subscriptionId: subscriptionIdOf(peer) } },
+      { $case: 'batch', value: { sequence: 3 } },
+    ]);
+    setup.timers.advance(LIMITS.resumeMs);
+    expect(calls).not.toContain('close');
+  });
+
+  it('is taken over by another stream of the peer, but not with batches that were never sent', async () => {
+    const setup = accepted();
+    setup.deliver([1, 1]);
+    expect(() => setup.subscriber.resume(new Peer(), 2, REQUEST)).toThrow('at most 1');
+    expect(setup.subscriber.isConnected).toBe(true);
+    void codeOf(setup.subscriber.resume(new Peer(), 1, REQUEST));
+    expect(await setup.ended).toBe('FENCED');
+  });
+
+  it('is drained, connected or not', async () => {
+    const setup = accepted();
+    setup.subscriber.drain(1_000);
+    expect(await setup.ended).toBe('DRAINING');
+    expect(setup.peer.kinds).toEqual(['accepted', 'draining']);
+    const held = accepted();
+    held.peer.abort.abort(GONE);
+    held.subscriber.drain(1_000);
+    expect(held.onEnded).toHaveBeenCalledTimes(1);
   });
 });

@@ -1,80 +1,128 @@
 import { randomBytes } from 'node:crypto';
-import { type Environment, type Subscription } from '@hermes/client/cluster';
 import {
+  type ClusterSubscription,
+  type Environment,
+  type SubscriptionEvents,
+  type SubscriptionRequest,
+} from '@hermes/client/cluster';
+import {
+  durationFromMs,
   HermesError,
+  invalidField,
   LIMITS,
-  type RawDelivery,
   type RawSubscribeResponse,
   type SubscribeAccepted,
 } from '@hermes/contracts';
-import { type ResponseStream } from '@hermes/kit';
-import { createDeferred, type Deferred } from '@hermes/runtime';
+import { type ControlResponse, type ResponseStream, SentBatches, SubscriptionStream } from '@hermes/kit';
+import { type CancelTimer } from '@hermes/runtime';
 
-const SUBSCRIPTION_ID_BYTES = 16;
+/** So many that nobody guesses one. */
+const TOKEN_BYTES = 16;
 /** Owners that have not accepted for so long are moving; the caller may try again. */
 const ACCEPT_MS = 10_000;
 
+export interface SubscriberOptions {
+  readonly request: SubscriptionRequest;
+  /** Subscribes at the owners. */
+  readonly subscribe: (events: SubscriptionEvents) => ClusterSubscription;
+  readonly environment: Environment;
+  /** Told once that it has ended. */
+  readonly onEnded: () => void;
+}
+
 /**
- * One subscriber's stream: renumbers the owners' batches and sends them on as they come. While the subscriber does
- * not read, nothing is taken from the owners; after 60 s of that it ends with SLOW_CONSUMER.
+ * One consumer's subscription: renumbers the owners' batches and sends them on as they come. While the consumer does not
+ * read nothing is taken from the owners. Nothing is kept here: when the consumer's stream breaks, the owners keep what is
+ * in flight, and send again what it tells to have missed.
  */
 export class Subscriber {
-  readonly #stream: ResponseStream<RawSubscribeResponse>;
-  readonly #environment: Environment;
-  readonly #over: Deferred<void> = createDeferred();
-  readonly #openedAtMs: number;
-  #subscription: Subscription | undefined;
-  #sequence = 0;
-  #accepted = false;
-  #blockedSinceMs: number | undefined;
-  #wroteAtMs: number;
+  readonly #token = randomBytes(TOKEN_BYTES);
+  readonly #options: SubscriberOptions;
+  readonly #subscription: ClusterSubscription | undefined;
+  #stream: SubscriptionStream<RawSubscribeResponse> | undefined;
+  #sent: SentBatches;
+  #terms: SubscribeAccepted | undefined;
+  #ended: Error | undefined;
+  #cancelTimer: CancelTimer = () => undefined;
 
-  constructor(stream: ResponseStream<RawSubscribeResponse>, environment: Environment) {
-    this.#stream = stream;
-    this.#environment = environment;
-    this.#openedAtMs = environment.clock.monotonicMs();
-    this.#wroteAtMs = this.#openedAtMs;
+  constructor(options: SubscriberOptions) {
+    const { request, subscribe, environment } = options;
+    this.#options = options;
+    this.#sent = new SentBatches(request.maxInFlightMessages, 0);
+    this.#cancelTimer = environment.timers.after(ACCEPT_MS, () => {
+      this.end(new HermesError('PARTITION_MOVING', 'no owner has accepted the subscription in time'));
+    });
+    this.#subscription = subscribe({
+      accepted: (terms) => {
+        this.#terms = terms;
+        this.#cancelTimer();
+        this.#start(false);
+      },
+      deliveries: (deliveries, { stream, batch }) => {
+        const sequence = this.#sent.add(stream, batch);
+        this.#stream?.send({ frame: { $case: 'batch', value: { sequence, deliveries } } });
+      },
+      lost: () => undefined, // They come again, marked as redelivered.
+      ended: (error) => {
+        this.end(error);
+      },
+    });
   }
 
-  /** Sends what `subscription` delivers until the stream's end; throws what ends it. */
-  async run(subscription: Subscription): Promise<void> {
-    this.#subscription = subscription;
-    const onAbort = (): void => {
-      this.#over.resolve();
-    };
-    this.#stream.signal.addEventListener('abort', onAbort, { once: true });
-    if (this.#stream.signal.aborted) {
-      onAbort();
+  /** Whether its consumer is there. */
+  get isConnected(): boolean {
+    return this.#stream !== undefined;
+  }
+
+  /** Whether this is what a consumer got to resume it by. */
+  isNamed(subscriptionId: Uint8Array): boolean {
+    return this.#terms !== undefined && this.#token.equals(subscriptionId);
+  }
+
+  /** Sends what comes on this stream until its end; throws what ends it. */
+  run(stream: ResponseStream<RawSubscribeResponse>): Promise<never> {
+    const connected = this.#connect(stream);
+    this.#start(false);
+    return connected.over;
+  }
+
+  /**
+   * The consumer is back, with new terms, and has all batches up to `lastBatch`: sends on this stream what came later,
+   * and goes on. INVALID_FIELD if so many were never sent.
+   */
+  resume(
+    stream: ResponseStream<RawSubscribeResponse>,
+    lastBatch: number,
+    request: SubscriptionRequest,
+  ): Promise<never> {
+    if (lastBatch > this.#sent.last) {
+      throw invalidField('resume.last_batch', `at most ${this.#sent.last}: no later batch was sent`);
     }
-    try {
-      await this.#over.promise;
-    } finally {
-      this.#stream.signal.removeEventListener('abort', onAbort);
-      subscription.close();
+    this.#disconnect(new HermesError('FENCED', 'the subscription was resumed on another stream'));
+    const connected = this.#connect(stream);
+    const missed = this.#sent.after(lastBatch);
+    this.#sent = new SentBatches(request.maxInFlightMessages, lastBatch);
+    this.#start(true);
+    this.#subscription?.reopen(request, missed);
+    return connected.over;
+  }
+
+  /** Ends it, and its stream with `error`. Idempotent. */
+  end(error: Error): void {
+    if (this.#ended === undefined) {
+      this.#ended = error;
+      this.#cancelTimer();
+      this.#stream?.end(error);
+      this.#stream = undefined;
+      this.#subscription?.close();
+      this.#options.onEnded();
     }
-  }
-
-  /** Ends the stream with `error`. */
-  end(error: HermesError): void {
-    this.#over.reject(error);
-  }
-
-  accepted(terms: SubscribeAccepted): void {
-    this.#accepted = true;
-    const value = { ...terms, subscriptionId: randomBytes(SUBSCRIPTION_ID_BYTES), resumed: false };
-    this.#write({ frame: { $case: 'accepted', value } });
-  }
-
-  deliveries(deliveries: RawDelivery[]): void {
-    this.#sequence += 1;
-    this.#write({ frame: { $case: 'batch', value: { sequence: this.#sequence, deliveries } } });
   }
 
   /** Tells that everything moves: the gateway stops. */
   drain(graceMs: number): void {
-    if (this.#accepted) {
-      const grace = { seconds: Math.floor(graceMs / 1000), nanos: (graceMs % 1000) * 1e6 };
-      this.#write({ frame: { $case: 'draining', value: { partitions: [], grace } } });
+    if (this.#terms !== undefined) {
+      this.#stream?.tell({ frame: { $case: 'draining', value: { partitions: [], grace: durationFromMs(graceMs) } } });
     }
     this.end(new HermesError('DRAINING', 'the gateway is stopping'));
   }
@@ -84,33 +132,64 @@ export class Subscriber {
     this.#subscription?.settled(receipt);
   }
 
-  /** Called about once a second: heartbeats, and what takes too long. */
-  look(nowMs: number): void {
-    if (!this.#accepted) {
-      if (nowMs - this.#openedAtMs > ACCEPT_MS) {
-        this.end(new HermesError('PARTITION_MOVING', 'no owner has accepted the subscription in time'));
-      }
-    } else if (this.#blockedSinceMs !== undefined) {
-      if (nowMs - this.#blockedSinceMs > LIMITS.slowConsumerMs) {
-        this.end(new HermesError('SLOW_CONSUMER', `nothing was read for ${LIMITS.slowConsumerMs} ms`));
-      }
-    } else if (nowMs - this.#wroteAtMs >= LIMITS.heartbeatMs) {
-      this.#write({ frame: { $case: 'heartbeat', value: {} } });
+  #connect(stream: ResponseStream<RawSubscribeResponse>): SubscriptionStream<RawSubscribeResponse> {
+    const { clock, timers } = this.#options.environment;
+    const connected = new SubscriptionStream<RawSubscribeResponse>({
+      ...{ stream, clock, timers, encode },
+      events: {
+        writable: (isWritable) => {
+          if (isWritable) {
+            this.#subscription?.resume();
+          } else {
+            this.#subscription?.pause();
+          }
+        },
+        broken: (reason) => {
+          this.#broken(reason);
+        },
+        stalled: () => {
+          this.end(new HermesError('SLOW_CONSUMER', `nothing was read for ${LIMITS.slowConsumerMs} ms`));
+        },
+      },
+    });
+    if (this.#ended === undefined) {
+      this.#stream = connected;
+    } else {
+      connected.end(this.#ended);
+    }
+    return connected;
+  }
+
+  /** Says what was accepted, once it is. */
+  #start(resumed: boolean): void {
+    if (this.#terms !== undefined) {
+      const value = { ...this.#terms, subscriptionId: this.#token, resumed };
+      this.#stream?.start({ frame: { $case: 'accepted', value } });
     }
   }
 
-  #write(response: RawSubscribeResponse): void {
-    this.#wroteAtMs = this.#environment.clock.monotonicMs();
-    if (!this.#stream.write(response) && this.#blockedSinceMs === undefined && !this.#stream.signal.aborted) {
-      this.#blockedSinceMs = this.#wroteAtMs;
-      this.#subscription?.pause();
-      this.#stream.drained().then(
-        () => {
-          this.#blockedSinceMs = undefined;
-          this.#subscription?.resume();
-        },
-        () => undefined, // The call has ended, which `run` sees itself.
-      );
+  /** The consumer is gone: what is in flight waits for it, if it knows how to come back. */
+  #broken(reason: Error): void {
+    if (this.#terms === undefined) {
+      this.end(reason);
+      return;
+    }
+    this.#disconnect(reason);
+    this.#cancelTimer = this.#options.environment.timers.after(LIMITS.resumeMs, () => {
+      this.end(reason);
+    });
+  }
+
+  #disconnect(error: Error): void {
+    this.#cancelTimer();
+    if (this.#stream !== undefined) {
+      this.#stream.end(error);
+      this.#stream = undefined;
+      this.#subscription?.hold();
     }
   }
+}
+
+function encode(response: ControlResponse): RawSubscribeResponse {
+  return response;
 }

@@ -1,4 +1,4 @@
-import { type Cluster, type Environment, type Subscription } from '@hermes/client/cluster';
+import { type Cluster, type Environment, type SubscriptionRequest } from '@hermes/client/cluster';
 import {
   HermesError,
   LIMITS,
@@ -9,19 +9,18 @@ import {
   type SubscribeRequest,
 } from '@hermes/contracts';
 import { type ResponseStream } from '@hermes/kit';
-import { type CancelTimer } from '@hermes/runtime';
 import { stepLimitsOf } from './call-limits.js';
 import { Subscriber } from './subscriber.js';
 import { ackDeadlineMsOf, validateSubscribe } from './validate.js';
 
-const LOOK_MS = 1_000;
-
-/** All open subscriptions of this gateway: one per consumer, the later one wins. One timer serves all. */
+/**
+ * All subscriptions of this gateway, those included that wait for their consumers to come back: one per consumer, the
+ * later one wins.
+ */
 export class Subscribers {
   readonly #cluster: Cluster;
   readonly #environment: Environment;
-  readonly #open = new Map<string, Subscriber>();
-  #cancelTimer: CancelTimer | undefined;
+  readonly #byName = new Map<string, Subscriber>();
   #draining = false;
 
   constructor(cluster: Cluster, environment: Environment) {
@@ -29,8 +28,9 @@ export class Subscribers {
     this.#environment = environment;
   }
 
+  /** Subscriptions whose consumers are there. */
   get size(): number {
-    return this.#open.size;
+    return [...this.#byName.values()].filter(({ isConnected }) => isConnected).length;
   }
 
   /** Serves one Subscribe call. */
@@ -44,53 +44,19 @@ export class Subscribers {
       return; // Nobody is there any more, and whoever has the name keeps it.
     }
     const name = nameOf(request);
-    const subscriber = new Subscriber(stream, this.#environment);
-    this.#open.get(name)?.end(new HermesError('FENCED', `another consumer took the name ${request.consumer}`));
-    this.#open.set(name, subscriber);
-    this.#lookSoon();
-    try {
-      await subscriber.run(this.#subscribe(request, subscriber));
-    } finally {
-      if (this.#open.get(name) === subscriber) {
-        this.#open.delete(name);
-      }
+    const known = this.#byName.get(name);
+    const { resume } = request;
+    if (resume !== undefined && known?.isNamed(resume.subscriptionId) === true) {
+      await known.resume(stream, resume.lastBatch, termsOf(request));
+    } else {
+      known?.end(new HermesError('FENCED', `another consumer took the name ${request.consumer}`));
+      await this.#open(name, termsOf(request)).run(stream);
     }
-  }
-
-  #refuseWhileDraining(): void {
-    if (this.#draining) {
-      throw new HermesError('DRAINING', 'the gateway is stopping');
-    }
-  }
-
-  #subscribe(request: SubscribeRequest, subscriber: Subscriber): Subscription {
-    const { topic, group, consumer, maxInFlightMessages, maxInFlightBytes } = request;
-    const ackDeadlineMs = ackDeadlineMsOf(request.ackDeadline);
-    const terms = {
-      topic,
-      group,
-      consumer,
-      maxInFlightMessages: maxInFlightMessages ?? LIMITS.inFlightMessages.default,
-      maxInFlightBytes: maxInFlightBytes ?? LIMITS.inFlightBytes.default,
-      ...(ackDeadlineMs === undefined ? {} : { ackDeadlineMs }),
-    };
-    return this.#cluster.subscribe(terms, {
-      accepted: (accepted) => {
-        subscriber.accepted(accepted);
-      },
-      deliveries: (deliveries) => {
-        subscriber.deliveries(deliveries);
-      },
-      lost: () => undefined, // They come again, marked as redelivered.
-      ended: (error) => {
-        subscriber.end(error);
-      },
-    });
   }
 
   /** Takes note of what was settled, so that a partition which is to be given back is known to be free. */
   settled(request: RawAcknowledgeRequest, results: readonly AckResult[]): void {
-    const subscriber = this.#open.get(nameOf(request));
+    const subscriber = this.#byName.get(nameOf(request));
     request.entries.forEach(({ outcome, receipt }, at) => {
       if (outcome !== Outcome.EXTEND && results[at]?.error === undefined) {
         subscriber?.settled(receipt);
@@ -101,24 +67,42 @@ export class Subscribers {
   /** Ends all with DRAINING and takes no new ones. */
   drain(): void {
     this.#draining = true;
-    this.#cancelTimer?.();
-    for (const subscriber of [...this.#open.values()]) {
+    for (const subscriber of [...this.#byName.values()]) {
       subscriber.drain(LIMITS.drainGraceMs);
     }
   }
 
-  #lookSoon(): void {
-    this.#cancelTimer ??= this.#environment.timers.after(LOOK_MS, () => {
-      this.#cancelTimer = undefined;
-      const nowMs = this.#environment.clock.monotonicMs();
-      for (const subscriber of [...this.#open.values()]) {
-        subscriber.look(nowMs);
-      }
-      if (this.#open.size > 0 && !this.#draining) {
-        this.#lookSoon();
-      }
-    });
+  #refuseWhileDraining(): void {
+    if (this.#draining) {
+      throw new HermesError('DRAINING', 'the gateway is stopping');
+    }
   }
+
+  #open(name: string, request: SubscriptionRequest): Subscriber {
+    const subscriber: Subscriber = new Subscriber({
+      request,
+      subscribe: (events) => this.#cluster.subscribe(request, events),
+      environment: this.#environment,
+      onEnded: () => {
+        if (this.#byName.get(name) === subscriber) {
+          this.#byName.delete(name);
+        }
+      },
+    });
+    this.#byName.set(name, subscriber);
+    return subscriber;
+  }
+}
+
+function termsOf(request: SubscribeRequest): SubscriptionRequest {
+  const { topic, group, consumer, maxInFlightMessages, maxInFlightBytes } = request;
+  const ackDeadlineMs = ackDeadlineMsOf(request.ackDeadline);
+  return {
+    ...{ topic, group, consumer },
+    maxInFlightMessages: maxInFlightMessages ?? LIMITS.inFlightMessages.default,
+    maxInFlightBytes: maxInFlightBytes ?? LIMITS.inFlightBytes.default,
+    ...(ackDeadlineMs === undefined ? {} : { ackDeadlineMs }),
+  };
 }
 
 /** Names hold no slash. */

@@ -7,7 +7,6 @@ import {
   type HermesError,
   invalidField,
   LIMITS,
-  notImplemented,
   type PullRequest,
   pullTermsOf,
   type RawAcknowledgeRequest,
@@ -17,15 +16,12 @@ import {
 
 /** Refuses what breaks the contract's limits, before any work. */
 export function validateSubscribe(request: SubscribeRequest): void {
-  const { maxInFlightMessages, maxInFlightBytes, ackDeadline, resume } = request;
+  const { maxInFlightMessages, maxInFlightBytes, ackDeadline } = request;
   validateConsumer(request);
   refuseClaims(request);
   within('max_in_flight_messages', maxInFlightMessages, LIMITS.inFlightMessages);
   within('max_in_flight_bytes', maxInFlightBytes, LIMITS.inFlightBytes);
   ackDeadlineMsOf(ackDeadline);
-  if (resume !== undefined) {
-    throw notImplemented('resume');
-  }
 }
 
 /** Refuses what breaks the contract's limits, before any work. */

@@ -63,7 +63,6 @@ describe('subscribing through a gateway', () => {
     ['a short deadline', { ackDeadline: { seconds: 0, nanos: 1 } }, 'INVALID_FIELD'],
     ['a nameless consumer', { consumer: '' }, 'INVALID_FIELD'],
     ['an unknown topic', { topic: 'unknown' }, 'TOPIC_NOT_FOUND'],
-    ['resume', { resume: { subscriptionId: Buffer.from('x'), lastBatch: 1 } }, 'NOT_IMPLEMENTED'],
   ])('refuses a subscription with %s', async (_, over, code) => {
     const { error } = cluster.subscribe(over);
     await eventually(() => {

@@ -4,7 +4,12 @@ import { type ConsumerLeases, type Member } from './consumer-leases.js';
 import { failureOf } from './failure.js';
 import { InFlight } from './in-flight.js';
 import { OwnerStreams, type OwnerStreamsDeps, RETRY_BACKOFF } from './owner-streams.js';
-import { type Subscription, type SubscriptionEvents, type SubscriptionRequest } from './subscription.js';
+import {
+  type BatchOrigin,
+  type Subscription,
+  type SubscriptionEvents,
+  type SubscriptionRequest,
+} from './subscription.js';
 import { TimerSet } from './timer-set.js';
 
 /** A consumer whose lease is merely being renewed is granted again within this; else another has its name. */
@@ -20,7 +25,7 @@ export interface ClusterSubscriptionDeps extends OwnerStreamsDeps {
 /** One consumer's subscription to every partition that its lease grants: the lease's side; the streams follow it. */
 export class ClusterSubscription implements Subscription {
   readonly #deps: ClusterSubscriptionDeps;
-  readonly #request: SubscriptionRequest;
+  #request: SubscriptionRequest;
   readonly #events: SubscriptionEvents;
   readonly #claims = new Claims();
   readonly #streams: OwnerStreams;
@@ -48,6 +53,22 @@ export class ClusterSubscription implements Subscription {
     this.#streams.resume();
   }
 
+  /** The consumer is out of reach: takes nothing more; the owners keep what is in flight for LIMITS.resumeMs. */
+  hold(): void {
+    this.#streams.hold();
+  }
+
+  /**
+   * The consumer is back, with new terms. `missed`: by stream the first batch that it did not get; undefined if that is
+   * not known: then all that is in flight comes again.
+   */
+  reopen(request: SubscriptionRequest, missed: ReadonlyMap<number, number> | undefined): void {
+    if (!this.#over) {
+      this.#request = request;
+      this.#streams.reopen(request, missed);
+    }
+  }
+
   settled(receipt: Uint8Array): void {
     this.#inFlight.settled(receipt);
   }
@@ -66,8 +87,8 @@ export class ClusterSubscription implements Subscription {
       accepted: (terms) => {
         this.#accept(terms);
       },
-      deliveries: (deliveries) => {
-        this.#onDeliveries(deliveries);
+      deliveries: (deliveries, from) => {
+        this.#onDeliveries(deliveries, from);
       },
       lost: (partitions) => {
         this.#lose(partitions);
@@ -149,11 +170,11 @@ export class ClusterSubscription implements Subscription {
     });
   }
 
-  #onDeliveries(deliveries: RawDelivery[]): void {
+  #onDeliveries(deliveries: RawDelivery[], from: BatchOrigin): void {
     if (this.#isExclusive) {
       this.#inFlight.delivered(deliveries);
     }
-    this.#events.deliveries(deliveries);
+    this.#events.deliveries(deliveries, from);
   }
 
   #lose(partitions: ReadonlySet<number>): void {

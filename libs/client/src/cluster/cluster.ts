@@ -30,7 +30,7 @@ import { RouteTable } from './route-table.js';
 import { RouteWatch } from './route-watch.js';
 import { type Router, routerOf } from './router.js';
 import { SilenceWatch } from './silence-watch.js';
-import { type Subscription, type SubscriptionEvents, type SubscriptionRequest } from './subscription.js';
+import { type SubscriptionEvents, type SubscriptionRequest } from './subscription.js';
 
 /** How long a topic that is not in the table may still come with the first snapshot. */
 const SNAPSHOT_WAIT_MS = 1_000;
@@ -127,7 +127,7 @@ export class Cluster implements Link {
     }
   }
 
-  subscribe(request: SubscriptionRequest, events: SubscriptionEvents): Subscription {
+  subscribe(request: SubscriptionRequest, events: SubscriptionEvents): ClusterSubscription {
     const deps = {
       router: this.router,
       channels: this.channels,

@@ -2,6 +2,7 @@ import { type ResumableStream } from './resumable-stream.js';
 
 /** One stream and what it subscribed to. */
 export interface Source {
+  readonly number: number;
   readonly stream: ResumableStream;
   /** partition → consumer epoch of the partitions that count as delivered by it. */
   readonly epochs: Map<number, number>;
@@ -17,6 +18,11 @@ export class Coverage {
   /** Where the partition is subscribed. */
   endpointOf(partition: number): string | undefined {
     return this.#byPartition.get(partition)?.stream.endpoint;
+  }
+
+  /** All streams that deliver partitions. */
+  sources(): Set<Source> {
+    return new Set(this.#byPartition.values());
   }
 
   /** The streams of these partitions. */
@@ -82,6 +88,7 @@ export class Coverage {
     this.#streams().forEach((stream) => {
       stream.cancel();
     });
+    this.#retired.clear();
   }
 
   #streams(): Set<ResumableStream> {

@@ -70,8 +70,8 @@ export class GatewaySubscription implements Subscription {
       accepted: (terms) => {
         this.#onAccepted(terms);
       },
-      deliveries: (deliveries) => {
-        this.#events.deliveries(deliveries);
+      deliveries: (deliveries, batch) => {
+        this.#events.deliveries(deliveries, { stream: 0, batch });
       },
       draining: () => undefined, // The gateway says so only before it ends the stream.
       lost: () => {

@@ -1,5 +1,6 @@
 export { Channels, type ClientIdentity, type Method } from './channels.js';
 export { Cluster, type ClusterOptions } from './cluster.js';
+export { type ClusterSubscription } from './cluster-subscription.js';
 export { type CallLimits, type Environment, systemEnvironment } from './environment.js';
 export { failureOf, isUntried, partitionMoving } from './failure.js';
 export { GatewayLink } from './gateway-link.js';

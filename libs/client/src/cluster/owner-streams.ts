@@ -16,7 +16,7 @@ import { ClientClosed } from './failure.js';
 import { ResumableStream } from './resumable-stream.js';
 import { type Router } from './router.js';
 import { type SilenceWatch } from './silence-watch.js';
-import { type SubscriptionRequest } from './subscription.js';
+import { type BatchOrigin, type SubscriptionRequest } from './subscription.js';
 import { TimerSet } from './timer-set.js';
 
 export const RETRY_BACKOFF = { initialMs: 50, maxMs: 2_000 };
@@ -32,7 +32,7 @@ export interface OwnerStreamsDeps {
 /** What they tell. */
 export interface OwnerStreamsEvents {
   accepted(terms: SubscribeAccepted): void;
-  deliveries(deliveries: RawDelivery[]): void;
+  deliveries(deliveries: RawDelivery[], from: BatchOrigin): void;
   /** These partitions have no stream any more; what came from them is delivered again. */
   lost(partitions: ReadonlySet<number>): void;
   /** A stream ended; `epochs` are the partitions that it still had, with their consumer epochs. True: open again. */
@@ -49,7 +49,7 @@ export interface OwnerStreamsEvents {
  */
 export class OwnerStreams {
   readonly #deps: OwnerStreamsDeps;
-  readonly #request: SubscriptionRequest;
+  #request: SubscriptionRequest;
   readonly #claims: Claims;
   readonly #events: OwnerStreamsEvents;
   readonly #coverage = new Coverage();
@@ -57,6 +57,9 @@ export class OwnerStreams {
   readonly #backoff: EndpointBackoff;
   readonly #stopListening: () => void;
   #reconcileScheduled = false;
+  /** Streams that were opened. */
+  #opened = 0;
+  #held = false;
   #cancelled = false;
 
   constructor(deps: OwnerStreamsDeps, request: SubscriptionRequest, claims: Claims, events: OwnerStreamsEvents) {
@@ -88,6 +91,25 @@ export class OwnerStreams {
 
   resume(): void {
     this.#coverage.resume();
+  }
+
+  /** The consumer is out of reach: nothing is taken and nothing opened until it is back. The owners keep what is in flight. */
+  hold(): void {
+    this.#held = true;
+    this.#coverage.cancel();
+  }
+
+  /**
+   * The consumer is back, with these terms. `missed`: by stream the first batch that it did not get; undefined if that
+   * is not known: then all that is in flight comes again.
+   */
+  reopen(request: SubscriptionRequest, missed: ReadonlyMap<number, number> | undefined): void {
+    this.#held = false;
+    this.#request = request;
+    for (const { number, stream } of this.#coverage.sources()) {
+      stream.reopen(missed === undefined ? 0 : (missed.get(number) ?? Number.POSITIVE_INFINITY) - 1);
+    }
+    this.reconcile();
   }
 
   /** Ends all; no event follows. */
@@ -122,7 +144,7 @@ export class OwnerStreams {
       if (source.epochs.size === 0) {
         source.stream.cancel();
         this.#coverage.forget(source);
-      } else {
+      } else if (!this.#held) {
         source.stream.reopen();
       }
     }
@@ -131,7 +153,7 @@ export class OwnerStreams {
 
   /** Opens what is missing: claimed partitions without a stream at their present owner. */
   #reconcile(): void {
-    if (this.#cancelled) {
+    if (this.#cancelled || this.#held) {
       return;
     }
     if (this.#deps.channels.closed) {
@@ -160,14 +182,16 @@ export class OwnerStreams {
     const { channels, watch, environment } = this.#deps;
     const epochs = new Map(claims.map(({ partition, epoch }) => [partition, epoch]));
     const place = { channels, watch, environment, endpoint };
+    this.#opened += 1;
     const source: Source = {
+      number: this.#opened,
       epochs,
       stream: new ResumableStream(place, () => this.#subscribeRequest(epochs), {
         accepted: (terms) => {
           this.#onAccepted(source, terms);
         },
-        deliveries: (deliveries) => {
-          this.#onDeliveries(source, deliveries);
+        deliveries: (deliveries, batch) => {
+          this.#onDeliveries(source, deliveries, batch);
         },
         draining: (partitions) => {
           this.#onNotServed(source, partitions);
@@ -213,10 +237,10 @@ export class OwnerStreams {
     );
   }
 
-  #onDeliveries(source: Source, deliveries: RawDelivery[]): void {
-    const current = deliveries.filter(({ partition }) => source.epochs.has(partition));
+  #onDeliveries({ number, epochs }: Source, deliveries: RawDelivery[], batch: number): void {
+    const current = deliveries.filter(({ partition }) => epochs.has(partition));
     if (current.length > 0) {
-      this.#events.deliveries(current);
+      this.#events.deliveries(current, { stream: number, batch });
     }
   }
 

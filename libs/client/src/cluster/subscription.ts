@@ -9,11 +9,17 @@ export interface SubscriptionRequest extends ConsumerName {
   readonly ackDeadlineMs?: number;
 }
 
+/** Where a batch came from: which of the subscription's streams, and its number there. Both are numbers of 32 bits. */
+export interface BatchOrigin {
+  readonly stream: number;
+  readonly batch: number;
+}
+
 /** What a subscription tells its consumer. */
 export interface SubscriptionEvents {
   /** The terms, before the first delivery; once. */
   accepted(terms: SubscribeAccepted): void;
-  deliveries(deliveries: RawDelivery[]): void;
+  deliveries(deliveries: RawDelivery[], from: BatchOrigin): void;
   /** What came from these partitions and is not settled may be delivered again; unset: from all. */
   lost(partitions?: ReadonlySet<number>): void;
   /** It is over for good. */
