@@ -120,16 +120,17 @@ export class FakeBroker extends FakeServer {
   }
 
   async #subscribe(request: SubscribeRequest, stream: ResponseStream<RawSubscribeResponse>): Promise<void> {
+    const { resume } = request;
     const accepted = {
-      subscriptionId: Buffer.from('x'),
-      resumed: false,
+      subscriptionId: resume?.subscriptionId ?? Buffer.from(`${this.endpoint} ${this.subscriptions.length}`),
+      resumed: resume !== undefined,
       partitions: request.claims.map(({ partition }) => partition),
       mode: GroupMode.KEY_ORDERED,
       ackDeadline: durationFromMs(30_000),
       maxAttempts: 16,
     };
     stream.write({ frame: { $case: 'accepted', value: accepted } });
-    let sequence = 0;
+    let sequence = resume?.lastBatch ?? 0;
     await new Promise<void>((resolve, reject) => {
       stream.signal.addEventListener('abort', () => {
         resolve();

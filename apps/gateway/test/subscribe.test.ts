@@ -93,6 +93,47 @@ describe('subscribing through a gateway', () => {
     });
   });
 
+  it('is resumed: the owners are asked for what the subscriber has missed of each', async () => {
+    const first = cluster.subscribe();
+    const [one, other] = cluster.brokers;
+    await eventually(() => {
+      expect([one.subscriptions.length, other.subscriptions.length]).toEqual([1, 1]);
+      expect(first.frames).toHaveLength(1);
+    });
+    for (const [nth, [broker, partition]] of (
+      [
+        [one, 0],
+        [other, 1],
+        [one, 2],
+        [one, 0],
+      ] as const
+    ).entries()) {
+      broker.subscriptions[0]?.send(partition, nth);
+      await eventually(() => {
+        expect(first.frames).toHaveLength(2 + nth);
+      });
+    }
+    const accepted = first.frames[0]?.frame;
+    const subscriptionId = accepted?.$case === 'accepted' ? accepted.value.subscriptionId : Buffer.alloc(0);
+    first.stream.cancel();
+    const second = cluster.subscribe({ resume: { subscriptionId, lastBatch: 2 } });
+    await eventually(() => {
+      expect([one, other].map(({ subscriptions }) => subscriptions[1]?.request.resume?.lastBatch)).toEqual([1, 1]);
+    });
+    one.subscriptions[1]?.send(2, 2);
+    await eventually(() => {
+      expect(second.frames.map(({ frame }) => frame)).toMatchObject([
+        { $case: 'accepted', value: { resumed: true, subscriptionId } },
+        { $case: 'batch', value: { sequence: 3 } },
+      ]);
+    });
+    expect(cluster.meta.joined).toHaveLength(1);
+    const never = cluster.subscribe({ resume: { subscriptionId, lastBatch: 4 } });
+    await eventually(() => {
+      expect(never.error()?.code).toBe('INVALID_FIELD');
+    });
+  });
+
   it('goes on with known routes and open subscriptions while no meta-server is there', async () => {
     const { frames } = cluster.subscribe();
     await eventually(() => {

@@ -16,7 +16,7 @@ import {
 } from '@hermes/contracts';
 import { eventually } from '@hermes/testing';
 
-import { type Answer, answerOf, explained, invalid, later, OK } from '../harness/caller.js';
+import { type Answer, answerOf, explained, invalid, OK } from '../harness/caller.js';
 import { ClusterUnderAbuse, type Server } from '../harness/cluster-under-abuse.js';
 
 const MIB = 1024 * 1024;
@@ -37,7 +37,12 @@ afterAll(() => under.stop());
 
 describe.each(['gateway', 'broker'] as const)('Subscribe at the %s', (server) => {
   const open = (fields: object): Promise<Answer> => {
-    const request = SubscribeRequest.fromPartial({ topic: 'orders', group: 'billing', consumer: 'table', ...fields });
+    const request = SubscribeRequest.fromPartial({
+      topic: 'orders',
+      group: 'billing',
+      consumer: `table-${server}`,
+      ...fields,
+    });
     return answerOf(under.at(server).firstFrame(subscribe, request));
   };
 
@@ -46,7 +51,7 @@ describe.each(['gateway', 'broker'] as const)('Subscribe at the %s', (server) =>
     ['no group', { group: '' }, invalid('group', NAME_200)],
     ['a group of 201 bytes', { group: 'g'.repeat(201) }, invalid('group', NAME_200)],
     ['no consumer', { consumer: '' }, invalid('consumer', NAME_128)],
-    ['a consumer of 128 bytes', { consumer: 'c'.repeat(128) }, OK],
+    ['a consumer of 128 bytes', { consumer: server.padEnd(128, '-') }, OK],
     ['a consumer of 129 bytes', { consumer: 'c'.repeat(129) }, invalid('consumer', NAME_128)],
     ['an unknown topic', { topic: 'nothing' }, TOPIC_NOT_FOUND],
     ['an unknown group', { group: 'nothing' }, GROUP_NOT_FOUND],
@@ -62,7 +67,7 @@ describe.each(['gateway', 'broker'] as const)('Subscribe at the %s', (server) =>
     ['a deadline of 12 h', { ackDeadline: durationFromMs(HALF_DAY_MS) }, OK],
     ['a ms more', { ackDeadline: durationFromMs(HALF_DAY_MS + 1) }, invalid('ack_deadline', '1000 to 43200000 ms')],
     ['no valid deadline', { ackDeadline: { seconds: 1, nanos: -1 } }, invalid('ack_deadline', 'a valid duration')],
-    ['resume', { resume: { subscriptionId: Buffer.alloc(8), lastBatch: 1 } }, later('resume')],
+    ['a resume of what nobody knows', { resume: { subscriptionId: Buffer.alloc(8), lastBatch: 1 } }, OK],
   ])('%s', async (_, fields, answer) => {
     expect(await open(fields)).toEqual(answer);
   });

@@ -9,9 +9,11 @@ import {
   type TopicSpec,
 } from '@hermes/client';
 import { eventually } from '@hermes/testing';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Caller } from '../harness/caller.js';
 import { type Cluster } from '../harness/cluster.js';
+import { CuttableProxy } from '../harness/cuttable-proxy.js';
 import { HermesProcess } from '../harness/hermes-process.js';
 import { placed } from '../harness/placed.js';
 import { NumberedPublisher } from './numbered-publisher.js';
@@ -108,6 +110,39 @@ export function describeDelivery(title: string, start: () => Promise<DeliveryClu
         expect(other.seen.sort()).toEqual(['better#1', 'good#1', 'poison#1']);
       }, PATIENCE);
       await Promise.all([fragile.stop(), other.stop()]);
+    });
+
+    test('a consumer whose connection breaks again and again handles each message once', async () => {
+      const name = await topic();
+      await hermes.admin.createGroup({ topic: name, name: 'billing' });
+      await using proxy = await CuttableProxy.start(cluster.processes.gatewayEndpoint);
+      const fragile = await connect({ gateway: proxy.endpoint });
+      const seen: string[] = [];
+      const consumer = fragile.consumer<string>(name, 'billing', {
+        codec: stringCodec,
+        concurrency: 8,
+        maxInFlight: 50,
+      });
+      const running = consumer.run(async ({ body, attempt }) => {
+        seen.push(`${body}#${attempt}`);
+        await sleep(15);
+      });
+      const texts = Array.from({ length: 400 }, (_, nth) => `message-${nth}`);
+      const published = publish(name, texts);
+      for (let cuts = 1; cuts <= 5; cuts += 1) {
+        await eventually(() => {
+          expect(seen.length).toBeGreaterThanOrEqual(cuts * 60);
+        }, PATIENCE);
+        proxy.cut();
+      }
+      await published;
+      await eventually(async () => {
+        expect(await progress(name, 'billing')).toEqual({ lag: 0, dead: 0 });
+      }, PATIENCE);
+      expect(seen.sort()).toEqual(texts.map((text) => `${text}#1`).sort());
+      await consumer.drain();
+      await running;
+      await fragile.close();
     });
 
     test('dead letters are kept through the death of their broker, and redriven and discarded by the command line', async () => {
