@@ -113,8 +113,8 @@ export class Gateway implements Service {
 
   async #stop({ deadlineMs }: StopOptions): Promise<void> {
     this.#setReady(false);
-    this.#subscribers.drain();
     this.#drain.abort();
+    await this.#subscribers.drain();
     await this.#server.stop(deadlineMs);
     this.#cluster.close();
     this.#eventLoop?.stop();

@@ -1,6 +1,15 @@
 import { Metadata } from '@grpc/grpc-js';
 import { type ClusterSubscription, type Environment, type SubscriptionEvents } from '@hermes/client/cluster';
-import { HermesError, LIMITS, type RawSubscribeResponse, SubscribeAccepted } from '@hermes/contracts';
+import {
+  HermesError,
+  LIMITS,
+  Outcome,
+  type RawAckEntry,
+  type RawDelivery,
+  type RawSubscribeResponse,
+  RECEIPT_BYTES,
+  SubscribeAccepted,
+} from '@hermes/contracts';
 import { type ResponseStream } from '@hermes/kit';
 import { createDeferred, type Deferred, systemRandom } from '@hermes/runtime';
 import { FakeClock, FakeTimers } from '@hermes/testing';
@@ -42,6 +51,11 @@ class Peer implements ResponseStream<RawSubscribeResponse> {
 }
 
 const GONE = new Error('gone');
+const receiptOf = (partition: number, batch: number): Buffer => {
+  const receipt = Buffer.alloc(RECEIPT_BYTES, batch);
+  receipt.writeUInt16BE(partition);
+  return receipt;
+};
 const REQUEST = { topic: 't', group: 'g', consumer: 'c', maxInFlightMessages: 10, maxInFlightBytes: 1_000 };
 const codeOf = (call: Promise<never>): Promise<unknown> =>
   call.catch((error: unknown) => (error instanceof HermesError ? error.code : error));
@@ -71,14 +85,19 @@ class Setup {
       this.owners = events;
       return subscription as ClusterSubscription;
     };
-    this.subscriber = new Subscriber({ request: REQUEST, subscribe, environment, onEnded });
+    const settle = (entries: readonly RawAckEntry[]): Promise<void> => {
+      calls.push(...entries.map(({ receipt, outcome }) => [Outcome[outcome], Buffer.from(receipt)]));
+      return Promise.resolve();
+    };
+    this.subscriber = new Subscriber({ request: REQUEST, subscribe, settle, environment, onEnded });
     this.ended = codeOf(this.subscriber.run(this.peer));
   }
 
   /** Owners accept, and send batches: of which stream, and their numbers there. */
   deliver(...batches: [stream: number, batch: number][]): void {
     for (const [stream, batch] of batches) {
-      this.owners.deliveries([], { stream, batch });
+      const delivery = { partition: stream, receipt: receiptOf(stream, batch) } as unknown as RawDelivery;
+      this.owners.deliveries([delivery], { stream, batch });
     }
   }
 }
@@ -136,7 +155,9 @@ describe('Subscriber', () => {
   });
 
   it('waits 2 s for a peer that is gone', async () => {
-    const { peer, ended, calls, timers, subscriber, onEnded } = accepted();
+    const setup = accepted();
+    const { peer, ended, calls, timers, subscriber, onEnded } = setup;
+    setup.deliver([1, 1]);
     peer.abort.abort(GONE);
     expect(await ended).toBe(GONE);
     expect([calls.at(-1), subscriber.isConnected]).toEqual(['hold', false]);
@@ -179,14 +200,28 @@ describe('Subscriber', () => {
     expect(await setup.ended).toBe('FENCED');
   });
 
-  it('is drained, connected or not', async () => {
+  it('does not wait for a peer that held nothing', async () => {
     const setup = accepted();
-    setup.subscriber.drain(1_000);
+    setup.deliver([1, 1]);
+    setup.subscriber.settled(receiptOf(1, 1));
+    setup.peer.abort.abort(GONE);
+    expect(await setup.ended).toBe(GONE);
+    expect(setup.calls.at(-1)).toBe('close');
+    expect(setup.timers.size).toBe(0);
+  });
+
+  it('gives back what is in flight when it is drained, connected or not', async () => {
+    const setup = accepted();
+    setup.deliver([1, 1], [2, 1]);
+    setup.subscriber.settled(receiptOf(1, 1));
+    await setup.subscriber.drain(1_000);
     expect(await setup.ended).toBe('DRAINING');
-    expect(setup.peer.kinds).toEqual(['accepted', 'draining']);
+    expect(setup.peer.kinds).toEqual(['accepted', 'batch', 'batch', 'draining']);
+    expect(setup.calls.slice(-3)).toEqual(['hold', ['RETURN', receiptOf(2, 1)], 'close']);
     const held = accepted();
+    held.deliver([1, 1]);
     held.peer.abort.abort(GONE);
-    held.subscriber.drain(1_000);
+    await held.subscriber.drain(1_000);
     expect(held.onEnded).toHaveBeenCalledTimes(1);
   });
 });

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import {
   type ClusterSubscription,
   type Environment,
+  InFlight,
   type SubscriptionEvents,
   type SubscriptionRequest,
 } from '@hermes/client/cluster';
@@ -10,6 +11,8 @@ import {
   HermesError,
   invalidField,
   LIMITS,
+  Outcome,
+  type RawAckEntry,
   type RawSubscribeResponse,
   type SubscribeAccepted,
 } from '@hermes/contracts';
@@ -25,6 +28,8 @@ export interface SubscriberOptions {
   readonly request: SubscriptionRequest;
   /** Subscribes at the owners. */
   readonly subscribe: (events: SubscriptionEvents) => ClusterSubscription;
+  /** Settles entries at the owners. */
+  readonly settle: (entries: readonly RawAckEntry[]) => Promise<unknown>;
   readonly environment: Environment;
   /** Told once that it has ended. */
   readonly onEnded: () => void;
@@ -40,6 +45,7 @@ export class Subscriber {
   readonly #options: SubscriberOptions;
   readonly #subscription: ClusterSubscription | undefined;
   #stream: SubscriptionStream<RawSubscribeResponse> | undefined;
+  readonly #inFlight = new InFlight();
   #sent: SentBatches;
   #terms: SubscribeAccepted | undefined;
   #ended: Error | undefined;
@@ -59,10 +65,14 @@ export class Subscriber {
         this.#start(false);
       },
       deliveries: (deliveries, { stream, batch }) => {
+        this.#inFlight.delivered(deliveries);
         const sequence = this.#sent.add(stream, batch);
         this.#stream?.send({ frame: { $case: 'batch', value: { sequence, deliveries } } });
       },
-      lost: () => undefined, // They come again, marked as redelivered.
+      lost: (partitions) => {
+        // They come again, marked as redelivered.
+        this.#inFlight.lost(partitions);
+      },
       ended: (error) => {
         this.end(error);
       },
@@ -119,16 +129,25 @@ export class Subscriber {
     }
   }
 
-  /** Tells that everything moves: the gateway stops. */
-  drain(graceMs: number): void {
+  /**
+   * Tells that everything moves, for the gateway stops, and gives back what is in flight: no consumer is lost. Ends then.
+   */
+  async drain(graceMs: number): Promise<void> {
     if (this.#terms !== undefined) {
       this.#stream?.tell({ frame: { $case: 'draining', value: { partitions: [], grace: durationFromMs(graceMs) } } });
+    }
+    if (!this.#inFlight.isEmpty) {
+      this.#subscription?.hold();
+      const entries = this.#inFlight.receipts.map((receipt) => ({ receipt, outcome: Outcome.RETURN, reason: '' }));
+      // What is refused is in flight no more, and what nobody answers is given back later.
+      await this.#options.settle(entries).catch(() => undefined);
     }
     this.end(new HermesError('DRAINING', 'the gateway is stopping'));
   }
 
   /** One of its deliveries is settled. */
   settled(receipt: Uint8Array): void {
+    this.#inFlight.settled(receipt);
     this.#subscription?.settled(receipt);
   }
 
@@ -168,9 +187,9 @@ export class Subscriber {
     }
   }
 
-  /** The consumer is gone: what is in flight waits for it, if it knows how to come back. */
+  /** The consumer is gone: what is in flight waits for it. */
   #broken(reason: Error): void {
-    if (this.#terms === undefined) {
+    if (this.#inFlight.isEmpty) {
       this.end(reason);
       return;
     }

@@ -4,6 +4,7 @@ import {
   LIMITS,
   Outcome,
   type AckResult,
+  type RawAckEntry,
   type RawAcknowledgeRequest,
   type RawSubscribeResponse,
   type SubscribeRequest,
@@ -12,6 +13,9 @@ import { type ResponseStream } from '@hermes/kit';
 import { stepLimitsOf } from './call-limits.js';
 import { Subscriber } from './subscriber.js';
 import { ackDeadlineMsOf, validateSubscribe } from './validate.js';
+
+/** A gateway that stops waits so long for the answers to what it gives back. */
+const GIVE_BACK_MS = 2_000;
 
 /**
  * All subscriptions of this gateway, those included that wait for their consumers to come back: one per consumer, the
@@ -65,10 +69,16 @@ export class Subscribers {
   }
 
   /** Ends all with DRAINING and takes no new ones. */
-  drain(): void {
+  async drain(): Promise<void> {
     this.#draining = true;
-    for (const subscriber of [...this.#byName.values()]) {
-      subscriber.drain(LIMITS.drainGraceMs);
+    await Promise.all(Array.from(this.#byName.values(), (subscriber) => subscriber.drain(LIMITS.drainGraceMs)));
+  }
+
+  async #settle({ topic, group, consumer }: SubscriptionRequest, entries: readonly RawAckEntry[]): Promise<void> {
+    const deadlineAtMs = this.#environment.clock.monotonicMs() + GIVE_BACK_MS;
+    for (let from = 0; from < entries.length; from += LIMITS.ackEntries) {
+      const some = entries.slice(from, from + LIMITS.ackEntries);
+      await this.#cluster.acknowledge({ topic, group, consumer, entries: some }, { deadlineAtMs });
     }
   }
 
@@ -82,6 +92,7 @@ export class Subscribers {
     const subscriber: Subscriber = new Subscriber({
       request,
       subscribe: (events) => this.#cluster.subscribe(request, events),
+      settle: (entries) => this.#settle(request, entries),
       environment: this.#environment,
       onEnded: () => {
         if (this.#byName.get(name) === subscriber) {

@@ -1,9 +1,21 @@
-import { partitionOfReceipt, type RawDelivery } from '@hermes/contracts';
+import { LIMITS, partitionOfReceipt, type RawDelivery } from '@hermes/contracts';
 
-/** Counts by partition what was delivered and not settled, so that a partition is given back only when it is done. */
+/**
+ * Knows by partition what was delivered and not settled. Of the last deliveries only, as many as can be in flight: an
+ * older one was not settled in time and is in flight no more.
+ */
 export class InFlight {
   readonly #receipts = new Map<number, Set<string>>();
   readonly #waiting = new Map<number, () => void>();
+
+  get isEmpty(): boolean {
+    return this.#receipts.size === 0;
+  }
+
+  /** The receipts. */
+  get receipts(): Buffer[] {
+    return [...this.#receipts.values()].flatMap((held) => Array.from(held, (key) => Buffer.from(key, 'latin1')));
+  }
 
   delivered(deliveries: readonly RawDelivery[]): void {
     for (const { partition, receipt } of deliveries) {
@@ -13,6 +25,10 @@ export class InFlight {
         this.#receipts.set(partition, receipts);
       }
       receipts.add(keyOf(receipt));
+      if (receipts.size > LIMITS.inFlightMessages.max) {
+        const [oldest = ''] = receipts;
+        receipts.delete(oldest);
+      }
     }
   }
 
@@ -27,8 +43,8 @@ export class InFlight {
     }
   }
 
-  /** The owner has taken these back. */
-  lost(partitions: Iterable<number>): void {
+  /** The owners have taken these back; unset: all. */
+  lost(partitions: Iterable<number> = [...this.#receipts.keys()]): void {
     for (const partition of partitions) {
       this.#none(partition);
     }

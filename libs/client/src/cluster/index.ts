@@ -4,6 +4,7 @@ export { type ClusterSubscription } from './cluster-subscription.js';
 export { type CallLimits, type Environment, systemEnvironment } from './environment.js';
 export { failureOf, isUntried, partitionMoving } from './failure.js';
 export { GatewayLink } from './gateway-link.js';
+export { InFlight } from './in-flight.js';
 export { type Link } from './link.js';
 export { type PartitionCalls } from './partition-calls.js';
 export {
