@@ -202,8 +202,10 @@ function wire(config: BrokerConfig, given: BrokerDependencies, embedded: Embedde
     onFatal(error);
   });
   const isLeased = (): boolean => clock.monotonicMs() < holder.expiresAtMs;
+  let subscriptions = 0;
+  const nextId = (): number => (subscriptions += 1);
   const services: PartitionServices = {
-    ...{ clock, timers, random, logger, tasks, isLeased },
+    ...{ clock, timers, random, logger, tasks, isLeased, nextSubscriptionId: nextId },
     tailCache: new TailCache(config.cacheBytes * TAIL_SHARE),
     pages: new PageCache({ bytesMax: config.cacheBytes * (1 - TAIL_SHARE), keyHash: keyHashOfRecord }),
     appendBudget: new ByteBudget(APPEND_BYTES_MAX),
@@ -225,8 +227,6 @@ function wire(config: BrokerConfig, given: BrokerDependencies, embedded: Embedde
       epochTooLow: (assignment, observed) => parts.session?.epochTooLow(assignment, observed),
     },
   });
-  let streams = 0;
-  const nextId = (): number => (streams += 1);
   const subscriber = new Subscriber({ ownership, clock, timers, nextId });
   const { counters } = services;
   const retention = new Retention({ ownership, counters, clock, timers, tasks, logger });

@@ -111,6 +111,7 @@ export class OwnershipFixture {
       inFlight: new InFlightPool(1_000),
       counters: createCounters(createMetrics('broker')),
       turns: new Turns(systemClock),
+      nextSubscriptionId: () => 1,
       isLeased: () => true,
     };
   }

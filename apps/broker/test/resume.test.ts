@@ -3,6 +3,7 @@ import {
   durationFromMs,
   GroupMode,
   type ListDeadLettersResponse,
+  Outcome,
   type SubscribeRequest,
 } from '@hermes/contracts';
 import { eventually, type EventuallyOptions } from '@hermes/testing';
@@ -195,6 +196,98 @@ describe('a broken stream', () => {
     expect(await first.settle(first.deliveries)).toEqual(Array(2).fill('STALE_DELIVERY'));
     other.cancel();
     late.cancel();
+  });
+});
+
+describe('a partition that moves in good order', () => {
+  /** Gives the partition up and takes it back, as another owner would. */
+  async function move(topic: string): Promise<void> {
+    const { length } = fixture.meta.released;
+    fixture.meta.revoke(topic, 0);
+    await eventually(() => fixture.meta.released.length > length);
+    const { epoch } = fixture.meta.grant(topic, 0);
+    await eventually(() => fixture.meta.isReady(topic, 0, epoch));
+  }
+
+  test('hands over what is in flight: the consumer resumes, and gets what it has missed and what is new', async () => {
+    const { topic, subscribe } = await setup();
+    const first = await subscribe();
+    await publishEach(topic, first, ['a', 'b', 'c']);
+    await first.settle(first.deliveries.slice(0, 1), { outcome: Outcome.NACK, delay: durationFromMs(60_000) });
+    await move(topic);
+    await first.failed('DRAINING');
+    await fixture.publishTexts(topic, ['d']);
+    const second = await subscribe(resumeOf(first, 2));
+    expect(second.accepted).toMatchObject({ resumed: true });
+    await second.received(2);
+    expect(second.texts).toEqual(['c', 'd']);
+    expect(receipts(second.deliveries.slice(0, 1))).toEqual(receipts(first.deliveries.slice(2)));
+    expect(second.batches[0]).toBe(3);
+    expect(await second.settle([...first.deliveries.slice(1, 2), ...second.deliveries])).toEqual(Array(3).fill('OK'));
+    // And again, at an owner after that one.
+    await publishEach(topic, second, ['e']);
+    await move(topic);
+    const third = await subscribe(resumeOf(second, second.batches.at(-1) ?? 0));
+    expect(third.accepted).toMatchObject({ resumed: true });
+    await publishEach(topic, third, ['f']);
+    expect(third.texts).toEqual(['f']);
+    expect(await third.settle(second.deliveries.slice(2))).toEqual(['OK']);
+    third.cancel();
+  });
+
+  test('hands over what was handed over and nobody has come for', async () => {
+    const { topic, subscribe } = await setup({ mode: GroupMode.KEY_ORDERED });
+    const first = await subscribe();
+    await publishEach(topic, first, ['a', 'b']);
+    await move(topic);
+    await move(topic);
+    const other = await subscribe({ consumer: 'other' });
+    await fixture.publishTexts(topic, ['c']);
+    await other.received(1);
+    expect(other.texts).toEqual(['c']);
+    const second = await subscribe(resumeOf(first, 1));
+    await second.received(1);
+    expect(second.texts).toEqual(['b']);
+    expect(await second.settle(first.deliveries)).toEqual(['OK', 'OK']);
+    other.cancel();
+    second.cancel();
+  });
+
+  test('settles what was handed over before its consumer is back, whatever the decision', async () => {
+    const { topic, subscribe } = await setup({ mode: GroupMode.EXCLUSIVE });
+    const claims = [{ partition: 0, consumerEpoch: 3 }];
+    const first = await subscribe({ claims });
+    await publishEach(topic, first, ['a', 'b', 'c']);
+    await move(topic);
+    expect(await first.settle(first.deliveries.slice(0, 1))).toEqual(['OK']);
+    expect(
+      await first.settle(first.deliveries.slice(1, 2), { outcome: Outcome.NACK, delay: durationFromMs(1) }),
+    ).toEqual(['OK']);
+    expect(await first.settle(first.deliveries.slice(2))).toEqual(['STALE_DELIVERY']);
+    const second = await subscribe({ claims, ...resumeOf(first, 3) });
+    await second.received(1);
+    expect(second.deliveries.map((each) => [textOf(each), each.attempt])).toEqual([['b', 2]]);
+    await second.settle(second.deliveries);
+    await second.received(2);
+    expect(second.texts).toEqual(['b', 'c']);
+    expect(second.deliveries[1]?.attempt).toBe(1);
+    second.cancel();
+  });
+
+  test('gives what was in flight to others when the consumer does not come for it, without a strike', async () => {
+    const { topic, subscribe } = await setup();
+    const first = await subscribe();
+    await publishEach(topic, first, ['a']);
+    await move(topic);
+    const other = await subscribe({ consumer: 'other' });
+    await eventually(() => {
+      expect(other.deliveries.map((each) => [textOf(each), each.attempt])).toEqual([['a', 1]]);
+    }, GIVEN_UP);
+    await move(topic);
+    const again = await subscribe({ consumer: 'other' });
+    await again.received(1);
+    expect(again.texts).toEqual(['a']);
+    again.cancel();
   });
 });
 

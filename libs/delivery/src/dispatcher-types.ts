@@ -1,6 +1,7 @@
 import type { Random } from '@hermes/runtime';
 
-import type { GroupChange, GroupSnapshot } from './group-state.js';
+import type { GroupChange, GroupSnapshot, HeldDelivery } from './group-state.js';
+import type { HandedOver } from './hand-over.js';
 import type { InFlightShare } from './in-flight-pool.js';
 import type { RetryPolicy } from './retry-policy.js';
 
@@ -46,7 +47,19 @@ export interface GroupDispatcherOptions {
   readonly random: Random;
   /** Its own share of what all groups may have in flight; its wake leads to a call of `dispatch`, or of `close`. */
   readonly inFlight: InFlightShare;
+  /** What the snapshot says to be in flight, under ids of this process; numbers of deliveries go on above it. */
+  readonly handedOver?: { readonly subscriptions: readonly HandedOver[]; readonly now: Now };
   readonly limits?: Partial<DispatcherLimits>;
+}
+
+/** What a subscription holds, to be handed over. */
+export interface Holding {
+  readonly subscriptionId: number;
+  readonly consumer: string;
+  /** It was pulled, and nobody comes for it. */
+  readonly retired: boolean;
+  /** By delivery number. */
+  readonly deliveries: readonly Omit<HeldDelivery, 'batch'>[];
 }
 
 /** Both clocks: deadlines are monotonic, due times are the store's. */

@@ -35,6 +35,23 @@ const settle = (sequencer: ExclusiveSequencer, entry: Entry | undefined): void =
 };
 
 describe('ExclusiveSequencer', () => {
+  it('takes in what is in flight already: a failure voids what is behind it, a barrier lets nothing pass', () => {
+    const sequencer = new ExclusiveSequencer();
+    const entries = [0, 1, 2].map((offset) => inFlight(entryAt(offset)));
+    entries.forEach((entry) => {
+      sequencer.add(entry);
+    });
+    expect(fail(sequencer, entries[0]!)).toEqual([1, 2]);
+    const other = new ExclusiveSequencer();
+    const barrier = inFlight(entryAt(0));
+    barrier.barrier = true;
+    other.add(barrier);
+    other.add(entryAt(1));
+    expect(take(other)).toEqual([]);
+    settle(other, barrier);
+    expect(take(other)).toEqual([1]);
+  });
+
   it('gives messages in the order of their offsets', () => {
     const sequencer = new ExclusiveSequencer();
     fill(sequencer, 4);

@@ -30,6 +30,10 @@ export class ExclusiveSequencer implements Sequencer {
     if (entry.barrier) {
       this.#failed.add(entry);
     }
+    if (entry.state === ENTRY_STATE.inFlight) {
+      this.#reached = Math.max(this.#reached, this.#position(entry.offset) + 1);
+      this.#barrier = entry.barrier ? entry : this.#barrier;
+    }
   }
 
   peek(): Entry | undefined {

@@ -18,6 +18,7 @@ const EMPTY: GroupSnapshot = {
   generation: 0,
   lanes: [{ lane: 0, floor: 0, settled: [] }],
   retries: [],
+  inFlight: [],
 };
 
 class Fixture {

@@ -6,6 +6,7 @@ import {
   type DispatchOrder,
   type GroupDispatcherOptions,
   type GroupSettings,
+  type Holding,
   type LaneCounts,
   type LaneFeed,
   type Now,
@@ -16,6 +17,7 @@ import {
 import { ENTRY_STATE, NEVER_DELIVERED } from './entry.js';
 import { ExclusiveSequencer } from './exclusive-sequencer.js';
 import type { RetryEntry } from './group-state.js';
+import { HandOver } from './hand-over.js';
 import { Holdership } from './holdership.js';
 import type { InFlightShare } from './in-flight-pool.js';
 import { Intake } from './intake.js';
@@ -29,6 +31,8 @@ import { storedEntry } from './stored-entry.js';
 import { Subscription, type SubscriptionRequest } from './subscription.js';
 import { Turns } from './turns.js';
 import { Window } from './window.js';
+
+const START: Now = { monotonicMs: 0, storeMs: 0 };
 
 /**
  * Decides for one group in one owned partition what is delivered next, to whom, and what is settled. Pure: records,
@@ -47,6 +51,7 @@ export class GroupDispatcher {
   readonly #settlement: Settlement;
   readonly #intake: Intake;
   readonly #outflow: Outflow;
+  readonly #handOver: HandOver;
   readonly #inFlight: InFlightShare;
 
   constructor(options: GroupDispatcherOptions) {
@@ -65,8 +70,14 @@ export class GroupDispatcher {
     this.#holdership = holdership;
     this.#inFlight = inFlight;
     const settlement = new Settlement({ snapshot, lanes, turns, window, holdership, inFlight, random, settings });
+    const { subscriptions = [], now = START } = options.handedOver ?? {};
+    const handOver = new HandOver(subscriptions, snapshot.consumerEpoch, now);
+    handOver.subscriptions.forEach((subscription) => {
+      turns.add(subscription);
+    });
+    this.#handOver = handOver;
     this.#settlement = settlement;
-    this.#intake = new Intake({ lanes, window, limits, redeliveredBelow, settlement });
+    this.#intake = new Intake({ lanes, window, limits, redeliveredBelow, settlement, handOver });
     this.#outflow = new Outflow({ lanes, turns, window, settlement, inFlight, nextDeliveryNo });
     this.#load(snapshot.retries);
   }
@@ -86,6 +97,16 @@ export class GroupDispatcher {
   /** True if it has progress to write, though nothing was decided: much that it does not want was passed over. */
   get hasDrifted(): boolean {
     return this.#settlement.hasDrifted;
+  }
+
+  /** What it has to know of a lane before all that was handed over is in flight: from what it wants next to here. */
+  inheritsUpTo(lane: number): number {
+    return this.#handOver.endOf(lane);
+  }
+
+  /** What is in flight, to be handed over; nothing of it is settled here any more. */
+  holdings(now: Now): Holding[] {
+    return [...this.#turns].flatMap((subscription) => this.#settlement.holding(subscription, now) ?? []);
   }
 
   /** Applies new settings to what is decided from now on. */
@@ -116,8 +137,10 @@ export class GroupDispatcher {
     if (request.consumerEpoch < highestEpoch) {
       return { kind: 'fenced', consumerEpoch: highestEpoch };
     }
-    // What the same holder has pulled stays with it.
-    const others = [...this.#turns].filter((one) => !(one.retired && one.consumerEpoch === request.consumerEpoch));
+    // What the same holder has pulled stays with it, and what it may have come for.
+    const isOwn = (one: Subscription): boolean =>
+      (one.retired || one.inherits) && one.consumerEpoch === request.consumerEpoch;
+    const others = [...this.#turns].filter((one) => !isOwn(one));
     const fenced = others.map(({ id }) => id);
     for (const older of fenced) {
       this.unsubscribe(older, now);
@@ -156,6 +179,20 @@ export class GroupDispatcher {
   }
 
   /**
+   * The consumer of what an earlier owner handed over is back, with another subscription: what it held is its own again.
+   * `lostFrom`: see `resume`. False if there is nothing of it any more.
+   */
+  inherit(fromId: number, toId: number, lostFrom: number): boolean {
+    const to = this.#turns.get(toId);
+    const from = to === undefined ? undefined : this.#turns.remove(fromId);
+    if (from !== undefined && to !== undefined) {
+      this.#settlement.inherit(from, to);
+      to.lostFrom = lostFrom;
+    }
+    return from !== undefined;
+  }
+
+  /**
    * Removes a subscription; what it holds is given back, as the same attempt. If it is on hold its consumer is lost:
    * each message gets a strike, and the one that it held alone has failed. Harmless if it is not there.
    */
@@ -163,7 +200,7 @@ export class GroupDispatcher {
     // What its credit was kept empty for goes elsewhere.
     this.#outflow.releaseReservation();
     const subscription = this.#turns.remove(subscriptionId);
-    if (subscription?.onHold === true) {
+    if (subscription?.onHold === true && !subscription.inherits) {
       this.#settlement.lose(subscription, now);
     } else if (subscription !== undefined) {
       this.#settlement.giveBack(subscription);
@@ -302,6 +339,7 @@ export class GroupDispatcher {
   #load(retries: readonly RetryEntry[]): void {
     const entries = retries.map((retry) => storedEntry(retry, this.mode));
     for (const entry of entries) {
+      this.#intake.inherit(entry);
       this.#settlement.load(entry);
     }
     for (const lane of this.#lanes) {

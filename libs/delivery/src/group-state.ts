@@ -31,6 +31,26 @@ export interface RetryEntry {
   readonly redriven?: true;
 }
 
+/** A delivery that was in flight when its partition moved in good order. */
+export interface HeldDelivery {
+  readonly lane: number;
+  readonly offset: number;
+  readonly attempt: number;
+  readonly deliveryNo: number;
+  /** Number of the frame in which it was sent; one above the last if it was not sent yet. */
+  readonly batch: number;
+  /** On the store's clock. */
+  readonly deadlineAtMs: number;
+}
+
+/** What a consumer held when its partition moved in good order. */
+export interface HeldSubscription {
+  /** Names its subscription, as its consumer knows it; empty: it was pulled, and nobody comes for it. */
+  readonly name: string;
+  readonly consumer: string;
+  readonly deliveries: readonly HeldDelivery[];
+}
+
 /** Why a message was given up. */
 export const DEAD_LETTER_CAUSE = { attempts: 1, consumer: 2, expired: 3 } as const;
 export type DeadLetterCause = (typeof DEAD_LETTER_CAUSE)[keyof typeof DEAD_LETTER_CAUSE];
@@ -62,6 +82,8 @@ export interface GroupSnapshot {
   readonly generation: number;
   readonly lanes: readonly LaneCursor[];
   readonly retries: readonly RetryEntry[];
+  /** What the last owner handed over. */
+  readonly inFlight: readonly HeldSubscription[];
 }
 
 /** One change of a group's stored state. A batch of them is written in one fenced transaction, in order. */
@@ -76,6 +98,8 @@ export type GroupChange =
   /** A dead letter becomes a retry of no attempt, with its record. Nothing happens if it is not there. */
   | { readonly kind: 'redriven'; readonly groupId: number; readonly place: DeadLetterPlace; readonly dueAtMs: number }
   | { readonly kind: 'deadLetterDone'; readonly groupId: number; readonly place: DeadLetterPlace }
+  /** What is in flight is handed over to the next owner, in place of what was handed over before. */
+  | { readonly kind: 'inFlight'; readonly groupId: number; readonly held: readonly HeldSubscription[] }
   /** Moves the group in these lanes, whose retries at or above the floors go. */
   | {
       readonly kind: 'seek';

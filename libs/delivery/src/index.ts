@@ -7,6 +7,7 @@ export {
   type DispatchOrder,
   type GroupDispatcherOptions,
   type GroupSettings,
+  type Holding,
   type LaneCounts,
   type LaneFeed,
   type Now,
@@ -23,10 +24,13 @@ export {
   type DeadLetterPlace,
   type GroupChange,
   type GroupSnapshot,
+  type HeldDelivery,
+  type HeldSubscription,
   type LaneCursor,
   type OffsetRange,
   type RetryEntry,
 } from './group-state.js';
+export { type HandedOver } from './hand-over.js';
 export { InFlightPool, type InFlightShare } from './in-flight-pool.js';
 export { OffsetRanges } from './offset-ranges.js';
 export { type ExponentialWaits, type RetryPolicy, retryDelayMs } from './retry-policy.js';

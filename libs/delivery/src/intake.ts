@@ -2,6 +2,7 @@ import { invariant } from '@hermes/runtime';
 
 import type { DispatcherLimits, LaneFeed, Now, Wanted } from './dispatcher-types.js';
 import { Entry } from './entry.js';
+import type { HandOver } from './hand-over.js';
 import type { Lane } from './lane.js';
 import { SETTLE, type SettleRequest } from './settle.js';
 import type { Settlement } from './settlement.js';
@@ -17,6 +18,7 @@ export class Intake {
   readonly #limits: DispatcherLimits;
   readonly #redeliveredBelow: readonly number[];
   readonly #settlement: Settlement;
+  readonly #handOver: HandOver;
 
   constructor(of: {
     readonly lanes: readonly Lane[];
@@ -24,12 +26,14 @@ export class Intake {
     readonly limits: DispatcherLimits;
     readonly redeliveredBelow: readonly number[];
     readonly settlement: Settlement;
+    readonly handOver: HandOver;
   }) {
     this.#lanes = of.lanes;
     this.#window = of.window;
     this.#limits = of.limits;
     this.#redeliveredBelow = of.redeliveredBelow;
     this.#settlement = of.settlement;
+    this.#handOver = of.handOver;
   }
 
   /** What it would take next of each lane that it has room for. Parks waiting messages when that makes room. */
@@ -72,6 +76,12 @@ export class Intake {
     return entry;
   }
 
+  /** True if an earlier owner had handed the message over: it is in flight now. */
+  inherit(entry: Entry): boolean {
+    const inherited = this.#handOver.take(entry.lane, entry.offset, entry.attempts);
+    return inherited !== undefined && this.#settlement.takeOver(entry, inherited);
+  }
+
   #takeIn(lane: Lane, feed: LaneFeed, index: number): void {
     const offset = feed.offsets[index] as number;
     if (lane.cursor.has(offset) || lane.entries.has(offset)) {
@@ -82,8 +92,11 @@ export class Intake {
     const redelivered = offset < this.#deliveredBelow(lane);
     const entry = new Entry({ lane: lane.number, offset, keyHash, bytes, redelivered });
     lane.entries.set(offset, entry);
+    const isInherited = this.inherit(entry);
     lane.sequencer.add(entry);
-    this.#window.enter(entry);
+    if (!isInherited) {
+      this.#window.enter(entry);
+    }
   }
 
   #deliveredBelow(lane: Lane): number {

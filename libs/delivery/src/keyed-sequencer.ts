@@ -47,6 +47,8 @@ export class KeyedSequencer implements Sequencer {
     }
     if (entry.state === ENTRY_STATE.ready) {
       (entry.isSuspect ? this.#suspects : this.#fresh).push(entry);
+    } else if (entry.state === ENTRY_STATE.inFlight && entry.keyHash !== 0) {
+      this.#locks?.lock(entry);
     }
   }
 

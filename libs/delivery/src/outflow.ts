@@ -62,13 +62,12 @@ export class Outflow {
   /** What was lost on the way counts as delivered just now: the same deliveries, in their order. */
   #sendAgain(orders: Map<Subscription, Dispatch[]>, now: Now): void {
     for (const subscription of this.#turns) {
-      const { lostFrom, inFlight, extended } = subscription;
+      const { lostFrom } = subscription;
       if (lostFrom === undefined || !subscription.isReachable) {
         continue;
       }
       subscription.lostFrom = undefined;
-      const lost = [...inFlight, ...extended].filter(({ deliveryNo }) => deliveryNo >= lostFrom);
-      for (const entry of lost.sort((a, b) => a.deliveryNo - b.deliveryNo)) {
+      for (const entry of subscription.holding.filter(({ deliveryNo }) => deliveryNo >= lostFrom)) {
         this.#settlement.renew(entry, subscription, now);
         push(orders, subscription, dispatchOf(entry, true));
       }

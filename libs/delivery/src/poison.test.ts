@@ -14,7 +14,7 @@ class Group {
       mode: 'shared',
       settings: { retry: RETRY, paused: false, deadLetterExpired: false },
       snapshot: {
-        ...{ groupId: 1, consumerEpoch: 0, token: 0, generation: 0, retries: [] },
+        ...{ groupId: 1, consumerEpoch: 0, token: 0, generation: 0, retries: [], inFlight: [] },
         lanes: [{ lane: 0, floor: 0, settled: [] }],
       },
       redeliveredBelow: [0],

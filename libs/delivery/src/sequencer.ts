@@ -2,7 +2,10 @@ import type { Entry } from './entry.js';
 
 /** The order of one lane: which message may be delivered next. Two of them: KeyedSequencer, ExclusiveSequencer. */
 export interface Sequencer {
-  /** Takes an unsettled message in. They come in the order of their offsets, but for those that were dead letters. */
+  /**
+   * Takes an unsettled message in, which may be in flight already. They come in the order of their offsets, but for those
+   * that were dead letters.
+   */
   add(entry: Entry): void;
   /** The next message that may be delivered among others; it stays. */
   peek(): Entry | undefined;

@@ -4,8 +4,9 @@ import { Alarms } from './alarms.js';
 import { ChangeBatch } from './change-batch.js';
 import { Deadlines } from './deadlines.js';
 import { type Entry, ENTRY_STATE, FATE, type Fate } from './entry.js';
-import type { GroupSettings, Now, SealedChanges } from './dispatcher-types.js';
+import type { GroupSettings, Holding, Now, SealedChanges } from './dispatcher-types.js';
 import { DEAD_LETTER_CAUSE, type GroupSnapshot } from './group-state.js';
+import type { Inherited } from './hand-over.js';
 import type { Holdership } from './holdership.js';
 import type { InFlightShare } from './in-flight-pool.js';
 import type { Lane } from './lane.js';
@@ -82,10 +83,12 @@ export class Settlement {
     return this.#lanes.some(({ skipped }) => skipped >= SKIPPED_MAX);
   }
 
-  /** Lets a stored retry wait for its time. */
+  /** Lets a stored retry wait for its time, unless it is in flight again. */
   load(entry: Entry): void {
     this.#retryCount += 1;
-    this.#retries.set(entry, entry.dueAtMs);
+    if (entry.state !== ENTRY_STATE.inFlight) {
+      this.#retries.set(entry, entry.dueAtMs);
+    }
   }
 
   /** A delivery begins: its time to be settled runs. */
@@ -96,6 +99,41 @@ export class Settlement {
   /** A delivery begins again, for it was lost on its way: so does its time to be settled. */
   renew(entry: Entry, subscription: Subscription, now: Now): void {
     this.#deadlines.extend(entry, now.monotonicMs + subscription.ackDeadlineMs);
+  }
+
+  /** A message is in flight, since an earlier owner delivered it. False if there is no room: it is delivered again. */
+  takeOver(entry: Entry, { subscription, deliveryNo, deadlineMs }: Inherited): boolean {
+    if (!this.#inFlight.take()) {
+      return false;
+    }
+    entry.state = ENTRY_STATE.inFlight;
+    entry.redelivered = true;
+    entry.deliveryNo = deliveryNo;
+    entry.subscription = subscription;
+    subscription.credit.take(entry.bytes);
+    this.#deadlines.start(entry, subscription, deadlineMs);
+    return true;
+  }
+
+  /** What one subscription holds is another's from now on. */
+  inherit(from: Subscription, to: Subscription): void {
+    for (const entry of from.holding) {
+      entry.heldIn?.remove(entry);
+      from.credit.giveBack(entry.bytes);
+      to.credit.take(entry.bytes);
+      entry.subscription = to;
+      this.#deadlines.start(entry, to, entry.deadlineMs);
+    }
+  }
+
+  /** What a subscription holds; undefined if that is nothing. */
+  holding(subscription: Subscription, now: Now): Holding | undefined {
+    const deliveries = subscription.holding.map(({ lane, offset, attempts, deliveryNo, deadlineMs }) => ({
+      ...{ lane, offset, attempt: attempts + 1, deliveryNo },
+      deadlineAtMs: Math.ceil(now.storeMs + (deadlineMs - now.monotonicMs)),
+    }));
+    const { id: subscriptionId, consumer, retired } = subscription;
+    return deliveries.length === 0 ? undefined : { subscriptionId, consumer, retired, deliveries };
   }
 
   /** Judges a receipt, and does what it says if it is the current one. */
@@ -139,7 +177,7 @@ export class Settlement {
    * poison message takes its neighbours with it.)
    */
   lose(subscription: Subscription, now: Now): void {
-    const held = [...subscription.inFlight, ...subscription.extended];
+    const held = subscription.holding;
     for (const entry of held) {
       this.#release(entry);
     }

@@ -1,4 +1,5 @@
 import type { Credit } from './credit.js';
+import type { Entry } from './entry.js';
 import { HeldList } from './held-list.js';
 
 /** What a consumer asks for when it subscribes to a partition. */
@@ -28,6 +29,8 @@ export class Subscription {
   onHold = false;
   /** Deliveries from this number on did not reach it, and come again before anything new; undefined if all did. */
   lostFrom: number | undefined;
+  /** Its messages were handed over by an earlier owner: its consumer is not lost if it does not come for them. */
+  inherits = false;
   /** True once it gets nothing more and only holds what it has: see `retire`. */
   retired = false;
   /** EXCLUSIVE: true once its epoch and token are committed. */
@@ -49,6 +52,11 @@ export class Subscription {
   /** Number of messages of this partition that it holds. */
   get held(): number {
     return this.inFlight.size + this.extended.size;
+  }
+
+  /** The messages that it holds, by delivery number. */
+  get holding(): Entry[] {
+    return [...this.inFlight, ...this.extended].sort((a, b) => a.deliveryNo - b.deliveryNo);
   }
 
   /** Whether frames can be sent to it. */

@@ -26,7 +26,9 @@ export class Turns implements Iterable<Subscription> {
 
   add(subscription: Subscription): void {
     this.#byId.set(subscription.id, subscription);
-    this.#order.push(subscription);
+    if (!subscription.retired) {
+      this.#order.push(subscription);
+    }
   }
 
   /** It has no more turns. Gives it; undefined if it is not there. */

@@ -60,6 +60,7 @@ export class Comparison {
         generation: 0,
         lanes: Array.from({ length: lanes }, (_, lane) => ({ lane, floor: 0, settled: [] })),
         retries: [],
+        inFlight: [],
       },
       redeliveredBelow: Array.from({ length: lanes }, () => 0),
       nextDeliveryNo: () => (this.#deliveryNo += 1),

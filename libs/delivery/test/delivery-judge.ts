@@ -20,7 +20,8 @@ export const STORE_AHEAD_MS = 1_000_000;
 /** A dispatch as a consumer got it. */
 export interface Delivery extends Dispatch {
   readonly consumerEpoch: number;
-  readonly subscriptionId: number;
+  /** Another one, once what it held is handed over. */
+  subscriptionId: number;
 }
 
 /** What is true of one message, told by commits and deliveries alone. */
@@ -82,6 +83,15 @@ export class DeliveryJudge {
     }
   }
 
+  /** What one subscription holds is another's now. */
+  inherited(fromId: number, toId: number): void {
+    for (const { current } of this.#log) {
+      if (current?.subscriptionId === fromId) {
+        current.subscriptionId = toId;
+      }
+    }
+  }
+
   /** A consumer got a message. */
   received(delivery: Delivery, nowMs: number): void {
     const { offset, attempt, consumerEpoch } = delivery;
@@ -89,6 +99,8 @@ export class DeliveryJudge {
     check(truth.fate === 'open', `${offset} was delivered after it was settled`);
     check(attempt === truth.attempts + 1, `${offset} has attempt ${attempt} after ${truth.attempts}`);
     check(truth.attempts === 0 || nowMs + STORE_AHEAD_MS >= truth.dueAtMs, `${offset} came before its time`);
+    const isTheirs = truth.current !== undefined && truth.current.deliveryNo !== delivery.deliveryNo;
+    check(this.#mode === 'exclusive' || !isTheirs, `${offset} was delivered while another holds it`);
     this.#checkOrder(offset, truth);
     const isAdmitted = this.#mode !== 'exclusive' || consumerEpoch === this.#stored.consumerEpoch;
     check(isAdmitted, 'delivered before it was admitted');

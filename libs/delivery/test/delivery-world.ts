@@ -7,8 +7,10 @@ import {
   type GroupChange,
   GroupDispatcher,
   type GroupSnapshot,
+  type HandedOver,
   InFlightPool,
   type Now,
+  type SealedChanges,
   SETTLE,
   type SettleRequest,
 } from '../src/index.js';
@@ -30,6 +32,8 @@ export interface Bugs {
   readonly settle?: (request: SettleRequest, latest: Dispatch) => SettleRequest;
   /** Changes what a new owner loads. */
   readonly load?: (snapshot: GroupSnapshot) => GroupSnapshot;
+  /** Changes what is handed over. */
+  readonly handOver?: (handedOver: readonly HandedOver[]) => readonly HandedOver[];
   /** Changes the hash of a key on its way in. */
   readonly keyHash?: (keyHash: number) => number;
   /** Runs the dispatcher in another mode than the one promised. */
@@ -73,6 +77,7 @@ export class DeliveryWorld {
   #past: Delivery[] = [];
   #waiting: { readonly ticket: number; readonly run: () => void }[] = [];
   #cancelTimer = (): void => undefined;
+  #sealed: SealedChanges | undefined;
   #quiet = false;
   #healed = false;
   deliveries = 0;
@@ -135,8 +140,10 @@ export class DeliveryWorld {
       this.#join();
     } else if (draw < 0.86) {
       this.#leave();
-    } else if (draw < 0.9) {
+    } else if (draw < 0.88) {
       this.#open();
+    } else if (draw < 0.91) {
+      this.#move();
     } else if (draw < 0.95) {
       this.#quiet = !this.#quiet;
     }
@@ -155,11 +162,14 @@ export class DeliveryWorld {
   }
 
   /** A new owner: what the old one knew and had not stored is gone. */
-  #open(): void {
+  #open(handedOver: readonly HandedOver[] = []): void {
     this.#owner += 1;
-    this.#subscriptions.clear();
+    for (const id of [...this.#subscriptions.keys()].filter((one) => !handedOver.some((each) => each.id === one))) {
+      this.#judge.givenUp(id);
+      this.#subscriptions.delete(id);
+    }
     this.#waiting = [];
-    this.#judge.givenUp();
+    this.#sealed = undefined;
     const snapshot = this.#stored.snapshot();
     const owner = this.#owner;
     this.#pool = new this.#code.InFlightPool(POOL_MESSAGES);
@@ -177,15 +187,65 @@ export class DeliveryWorld {
           }
         });
       }),
+      handedOver: { subscriptions: handedOver, now: this.#now() },
       limits: LIMITS,
     });
     this.#judge.written(this.#simulation.nowMs);
   }
 
-  #join(): void {
+  /** The owner stores all that was decided, and hands over what is in flight; some consumers come for theirs. */
+  #move(): void {
+    this.#writeAll();
+    const held = this.#dispatcher.holdings(this.#now());
+    const handedOver = held.map(({ subscriptionId, consumer, deliveries }) => ({
+      ...{ id: subscriptionId, name: `s${subscriptionId}`, consumer },
+      deliveries: deliveries.map((delivery) => ({ ...delivery, batch: 1 })),
+    }));
+    this.#simulation.note(`${held.length} consumers are handed over`);
+    this.#open(this.#bugs.handOver?.(handedOver) ?? handedOver);
+    while (this.#feed()) {
+      // What was handed over is in flight once it is known.
+    }
+    for (const { id } of handedOver) {
+      const owner = this.#owner;
+      this.#simulation.after(this.#random.between(0, 2 * ACK_DEADLINE_MS), 'moved', () => {
+        if (owner === this.#owner && this.#subscriptions.has(id)) {
+          this.#comeAfter(id);
+          this.#pump();
+        }
+      });
+    }
+  }
+
+  /** A consumer comes to the new owner for what it holds, or does not. */
+  #comeAfter(id: number): void {
+    const epoch = this.#subscriptions.get(id);
+    if ((this.#mode === 'exclusive' && epoch !== this.#consumerEpoch) || this.#random.chance(0.4)) {
+      this.#unsubscribe(id);
+      return;
+    }
+    this.#join(epoch);
+    const lostFrom = this.#deliveryNo - this.#random.integer(-1, 6);
+    this.#simulation.note(`${id} is ${this.#subscriptionId} now, and back from ${lostFrom}`);
+    this.#dispatcher.inherit(id, this.#subscriptionId, lostFrom);
+    this.#subscriptions.delete(id);
+    this.#judge.inherited(id, this.#subscriptionId);
+    this.#held = this.#held.filter((one) => one.subscriptionId !== id || one.deliveryNo < lostFrom);
+  }
+
+  #writeAll(): void {
+    if (this.#sealed !== undefined) {
+      this.#written(this.#sealed);
+    }
+    for (let sealed = this.#seal(); sealed !== undefined; sealed = this.#seal()) {
+      this.#written(sealed);
+    }
+  }
+
+  #join(consumerEpoch = this.#consumerEpoch + 1): void {
     this.#subscriptionId += 1;
-    this.#consumerEpoch += 1;
-    const [id, consumerEpoch] = [this.#subscriptionId, this.#consumerEpoch];
+    this.#consumerEpoch = Math.max(this.#consumerEpoch, consumerEpoch);
+    const id = this.#subscriptionId;
     const credit = new this.#code.Credit(this.#random.integer(1, 8), 1_000);
     const request = { id, consumer: `c${id}`, consumerEpoch, ackDeadlineMs: ACK_DEADLINE_MS, credit };
     const outcome = this.#dispatcher.subscribe(request, this.#now());
@@ -328,26 +388,34 @@ export class DeliveryWorld {
   }
 
   #commit(): void {
-    const sealed = this.#dispatcher.takeChanges(this.#now());
+    const sealed = this.#sealed === undefined ? this.#seal() : undefined;
     if (sealed === undefined) {
       return;
     }
-    const owner = this.#owner;
     this.#simulation.after(this.#random.between(0.5, COMMIT_MS_MAX), `commit ${sealed.ticket}`, () => {
-      if (owner !== this.#owner) {
-        return;
+      if (this.#sealed === sealed) {
+        this.#written(sealed);
+        this.#pump();
       }
-      for (const change of this.#bugs.changes?.(sealed.changes) ?? sealed.changes) {
-        this.#stored.write(change);
-      }
-      this.#judge.written(this.#simulation.nowMs);
-      this.#dispatcher.committed(sealed.ticket);
-      const answered = this.#waiting.filter(({ ticket }) => ticket <= sealed.ticket);
-      this.#waiting = this.#waiting.filter(({ ticket }) => ticket > sealed.ticket);
-      answered.forEach(({ run }) => {
-        run();
-      });
-      this.#pump();
+    });
+  }
+
+  #seal(): SealedChanges | undefined {
+    this.#sealed = this.#dispatcher.takeChanges(this.#now());
+    return this.#sealed;
+  }
+
+  #written(sealed: SealedChanges): void {
+    this.#sealed = undefined;
+    for (const change of this.#bugs.changes?.(sealed.changes) ?? sealed.changes) {
+      this.#stored.write(change);
+    }
+    this.#judge.written(this.#simulation.nowMs);
+    this.#dispatcher.committed(sealed.ticket);
+    const answered = this.#waiting.filter(({ ticket }) => ticket <= sealed.ticket);
+    this.#waiting = this.#waiting.filter(({ ticket }) => ticket > sealed.ticket);
+    answered.forEach(({ run }) => {
+      run();
     });
   }
 }

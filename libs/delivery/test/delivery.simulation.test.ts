@@ -92,7 +92,11 @@ const PLANTED_LINES: readonly (readonly [string, DeliveryMode, PlantedBug, RegEx
   [
     'a wait on the wrong clock',
     'shared',
-    { file: 'settlement.ts', code: 'Math.ceil(now.storeMs +', instead: 'Math.ceil(now.monotonicMs +' },
+    {
+      file: 'settlement.ts',
+      code: 'Math.ceil(now.storeMs + (failure',
+      instead: 'Math.ceil(now.monotonicMs + (failure',
+    },
     /wait of/,
   ],
   [
@@ -172,6 +176,32 @@ const PLANTED_LINES: readonly (readonly [string, DeliveryMode, PlantedBug, RegEx
       file: 'keyed-sequencer.ts',
       code: 'this.#holders.set(entry.keyHash, entry);\n      return true;',
       instead: 'return true;',
+    },
+    /overtook/,
+  ],
+  [
+    'a message that was handed over is given out again',
+    'shared',
+    { file: 'settlement.ts', code: 'entry.state = ENTRY_STATE.inFlight;', instead: '' },
+    /while another holds it/,
+  ],
+  [
+    'a retry that was handed over comes when it is due',
+    'keyOrdered',
+    {
+      file: 'settlement.ts',
+      code: '+= 1;\n    if (entry.state !== ENTRY_STATE.inFlight) {',
+      instead: '+= 1;\n    if (entry.offset >= 0) {',
+    },
+    /while another holds it/,
+  ],
+  [
+    'a new owner has a key in flight twice',
+    'keyOrdered',
+    {
+      file: 'keyed-sequencer.ts',
+      code: 'if (this.#byKey && entry.keyHash !== 0 && !this.#hold(entry)) {',
+      instead: 'if (this.#byKey && entry.keyHash !== 0 && entry.state === ENTRY_STATE.ready && !this.#hold(entry)) {',
     },
     /overtook/,
   ],

@@ -183,12 +183,12 @@ const RESUMED: readonly (readonly [string, DeliveryMode, PlantedBug])[] = [
   [
     'what was lost and extended does not come again',
     'shared',
-    { file: 'outflow.ts', code: '[...inFlight, ...extended]', instead: '[...inFlight]' },
+    { file: 'subscription.ts', code: '[...this.inFlight, ...this.extended]', instead: '[...this.inFlight]' },
   ],
   [
     'what was lost comes again in another order',
     'exclusive',
-    { file: 'outflow.ts', code: 'a.deliveryNo - b.deliveryNo', instead: 'b.deliveryNo - a.deliveryNo' },
+    { file: 'subscription.ts', code: 'a.deliveryNo - b.deliveryNo', instead: 'b.deliveryNo - a.deliveryNo' },
   ],
   [
     'what was lost has the rest of its time only',

@@ -25,7 +25,7 @@ export class StoredGroup {
 
   snapshot(): GroupSnapshot {
     const lanes = [{ lane: 0, ...this.#cursor }];
-    return { groupId: 1, ...this.#holder, generation: 0, lanes, retries: [...this.retries.values()] };
+    return { groupId: 1, ...this.#holder, generation: 0, lanes, retries: [...this.retries.values()], inFlight: [] };
   }
 
   /** Writes one change, and checks that it goes forward. */
@@ -53,6 +53,7 @@ export class StoredGroup {
       case 'deleted':
       case 'redriven':
       case 'deadLetterDone':
+      case 'inFlight':
       case 'seek':
         break;
     }

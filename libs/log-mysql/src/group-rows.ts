@@ -6,7 +6,15 @@ import type {
   LaneCursor,
   RetryEntry,
 } from '@hermes/delivery';
-import { countsByLane, decodeRanges, encodeRanges, type GroupCounts, StoreError } from '@hermes/log';
+import {
+  countsByLane,
+  decodeHeld,
+  decodeRanges,
+  encodeHeld,
+  encodeRanges,
+  type GroupCounts,
+  StoreError,
+} from '@hermes/log';
 
 import { type GroupPlan, planSteps, type RetryChange, type SingleChange } from './group-plan.js';
 import { GROUP_SQL } from './group-sql.js';
@@ -30,7 +38,7 @@ export async function load(
     return undefined;
   }
   const retries = await session.execute(GROUP_SQL.retries, [topicId, partition, groupId]);
-  const [, , , consumerEpoch, token, generation] = first.map(Number) as [0, 0, 0, number, number, number];
+  const [, , , consumerEpoch, token, generation] = first.slice(0, 6).map(Number) as [0, 0, 0, number, number, number];
   return {
     groupId,
     consumerEpoch,
@@ -38,6 +46,7 @@ export async function load(
     generation,
     lanes: rows.map(toCursor),
     retries: retries.rows.map(toRetry),
+    inFlight: decodeHeld(first[6] as string | null),
   };
 }
 
@@ -90,6 +99,9 @@ async function writeSingle(session: Session, address: PartitionAddress, change: 
       break;
     case 'deadLetterDone':
       await session.execute(GROUP_SQL.deadLetterDone, [...group, ...placeColumns(change.place)]);
+      break;
+    case 'inFlight':
+      await session.execute(GROUP_SQL.inFlight, [encodeHeld(change.held), ...group]);
       break;
     case 'seek':
       for (const cursor of change.lanes) {

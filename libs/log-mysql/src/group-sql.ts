@@ -13,7 +13,7 @@ export const SWEEP_ROWS = 1_000;
 /** The statements on group_cursor, retry and dead_letter. */
 export const GROUP_SQL = {
   groupIds: `SELECT DISTINCT group_id FROM group_cursor WHERE ${PARTITION} ORDER BY group_id`,
-  cursors: `SELECT lane, floor, settled_ranges, consumer_epoch, token, generation
+  cursors: `SELECT lane, floor, settled_ranges, consumer_epoch, token, generation, in_flight
             FROM group_cursor WHERE ${GROUP} ORDER BY lane`,
   laneFloors: `SELECT floor, settled_ranges FROM group_cursor WHERE ${PARTITION} AND lane = ?`,
   retries: `SELECT lane, log_offset, due_at, attempts, strikes, key_hash, reason, generation, record IS NOT NULL
@@ -37,6 +37,7 @@ export const GROUP_SQL = {
               SELECT topic_id, partition_no, group_id, ?, ?, ?, consumer_epoch, token, generation
               FROM group_cursor WHERE ${GROUP} ORDER BY lane LIMIT 1`,
   holder: `UPDATE group_cursor SET consumer_epoch = ?, token = ? WHERE ${GROUP}`,
+  inFlight: `UPDATE group_cursor SET in_flight = ? WHERE ${GROUP} AND lane = 0`,
   deleteCursors: `DELETE FROM group_cursor WHERE ${GROUP}`,
 
   upsertRetries: `INSERT INTO retry (${KEY}, due_at, attempts, strikes, key_hash, reason, generation)

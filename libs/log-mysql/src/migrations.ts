@@ -75,23 +75,15 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       PRIMARY KEY (topic_id, partition_no, schedule_id),
       KEY due (topic_id, partition_no, due_at)
     ) ${ENGINE}`,
-    // What a graceful move hands over.
-    `CREATE TABLE IF NOT EXISTS in_flight (${GROUP_ROW},
-      consumer         VARCHAR(255) NOT NULL,
-      subscription_id  BIGINT UNSIGNED NOT NULL,
-      batch            BIGINT UNSIGNED NOT NULL,
-      attempt          INT UNSIGNED NOT NULL,
-      delivery_no      BIGINT UNSIGNED NOT NULL,
-      deadline         BIGINT NOT NULL,
-      PRIMARY KEY (topic_id, partition_no, group_id, lane, log_offset)
-    ) ${ENGINE}`,
     `CREATE TABLE IF NOT EXISTS producer (${PARTITION},
       snapshot         LONGBLOB NOT NULL,
       PRIMARY KEY (topic_id, partition_no)
     ) ${ENGINE}`,
   ],
   ['ALTER TABLE $lane ADD COLUMN expires_at BIGINT NULL', 'ALTER TABLE schedule ADD COLUMN expires_at BIGINT NULL'],
+  // encodeHeld of @hermes/log, in the row of lane 0: what a graceful move hands over.
+  ['ALTER TABLE group_cursor ADD COLUMN in_flight MEDIUMTEXT NULL'],
 ];
 
 /** The shared tables that hold rows of a partition, in the order in which they are emptied with it. */
-export const PARTITION_TABLES = ['group_cursor', 'retry', 'dead_letter', 'schedule', 'in_flight', 'producer'] as const;
+export const PARTITION_TABLES = ['group_cursor', 'retry', 'dead_letter', 'schedule', 'producer'] as const;

@@ -6,7 +6,8 @@ const KEY = 'topic_id, partition, group_id, lane, log_offset';
 /** The statements on group_cursor, retry and dead_letter. */
 export const GROUP_SQL = {
   groupIds: `SELECT DISTINCT group_id FROM group_cursor WHERE ${PARTITION}`,
-  cursors: `SELECT lane, floor, settled_ranges AS settledRanges, consumer_epoch AS consumerEpoch, token, generation
+  cursors: `SELECT lane, floor, settled_ranges AS settledRanges, consumer_epoch AS consumerEpoch, token, generation,
+            in_flight AS inFlight
             FROM group_cursor WHERE ${GROUP} ORDER BY lane`,
   laneFloors: `SELECT floor, settled_ranges AS settledRanges FROM group_cursor WHERE ${PARTITION} AND lane = ?`,
   retries: `SELECT lane, log_offset AS offset, due_at AS dueAtMs, attempts, strikes, key_hash AS keyHash, reason,
@@ -27,6 +28,7 @@ export const GROUP_SQL = {
               SELECT topic_id, partition, group_id, ?, ?, ?, consumer_epoch, token, generation
               FROM group_cursor WHERE ${GROUP} ORDER BY lane LIMIT 1`,
   holder: `UPDATE group_cursor SET consumer_epoch = ?, token = ? WHERE ${GROUP}`,
+  inFlight: `UPDATE group_cursor SET in_flight = ? WHERE ${GROUP} AND lane = 0`,
   deleteCursors: `DELETE FROM group_cursor WHERE ${GROUP}`,
   deleteAllCursors: `DELETE FROM group_cursor WHERE ${PARTITION}`,
 

@@ -9,7 +9,9 @@ import type {
 import {
   countsByLane,
   type DeadLetterRange,
+  decodeHeld,
   decodeRanges,
+  encodeHeld,
   encodeRanges,
   type GroupCounts,
   type LaneCount,
@@ -35,6 +37,7 @@ interface CursorRow {
   readonly consumerEpoch: number;
   readonly token: number;
   readonly generation: number;
+  readonly inFlight: string | null;
 }
 
 /** group_cursor, retry and dead_letter. */
@@ -67,6 +70,7 @@ export class GroupTables {
         settled: decodeRanges(floor, settledRanges),
       })),
       retries: (this.#statement('retries').all(topicId, partition, groupId) as RetryRow[]).map(toRetry),
+      inFlight: decodeHeld(first.inFlight),
     };
   }
 
@@ -137,9 +141,7 @@ export class GroupTables {
     const { groupId } = change;
     switch (change.kind) {
       case 'created':
-        for (const { lane, floor, settled } of change.lanes) {
-          this.#statement('insertCursor').run(topicId, partition, groupId, lane, floor, encodeRanges(floor, settled));
-        }
+        this.#create(owner, change);
         break;
       case 'deleted':
         this.#statement('deleteCursors').run(topicId, partition, groupId);
@@ -166,9 +168,18 @@ export class GroupTables {
       case 'deadLetterDone':
         this.#statement('deadLetterDone').run(...deadLetterKey(owner, groupId, change.place));
         break;
+      case 'inFlight':
+        this.#statement('inFlight').run(encodeHeld(change.held), topicId, partition, groupId);
+        break;
       case 'seek':
         this.#seek(owner, change);
         break;
+    }
+  }
+
+  #create({ topicId, partition }: GroupOwner, { groupId, lanes }: Extract<GroupChange, { kind: 'created' }>): void {
+    for (const { lane, floor, settled } of lanes) {
+      this.#statement('insertCursor').run(topicId, partition, groupId, lane, floor, encodeRanges(floor, settled));
     }
   }
 

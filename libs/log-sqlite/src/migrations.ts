@@ -98,4 +98,7 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (topic_id, partition)
   );
   `,
+  `
+  ALTER TABLE group_cursor ADD COLUMN in_flight TEXT;  -- encodeHeld of @hermes/log, in the row of lane 0
+  `,
 ];

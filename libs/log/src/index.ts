@@ -39,6 +39,7 @@ export {
   type ScheduledRecord,
   type ScheduleRange,
 } from './schedule.js';
+export { decodeHeld, encodeHeld } from './held.js';
 export { decodeRanges, encodeRanges } from './settled-ranges.js';
 export {
   type OpenPartitionOutcome,

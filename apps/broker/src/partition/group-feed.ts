@@ -64,6 +64,18 @@ export class GroupFeed {
     return fed;
   }
 
+  /** Gives what has to be known for all that was handed over to be in flight. Rejects with StoreError. */
+  async inherit(now: Now): Promise<void> {
+    const isNeeded = ({ lane, from }: Wanted): boolean => {
+      const { firstOffset = 0, nextOffset = 0 } = this.#partition.lanes[lane]?.log ?? {};
+      return from >= firstOffset && from < Math.min(nextOffset, this.#dispatcher.inheritsUpTo(lane));
+    };
+    for (let wanted = this.#dispatcher.wanted(now).find(isNeeded); wanted !== undefined;) {
+      this.#give(wanted.lane, await this.#reader.read(wanted.lane, wanted.from, boundsOf(wanted)));
+      wanted = this.#dispatcher.wanted(now).find(isNeeded);
+    }
+  }
+
   /**
    * Passes over fences at the end of the log, one of which each opening leaves: a group that has settled everything
    * has no lag. Rejects with StoreError.

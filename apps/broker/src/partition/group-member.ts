@@ -36,6 +36,8 @@ export class GroupMember implements Attachment {
   /** The epoch that its receipts carry; 0 unless the group is EXCLUSIVE. */
   readonly receiptEpoch: number;
   readonly isPull: boolean;
+  /** What its consumer had at the owner before is its own again. */
+  hasInherited = false;
   readonly #partition: number;
   #receiptTag: Uint8Array;
   readonly #events: MemberEvents;
@@ -138,6 +140,13 @@ export class GroupMember implements Attachment {
     this.#isHeld = false;
     this.#lostFrom = Number.POSITIVE_INFINITY;
     return lostFrom;
+  }
+
+  /** In which batch each of its deliveries was sent: one above the last for what was not. */
+  batches(): (deliveryNo: number) => number {
+    const batchOf = this.subscription.batchesOf(this.#partition);
+    const unsentFrom = Math.min(this.#lostFrom, this.#waiting[this.#sent]?.dispatch.deliveryNo ?? this.#lostFrom);
+    return (deliveryNo) => (deliveryNo >= unsentFrom ? this.subscription.lastBatch + 1 : batchOf(deliveryNo));
   }
 
   /** What it was to get is void; its receipts have another tag from now on. */

@@ -1,4 +1,4 @@
-import { HermesError } from '@hermes/contracts';
+import { HermesError, type Resume } from '@hermes/contracts';
 import { type GroupDispatcher, type Now } from '@hermes/delivery';
 import { type GroupSettings } from '../catalog/settings.js';
 import { type Subscription } from '../subscribe/subscription.js';
@@ -10,6 +10,8 @@ export interface JoinRequest {
   readonly subscription: Subscription;
   readonly consumerEpoch: number;
   readonly ackDeadlineMs: number;
+  /** What its consumer had before, perhaps at another owner. */
+  readonly resume?: Resume | undefined;
   /** Pulls of one consumer may run beside each other. */
   readonly isPull: boolean;
 }

@@ -1,7 +1,11 @@
-import { HermesError } from '@hermes/contracts';
+import { HermesError, type Resume } from '@hermes/contracts';
 import {
+  type GroupChange,
   GroupDispatcher,
   type GroupSnapshot,
+  type HandedOver,
+  type HeldSubscription,
+  type Holding,
   type LaneCounts,
   type Now,
   type RetryEntry,
@@ -9,13 +13,15 @@ import {
   type SettleRequest,
 } from '@hermes/delivery';
 import { type StoreError } from '@hermes/log';
-import { Serial } from '@hermes/runtime';
+import { type CancelTimer, Serial } from '@hermes/runtime';
 import { type GroupSettings } from '../catalog/settings.js';
 import { storeFailure } from '../rpc/store-failure.js';
+import { HOLD_MS } from '../subscribe/subscription.js';
 import { GroupFeed } from './group-feed.js';
 import { type GroupMember } from './group-member.js';
 import { GroupMembers, type JoinRequest } from './group-members.js';
 import { GroupReader } from './group-reader.js';
+import { firstAfter, Inheritance } from './inheritance.js';
 import { OrderSender } from './order-sender.js';
 import { type Partition } from './partition.js';
 import { type PartitionServices } from './partition-services.js';
@@ -25,6 +31,9 @@ import { WakeTimer } from './wake-timer.js';
 
 /** Pause after the store failed to give records. */
 const READ_RETRY_MS = 200;
+
+/** Deliveries in flight of one group that are handed over at most; the rest is delivered again. */
+const HANDED_OVER_MAX = 10_000;
 
 const STALE: SettleOutcome = { kind: 'stale' };
 
@@ -41,6 +50,8 @@ export class GroupPump implements ChangeSource {
   #dispatcher!: GroupDispatcher;
   #feed!: GroupFeed;
   #sender!: OrderSender;
+  #inheritance!: Inheritance;
+  #cancelInheritance: CancelTimer = () => undefined;
   #generation = 0;
   readonly #timer: WakeTimer;
   readonly #dead = new RecentDeadLetters();
@@ -92,6 +103,7 @@ export class GroupPump implements ChangeSource {
 
   /** Passes over what is no message at the end of the log, then lets time begin. Rejects with StoreError. */
   async start(): Promise<void> {
+    await this.#feed.inherit(this.now());
     await this.#feed.passFences();
     this.#armTimer();
   }
@@ -112,7 +124,11 @@ export class GroupPump implements ChangeSource {
       // Found before it stopped: a stream that came now would wait for ever.
       throw new HermesError('PARTITION_MOVING', `partition ${this.#partition.number} is moving`);
     }
-    return this.#members.join(this.#settings, request);
+    const member = this.#members.join(this.#settings, request);
+    if (!request.isPull) {
+      this.#handOn(member, request.resume);
+    }
+    return member;
   }
 
   /** What a stream has of the group, if it takes part with this epoch. */
@@ -147,7 +163,7 @@ export class GroupPump implements ChangeSource {
     if (this.#stopped) {
       return;
     }
-    this.#begin(snapshot);
+    this.#begin({ ...snapshot, inFlight: [] });
     this.#suspended = false;
     await this.start();
     // An EXCLUSIVE holder is stored anew.
@@ -183,9 +199,21 @@ export class GroupPump implements ChangeSource {
   stop(reason: HermesError): void {
     this.#stopped = true;
     this.#timer.stop();
+    this.#cancelInheritance();
     // First: the streams that go on with other partitions may use at once what they held here.
     this.#dispatcher.close();
     this.#members.leave(reason);
+  }
+
+  /** What is in flight, to be stored for the next owner; undefined if nothing is. To be called just before `stop`. */
+  handOver(): GroupChange | undefined {
+    const held: HeldSubscription[] = [];
+    let room = HANDED_OVER_MAX;
+    for (const holding of this.#dispatcher.holdings(this.now())) {
+      held.push(this.#heldOf(holding, room));
+      room = Math.max(0, room - holding.deliveries.length);
+    }
+    return held.length === 0 ? undefined : { kind: 'inFlight', groupId: this.#settings.id, held };
   }
 
   takeChanges(): ChangeBatch | undefined {
@@ -221,13 +249,20 @@ export class GroupPump implements ChangeSource {
 
   #begin(snapshot: GroupSnapshot): void {
     const { settings } = this;
-    const { random, inFlight, logger, counters } = this.#services;
+    const { random, inFlight, logger, counters, timers, nextSubscriptionId } = this.#services;
     this.#generation = snapshot.generation;
+    this.#inheritance = new Inheritance(snapshot.inFlight, nextSubscriptionId);
+    this.#deliveries = Math.max(this.#deliveries, this.#inheritance.lastDeliveryNo);
+    this.#cancelInheritance();
+    this.#cancelInheritance = timers.after(HOLD_MS, () => {
+      this.#giveBack(this.#inheritance.takeAll());
+    });
     this.#dispatcher = new GroupDispatcher({
       mode: settings.mode,
       settings,
       snapshot,
       redeliveredBelow: this.#ends(),
+      handedOver: { subscriptions: this.#inheritance.handedOver, now: this.now() },
       nextDeliveryNo: () => {
         this.#deliveries += 1;
         return this.#deliveries;
@@ -246,6 +281,41 @@ export class GroupPump implements ChangeSource {
       ...{ logger, timeMs: () => this.#partition.timeMs(), onExpired },
     });
     this.#members.bind(this.#dispatcher, settings, snapshot.generation);
+  }
+
+  /** A consumer subscribes: what it had at the owner before is its own again, or is for others if it does not ask for it. */
+  #handOn(member: GroupMember, resume: Resume | undefined): void {
+    const name = resume === undefined ? '' : Buffer.from(resume.subscriptionId).toString('hex');
+    const handedOver = this.#inheritance.takeOf(member.subscription.consumer);
+    for (const subscription of handedOver.filter((each) => each.name === name)) {
+      const lostFrom = firstAfter(subscription, resume?.lastBatch ?? 0);
+      member.hasInherited = this.#dispatcher.inherit(subscription.id, member.id, lostFrom);
+    }
+    this.#giveBack(handedOver.filter((each) => each.name !== name));
+  }
+
+  #giveBack(handedOver: readonly HandedOver[]): void {
+    for (const { id, name } of handedOver) {
+      if (name === '') {
+        this.#dispatcher.retire(id);
+      } else {
+        this.#dispatcher.unsubscribe(id, this.now());
+      }
+    }
+    if (handedOver.length > 0) {
+      this.wake();
+    }
+  }
+
+  #heldOf({ subscriptionId, consumer, retired, deliveries }: Holding, max: number): HeldSubscription {
+    const member = this.#members.get(subscriptionId);
+    const inherited = this.#inheritance.get(subscriptionId);
+    const batchOf =
+      member?.batches() ??
+      ((deliveryNo: number) => inherited?.deliveries.find((each) => each.deliveryNo === deliveryNo)?.batch ?? 0);
+    const name = retired ? '' : (member?.subscription.name ?? inherited?.name ?? '');
+    const kept = deliveries.slice(0, max).map((delivery) => ({ ...delivery, batch: batchOf(delivery.deliveryNo) }));
+    return { name, consumer, deliveries: kept };
   }
 
   #step(): void {

@@ -13,6 +13,8 @@ export interface PartitionServices {
   readonly appendBudget: ByteBudget;
   /** Deliveries in flight, of all groups. */
   readonly inFlight: InFlightPool;
+  /** Numbers subscriptions, pulls included; never repeats one. */
+  readonly nextSubscriptionId: () => number;
   readonly counters: Counters;
   readonly turns: Turns;
   readonly tasks: TaskGroup;

@@ -162,10 +162,14 @@ export class Partition {
 
   /** Stops serving and waits, at most `graceMs`, until what was taken in is durable and answered. */
   async drain(graceMs: number): Promise<void> {
+    const inFlight = [...this.#groups.values()].flatMap((pump) => pump.handOver() ?? []);
     this.#stop(new HermesError('DRAINING', `partition ${this.number} is moving`));
     // Promotions append: the lanes are flushed after them.
     const appended = this.schedule.flush().then(() => Promise.all(this.lanes.map((lane) => lane.appender.flush())));
-    const flushed = Promise.all([appended.then(() => this.known.save()), this.settles.flush()]);
+    const flushed = Promise.all([
+      appended.then(() => this.known.save()),
+      this.settles.flush().then(() => this.#handOver(inFlight)),
+    ]);
     const done = new AbortController();
     const patience = sleep(this.#services.timers, graceMs, done.signal).catch(() => undefined);
     await Promise.race([flushed, patience]);
@@ -198,6 +202,15 @@ export class Partition {
     }
   }
 
+  /** What is not stored for the next owner is delivered again there. */
+  async #handOver(inFlight: readonly GroupChange[]): Promise<void> {
+    try {
+      await this.commit(inFlight);
+    } catch (error) {
+      this.#services.logger.warn({ partition: this.number, err: error }, 'what is in flight could not be handed over');
+    }
+  }
+
   async #applyGroup(settings: GroupSettings): Promise<void> {
     const known = this.#groups.get(settings.name);
     if (known?.settings.mode === settings.mode) {
@@ -219,6 +232,9 @@ export class Partition {
     snapshot = await this.#withAllLanes(snapshot);
     const pump = new GroupPump(this, settings, snapshot, this.#services);
     await pump.start();
+    if (snapshot.inFlight.length > 0) {
+      await this.commit([{ kind: 'inFlight', groupId: settings.id, held: [] }]);
+    }
     if (this.#stopped) {
       pump.stop(new HermesError('PARTITION_MOVING', `partition ${this.number} has moved`));
     } else {

@@ -1,4 +1,4 @@
-import { type Claim, HermesError, invalidField } from '@hermes/contracts';
+import { type Claim, HermesError, invalidField, type Resume } from '@hermes/contracts';
 import { type GroupSettings } from '../catalog/settings.js';
 import { type GroupMember } from '../partition/group-member.js';
 import { type GroupPump } from '../partition/group-pump.js';
@@ -17,6 +17,8 @@ export interface Target {
 /** How a consumer takes part. */
 export interface JoinTerms {
   readonly ackDeadlineMs: number;
+  /** What its consumer had before, perhaps at another owner. */
+  readonly resume?: Resume | undefined;
   /** Pulls of one consumer may run beside each other; of its streams the newer one wins. */
   readonly isPull: boolean;
 }

@@ -54,7 +54,7 @@ export class Puller {
         id: nextId(),
         consumer: terms.consumer,
         credit: { messages: terms.messages, bytes: LIMITS.frameBytes },
-        isResumable: false,
+        name: '',
         clock,
         timers,
       });

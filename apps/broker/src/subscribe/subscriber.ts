@@ -38,10 +38,9 @@ interface Terms {
   readonly resume: Resume | undefined;
 }
 
-/** A subscription, and what its consumer has to show to resume it. */
+/** A subscription, and whose it is. */
 interface Known {
   readonly subscription: Subscription;
-  readonly token: Buffer;
   readonly groupId: number;
 }
 
@@ -70,7 +69,7 @@ const MODES: Readonly<Record<GroupSettings['mode'], GroupMode>> = {
  */
 export class Subscriber {
   readonly #options: SubscriberOptions;
-  /** By token, those included that wait for their consumers to come back. */
+  /** By name, those included that wait for their consumers to come back. */
   readonly #subscriptions = new Map<string, Known>();
   #streams = 0;
 
@@ -126,26 +125,32 @@ export class Subscriber {
         subscription.resume(terms.resume?.lastBatch ?? 0, { partitions, credit: terms.credit, ackDeadlineMs });
       }
       const others = targets.filter((target) => !kept.includes(target));
-      await joinAll(subscription, others, settings, { ackDeadlineMs, isPull: false });
+      const { resume } = terms;
+      await joinAll(subscription, others, settings, { ackDeadlineMs, resume, isPull: false });
+      const hasInherited = others.some(
+        ({ pump, consumerEpoch }) => pump.member(subscription.id, consumerEpoch)?.hasInherited,
+      );
+      if (hasInherited && !isResumed) {
+        subscription.continueAfter(resume?.lastBatch ?? 0);
+      }
+      call.start(accepted(subscription, settings, ackDeadlineMs, isResumed || hasInherited));
     } catch (error) {
       subscription.end(error as Error);
       throw error;
     }
-    call.start(accepted(known, settings, ackDeadlineMs, isResumed));
     return call.over;
   }
 
   #open({ consumer, credit }: Terms, { id: groupId }: GroupSettings): Known {
     const { clock, timers, nextId } = this.#options;
-    const token = randomBytes(TOKEN_BYTES);
-    const name = token.toString('hex');
+    const name = randomBytes(TOKEN_BYTES).toString('hex');
     const subscription = new Subscription({
-      ...{ id: nextId(), consumer, credit, isResumable: true, clock, timers },
+      ...{ id: nextId(), name, consumer, credit, clock, timers },
       onEnded: () => {
         this.#subscriptions.delete(name);
       },
     });
-    const known = { subscription, token, groupId };
+    const known = { subscription, groupId };
     this.#subscriptions.set(name, known);
     return known;
   }
@@ -165,7 +170,7 @@ export class Subscriber {
 }
 
 function accepted(
-  { subscription, token }: Known,
+  subscription: Subscription,
   settings: GroupSettings,
   ackDeadlineMs: number,
   resumed: boolean,
@@ -174,7 +179,7 @@ function accepted(
     frame: {
       $case: 'accepted',
       value: {
-        subscriptionId: token,
+        subscriptionId: Buffer.from(subscription.name, 'hex'),
         resumed,
         partitions: [...subscription.partitions].sort((a, b) => a - b),
         mode: MODES[settings.mode],

@@ -68,7 +68,7 @@ class Setup {
   constructor(isResumable = true) {
     const { clock, timers, onEnded } = this;
     this.subscription = new Subscription({
-      ...{ id: 1, consumer: 'c', credit: CREDIT, isResumable, clock, timers, onEnded },
+      ...{ id: 1, name: isResumable ? 'a0ff' : '', consumer: 'c', credit: CREDIT, clock, timers, onEnded },
     });
     this.subscription.attach(3, this.part);
   }

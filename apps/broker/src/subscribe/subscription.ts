@@ -29,10 +29,10 @@ export interface CreditTerms {
 
 export interface SubscriptionOptions {
   readonly id: number;
+  /** By which its consumer can resume it, here or at the next owner; empty: it cannot. */
+  readonly name: string;
   readonly consumer: string;
   readonly credit: CreditTerms;
-  /** A broken stream may be resumed for a while; otherwise what is in flight is given back at once. */
-  readonly isResumable: boolean;
   readonly clock: Clock;
   readonly timers: Timers;
   /** Told once that it has ended. */
@@ -45,6 +45,7 @@ export interface SubscriptionOptions {
  */
 export class Subscription {
   readonly id: number;
+  readonly name: string;
   readonly consumer: string;
   /** Shared by its partitions. */
   readonly credit: Credit;
@@ -56,8 +57,9 @@ export class Subscription {
   #cancelHold: CancelTimer = () => undefined;
 
   constructor(options: SubscriptionOptions) {
-    const { id, consumer, credit } = options;
+    const { id, name, consumer, credit } = options;
     this.id = id;
+    this.name = name;
     this.consumer = consumer;
     this.#options = options;
     this.#sent = new SentBatches(credit.messages, 0);
@@ -137,6 +139,17 @@ export class Subscription {
     }
   }
 
+  /** An owner before has sent batches up to this one; before anything is sent here. */
+  continueAfter(lastBatch: number): void {
+    this.#sent = new SentBatches(this.#options.credit.messages, lastBatch);
+  }
+
+  /** In which batch a partition's deliveries were sent, by their numbers: 0 if that is not remembered. */
+  batchesOf(partition: number): (deliveryNo: number) => number {
+    const batches = this.#sent.of(partition);
+    return (deliveryNo) => batches.findLast(({ number }) => number <= deliveryNo)?.batch ?? 0;
+  }
+
   /** Numbers a batch of a partition. */
   nextBatch(partition: number, firstDeliveryNo: number): number {
     return this.#sent.add(partition, firstDeliveryNo);
@@ -185,7 +198,7 @@ export class Subscription {
 
   /** Its stream is gone: it waits for its consumer to come back. */
   #broken(reason: Error): void {
-    if (!this.#options.isResumable) {
+    if (this.name === '') {
       this.end(reason);
       return;
     }

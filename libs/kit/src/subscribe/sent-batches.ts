@@ -23,6 +23,10 @@ export class SentBatches {
     return this.#last;
   }
 
+  get #firstRemembered(): number {
+    return Math.max(this.#start, this.#last - this.#capacity) + 1;
+  }
+
   /** Numbers one more batch. Numbers of one source grow. */
   add(source: number, number: number): number {
     this.#last += 1;
@@ -32,9 +36,21 @@ export class SentBatches {
     return this.#last;
   }
 
+  /** The batches of one source that are remembered, in order. */
+  of(source: number): { readonly batch: number; readonly number: number }[] {
+    const batches = [];
+    for (let batch = this.#firstRemembered; batch <= this.#last; batch += 1) {
+      const at = batch % this.#capacity;
+      if (this.#sources[at] === source) {
+        batches.push({ batch, number: this.#numbers[at] ?? 0 });
+      }
+    }
+    return batches;
+  }
+
   /** What came first of each source after a batch, by the source's number; undefined if that is not remembered. */
   after(batch: number): ReadonlyMap<number, number> | undefined {
-    if (batch < Math.max(this.#start, this.#last - this.#capacity)) {
+    if (batch + 1 < this.#firstRemembered) {
       return undefined;
     }
     const first = new Map<number, number>();

@@ -71,6 +71,7 @@ export function describeGroupState(makeHarness: MakeHarness): void {
         generation: 0,
         lanes,
         retries: [RETRY, { ...RETRY, lane: 1 }],
+        inFlight: [],
       });
       expect(await groupState.load(2)).toMatchObject({ consumerEpoch: 0, token: 0, retries: [] });
     });
@@ -251,8 +252,31 @@ export function describeGroupState(makeHarness: MakeHarness): void {
           { ...RETRY, offset: first },
           { ...RETRY, lane: 1, offset: 50 },
         ],
+        inFlight: [],
       });
       expect(await again.groupState.counts(1)).toEqual({ retries: 2, deadLetters: [1] });
+    });
+
+    it('keeps what is handed over until something else is, through a restart, per group', async () => {
+      const { groupState } = await fixture.opened({ lanes: 2 });
+      const delivery = { lane: 1, offset: 2 ** 40, attempt: 3, deliveryNo: 2 ** 31, batch: 7, deadlineAtMs: 2 ** 41 };
+      const held = [
+        { name: 'a0ff', consumer: 'grüße', deliveries: [delivery, { ...delivery, lane: 0, offset: 0 }] },
+        { name: '', consumer: 'c2', deliveries: [] },
+      ];
+      const lanes = [0, 1].map((lane) => ({ lane, floor: 0, settled: [] }));
+      await groupState.commit([
+        { kind: 'created', groupId: 1, lanes },
+        { kind: 'created', groupId: 2, lanes },
+        { kind: 'inFlight', groupId: 1, held },
+        { kind: 'cursor', groupId: 1, cursor: { lane: 0, floor: 3, settled: [] } },
+      ]);
+      await fixture.restart();
+      const again = await fixture.opened({ epoch: 2, created: true, lanes: 2 });
+      expect(await again.groupState.load(1)).toMatchObject({ inFlight: held });
+      expect(await again.groupState.load(2)).toMatchObject({ inFlight: [] });
+      await again.groupState.commit([{ kind: 'inFlight', groupId: 1, held: [] }]);
+      expect(await again.groupState.load(1)).toMatchObject({ inFlight: [] });
     });
 
     it('forgets a deleted group, also what is settled for it afterwards', async () => {
