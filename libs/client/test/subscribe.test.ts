@@ -107,6 +107,39 @@ describe('a subscription to a cluster', () => {
     });
   });
 
+  it('resumes a partition at its new owner: what is handled stays its own, and is settled there', async () => {
+    const gate: Deferred<void> = createDeferred();
+    const handled: number[] = [];
+    void cluster.consumer().run(async ({ offset }) => {
+      handled.push(offset);
+      await gate.promise;
+    });
+    const [one, other] = cluster.brokers;
+    const first = await subscribed(one);
+    await subscribed(other);
+    first.send(0, [1]);
+    first.send(0, [2]);
+    await eventually(() => {
+      expect(handled).toEqual([1, 2]);
+    });
+    first.drain([0]);
+    first.end('DRAINING');
+    one.unserved.add(0);
+    cluster.meta.route('orders', [other.endpoint, other.endpoint]);
+    const moved = await subscribed(other, 1);
+    expect(moved.request).toMatchObject({
+      claims: [{ partition: 0, consumerEpoch: 7 }],
+      resume: { subscriptionId: Buffer.from('subscription 0'), lastBatch: 2 },
+    });
+    moved.send(0, [3]);
+    one.answerAck = () => 'NOT_OWNER';
+    gate.resolve();
+    await eventually(() => {
+      expect(outcomesOf(other)).toEqual([1, 2, 3].map((offset) => [offset, Outcome.ACK]));
+    });
+    expect(handled).toEqual([1, 2, 3]);
+  });
+
   it('asks again for a partition that its owner does not serve yet', async () => {
     cluster.meta.route('orders', [cluster.brokers[0].endpoint, cluster.brokers[0].endpoint]);
     cluster.brokers[0].unserved.add(1);
@@ -117,6 +150,7 @@ describe('a subscription to a cluster', () => {
   });
 
   it('handles a message again only when its handler has ended', async () => {
+    cluster.brokers[0].keepsBroken = false;
     const gate: Deferred<void> = createDeferred();
     const attempts: string[] = [];
     void cluster.consumer().run(async ({ offset, redelivered }) => {

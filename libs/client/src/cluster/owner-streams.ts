@@ -4,6 +4,7 @@ import {
   type HermesError,
   LIMITS,
   type RawDelivery,
+  type Resume,
   type SubscribeAccepted,
   type SubscribeRequest,
 } from '@hermes/contracts';
@@ -12,7 +13,8 @@ import { type Claims } from './claims.js';
 import { Coverage, type Source } from './coverage.js';
 import { EndpointBackoff } from './endpoint-backoff.js';
 import { type Environment } from './environment.js';
-import { ClientClosed } from './failure.js';
+import { ClientClosed, isUntried } from './failure.js';
+import { type Missing, MovedPartitions } from './moved-partitions.js';
 import { ResumableStream } from './resumable-stream.js';
 import { type Router } from './router.js';
 import { type SilenceWatch } from './silence-watch.js';
@@ -53,6 +55,7 @@ export class OwnerStreams {
   readonly #claims: Claims;
   readonly #events: OwnerStreamsEvents;
   readonly #coverage = new Coverage();
+  readonly #moved = new MovedPartitions();
   readonly #timers: TimerSet;
   readonly #backoff: EndpointBackoff;
   readonly #stopListening: () => void;
@@ -106,8 +109,13 @@ export class OwnerStreams {
   reopen(request: SubscriptionRequest, missed: ReadonlyMap<number, number> | undefined): void {
     this.#held = false;
     this.#request = request;
-    for (const { number, stream } of this.#coverage.sources()) {
-      stream.reopen(missed === undefined ? 0 : (missed.get(number) ?? Number.POSITIVE_INFINITY) - 1);
+    const sources = this.#coverage.sources();
+    const numbers = new Set([...sources].map(({ number }) => number));
+    // What a stream that is no more had sent comes again with whatever is in flight.
+    const known =
+      missed !== undefined && [...missed.keys()].every((number) => numbers.has(number)) ? missed : undefined;
+    for (const { number, stream } of sources) {
+      stream.reopen(known === undefined ? 0 : (known.get(number) ?? Number.POSITIVE_INFINITY) - 1);
     }
     this.reconcile();
   }
@@ -133,7 +141,9 @@ export class OwnerStreams {
 
   /** Drops what comes of these partitions from now on. Their streams stay until a newer holder fences them. */
   retire(partitions: Iterable<number>): void {
-    this.#coverage.remove(partitions);
+    const retired = [...partitions];
+    this.#coverage.remove(retired);
+    this.#moved.forget(retired);
   }
 
   /** Gives these partitions up where nobody would fence their streams, which go on with their other partitions. */
@@ -148,6 +158,7 @@ export class OwnerStreams {
         source.stream.reopen();
       }
     }
+    this.#tellLost(this.#moved.forget(lost));
     this.reconcile();
   }
 
@@ -160,16 +171,17 @@ export class OwnerStreams {
       this.#events.closed(new ClientClosed());
       return;
     }
-    const missing = new Map<string, Assignment[]>();
-    for (const claim of this.#claims.usable()) {
+    for (const missing of this.#moved.group(this.#missing())) {
+      this.#open(missing);
+    }
+  }
+
+  /** Claims without a stream at their present owner, which may be asked now. */
+  #missing(): { readonly claim: Assignment; readonly endpoint: string }[] {
+    return [...this.#claims.usable()].flatMap((claim) => {
       const endpoint = this.#missingAt(claim);
-      if (endpoint !== undefined && this.#backoff.mayTry(endpoint)) {
-        missing.set(endpoint, [...(missing.get(endpoint) ?? []), claim]);
-      }
-    }
-    for (const [endpoint, claims] of missing) {
-      this.#open(endpoint, claims);
-    }
+      return endpoint !== undefined && this.#backoff.mayTry(endpoint) ? [{ claim, endpoint }] : [];
+    });
   }
 
   /** The owner at which a claimed partition must be subscribed; undefined if it is, or none is known. */
@@ -178,7 +190,7 @@ export class OwnerStreams {
     return this.#coverage.endpointOf(partition) === endpoint ? undefined : endpoint;
   }
 
-  #open(endpoint: string, claims: readonly Assignment[]): void {
+  #open({ endpoint, resume, claims }: Missing): void {
     const { channels, watch, environment } = this.#deps;
     const epochs = new Map(claims.map(({ partition, epoch }) => [partition, epoch]));
     const place = { channels, watch, environment, endpoint };
@@ -186,7 +198,7 @@ export class OwnerStreams {
     const source: Source = {
       number: this.#opened,
       epochs,
-      stream: new ResumableStream(place, () => this.#subscribeRequest(epochs), {
+      stream: new ResumableStream(place, () => this.#subscribeRequest(epochs, resume), {
         accepted: (terms) => {
           this.#onAccepted(source, terms);
         },
@@ -204,11 +216,13 @@ export class OwnerStreams {
         },
       }),
     };
-    this.#tellLost(this.#coverage.add(source));
+    const taken = this.#coverage.add(source);
+    this.#moved.forget(epochs.keys());
+    this.#tellLost(taken);
   }
 
   /** For partitions with these consumer epochs; undefined if there are none. */
-  #subscribeRequest(epochs: ReadonlyMap<number, number>): SubscribeRequest | undefined {
+  #subscribeRequest(epochs: ReadonlyMap<number, number>, resume: Resume | undefined): SubscribeRequest | undefined {
     if (epochs.size === 0) {
       return undefined;
     }
@@ -222,7 +236,7 @@ export class OwnerStreams {
       maxInFlightMessages: Math.max(1, Math.floor(maxInFlightMessages * share)),
       maxInFlightBytes: Math.max(LIMITS.inFlightBytes.min, Math.floor(maxInFlightBytes * share)),
       ackDeadline: ackDeadlineMs === undefined ? undefined : durationFromMs(ackDeadlineMs),
-      resume: undefined,
+      resume,
     };
   }
 
@@ -249,7 +263,7 @@ export class OwnerStreams {
     const dropped = this.#coverage.remove(partitions.filter((partition) => source.epochs.has(partition)));
     if (dropped.size > 0) {
       this.#backoff.failed(source.stream.endpoint, undefined);
-      this.#tellLost(dropped);
+      this.#moved.keep(dropped, source.stream.position);
       this.reconcile();
     }
   }
@@ -263,7 +277,11 @@ export class OwnerStreams {
     for (const partition of epochs.keys()) {
       this.#deps.router.learn(this.#request.topic, partition, error);
     }
-    this.#tellLost(new Set(epochs.keys()));
+    if (isUntried(error)) {
+      this.#moved.keep(epochs.keys(), source.stream.position);
+    } else {
+      this.#tellLost(new Set(epochs.keys()));
+    }
     if (this.#events.ended(error, epochs)) {
       this.#backoff.failed(source.stream.endpoint, error);
       this.reconcile();

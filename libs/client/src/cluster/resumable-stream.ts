@@ -52,13 +52,23 @@ export class ResumableStream {
   #cancelRetry: CancelTimer = () => undefined;
   #isPaused = false;
 
-  /** `request` is asked at each opening; undefined: nothing is wanted any more. */
+  /**
+   * `request` is asked at each opening; undefined: nothing is wanted any more. Its `resume` is what an owner before had
+   * accepted, if there was one.
+   */
   constructor(place: StreamPlace, request: () => SubscribeRequest | undefined, events: ResumableStreamEvents) {
     this.endpoint = place.endpoint;
     this.#place = place;
     this.#request = request;
     this.#events = events;
-    this.#open(request());
+    const first = request();
+    this.#position = first?.resume;
+    this.#open(first);
+  }
+
+  /** What a server would resume; undefined if none has accepted yet. */
+  get position(): Resume | undefined {
+    return this.#position;
   }
 
   /** Number of the last batch that came. */
