@@ -145,6 +145,36 @@ export function describeDelivery(title: string, start: () => Promise<DeliveryClu
       await fragile.close();
     });
 
+    test('brokers that are stopped and started in good order under a consumer: each message is handled once', async () => {
+      const name = await topic();
+      await hermes.admin.createGroup({ topic: name, name: 'billing' });
+      const texts = Array.from({ length: 600 }, (_, nth) => `message-${nth}`);
+      await publish(name, texts);
+      const seen: string[] = [];
+      const consumer = hermes.consumer<string>(name, 'billing', {
+        codec: stringCodec,
+        concurrency: 8,
+        maxInFlight: 50,
+      });
+      const running = consumer.run(async ({ body, attempt }) => {
+        seen.push(`${body}#${attempt}`);
+        await sleep(15);
+      });
+      for (const [nth, { process }] of cluster.processes.brokers.entries()) {
+        await eventually(() => {
+          expect(seen.length).toBeGreaterThanOrEqual((nth + 1) * 100);
+        }, PATIENCE);
+        await process.end('SIGTERM');
+        await process.startReady();
+      }
+      await eventually(async () => {
+        expect(await progress(name, 'billing')).toEqual({ lag: 0, dead: 0 });
+      }, PATIENCE);
+      expect(seen.sort()).toEqual(texts.map((text) => `${text}#1`).sort());
+      await consumer.drain();
+      await running;
+    });
+
     test('dead letters are kept through the death of their broker, and redriven and discarded by the command line', async () => {
       const name = await topic();
       await hermes.admin.createGroup({ topic: name, name: 'billing' });
