@@ -176,12 +176,17 @@ export class OwnerStreams {
     }
   }
 
-  /** Claims without a stream at their present owner, which may be asked now. */
+  /** Claims without a stream at their present owner, which may be asked now. It resumes what they have elsewhere. */
   #missing(): { readonly claim: Assignment; readonly endpoint: string }[] {
-    return [...this.#claims.usable()].flatMap((claim) => {
+    const missing = [...this.#claims.usable()].flatMap((claim) => {
       const endpoint = this.#missingAt(claim);
       return endpoint !== undefined && this.#backoff.mayTry(endpoint) ? [{ claim, endpoint }] : [];
     });
+    for (const { partition } of missing.map(({ claim }) => claim)) {
+      const [source] = this.#coverage.sourcesOf([partition]);
+      this.#moved.keep([partition], source?.stream.position);
+    }
+    return missing;
   }
 
   /** The owner at which a claimed partition must be subscribed; undefined if it is, or none is known. */
@@ -218,7 +223,9 @@ export class OwnerStreams {
     };
     const taken = this.#coverage.add(source);
     this.#moved.forget(epochs.keys());
-    this.#tellLost(taken);
+    if (resume === undefined) {
+      this.#tellLost(taken);
+    }
   }
 
   /** For partitions with these consumer epochs; undefined if there are none. */
