@@ -1,4 +1,4 @@
-import { HermesError, type Resume } from '@hermes/contracts';
+import { HermesError, LIMITS, type Resume } from '@hermes/contracts';
 import {
   type GroupChange,
   GroupDispatcher,
@@ -16,7 +16,6 @@ import { type StoreError } from '@hermes/log';
 import { type CancelTimer, Serial } from '@hermes/runtime';
 import { type GroupSettings } from '../catalog/settings.js';
 import { storeFailure } from '../rpc/store-failure.js';
-import { HOLD_MS } from '../subscribe/subscription.js';
 import { GroupFeed } from './group-feed.js';
 import { type GroupMember } from './group-member.js';
 import { GroupMembers, type JoinRequest } from './group-members.js';
@@ -254,7 +253,7 @@ export class GroupPump implements ChangeSource {
     this.#inheritance = new Inheritance(snapshot.inFlight, nextSubscriptionId);
     this.#deliveries = Math.max(this.#deliveries, this.#inheritance.lastDeliveryNo);
     this.#cancelInheritance();
-    this.#cancelInheritance = timers.after(HOLD_MS, () => {
+    this.#cancelInheritance = timers.after(LIMITS.drainGraceMs, () => {
       this.#giveBack(this.#inheritance.takeAll());
     });
     this.#dispatcher = new GroupDispatcher({
