@@ -150,6 +150,19 @@ describe('a broken stream', () => {
     other.cancel();
   });
 
+  test('is left alone by a stream for partitions that it does not have', async () => {
+    const { topic, subscribe } = await setup({}, 2);
+    const claim = (partition: number) => ({ claims: [{ partition, consumerEpoch: 0 }] });
+    const first = await subscribe(claim(0));
+    const second = await subscribe({ ...resumeOf(first, 0), ...claim(1) });
+    expect(second.accepted).toMatchObject({ resumed: false, partitions: [1] });
+    await fixture.publish({ topic, partition: 0, messages: [message('a')] });
+    await first.received(1);
+    expect(first.error).toBeUndefined();
+    first.cancel();
+    second.cancel();
+  });
+
   test('of an EXCLUSIVE group keeps its place', async () => {
     const { topic, subscribe } = await setup({ mode: GroupMode.EXCLUSIVE });
     const claims = [{ partition: 0, consumerEpoch: 7 }];

@@ -16,7 +16,13 @@ import {
   type RawSubscribeResponse,
   type SubscribeAccepted,
 } from '@hermes/contracts';
-import { type ControlResponse, type ResponseStream, SentBatches, SubscriptionStream } from '@hermes/kit';
+import {
+  type ControlResponse,
+  resumedElsewhere,
+  type ResponseStream,
+  SentBatches,
+  SubscriptionStream,
+} from '@hermes/kit';
 import { type CancelTimer } from '@hermes/runtime';
 
 /** So many that nobody guesses one. */
@@ -108,7 +114,7 @@ export class Subscriber {
     if (lastBatch > this.#sent.last) {
       throw invalidField('resume.last_batch', `at most ${this.#sent.last}: no later batch was sent`);
     }
-    this.#disconnect(new HermesError('FENCED', 'the subscription was resumed on another stream'));
+    this.#disconnect(resumedElsewhere());
     const connected = this.#connect(stream);
     const missed = this.#sent.after(lastBatch);
     this.#sent = new SentBatches(request.maxInFlightMessages, lastBatch);

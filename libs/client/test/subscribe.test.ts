@@ -207,7 +207,7 @@ describe('a subscription to a cluster', () => {
       claims: [{ partition: 0, consumerEpoch: 7 }],
       resume: { subscriptionId: Buffer.from('subscription 0'), lastBatch: 2 },
     });
-    second.break();
+    second.end('FENCED', { by: 'resume' });
     const third = await subscribed(cluster.brokers[0], 2);
     third.send(0, [3]);
     gate.resolve();

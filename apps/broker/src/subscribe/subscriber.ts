@@ -95,7 +95,7 @@ export class Subscriber {
       throw new HermesError('GROUP_NOT_FOUND', `topic ${request.topic} has no group ${request.group}`);
     }
     const targets = await findTargets(ownership, topic, settings, terms.claims);
-    const resumed = this.#find(terms, settings);
+    const resumed = this.#find(terms, settings, targets);
     const known = resumed ?? this.#open(terms, settings);
     this.#streams += 1;
     try {
@@ -156,12 +156,16 @@ export class Subscriber {
   }
 
   /** What is resumed, if it is still there. Throws INVALID_FIELD if it never sent what the consumer says it got. */
-  #find({ consumer, resume }: Terms, { id: groupId }: GroupSettings): Known | undefined {
+  #find({ consumer, resume }: Terms, { id: groupId }: GroupSettings, targets: readonly Target[]): Known | undefined {
     const known = resume && this.#subscriptions.get(Buffer.from(resume.subscriptionId).toString('hex'));
     if (known?.groupId !== groupId || known.subscription.consumer !== consumer) {
       return undefined;
     }
-    const { lastBatch } = known.subscription;
+    const { id, lastBatch } = known.subscription;
+    if (!targets.some(({ pump, consumerEpoch }) => pump.member(id, consumerEpoch) !== undefined)) {
+      // It has nothing of these partitions, and goes on with its own: they may have left it, and be back.
+      return undefined;
+    }
     if (resume !== undefined && resume.lastBatch > lastBatch) {
       throw invalidField('resume.last_batch', `at most ${lastBatch}: no later batch was sent`);
     }

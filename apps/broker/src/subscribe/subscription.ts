@@ -1,6 +1,12 @@
 import { type Duration, durationFromMs, HermesError, LIMITS, SubscribeResponse } from '@hermes/contracts';
 import { Credit } from '@hermes/delivery';
-import { type ControlResponse, type ResponseStream, SentBatches, SubscriptionStream } from '@hermes/kit';
+import {
+  type ControlResponse,
+  resumedElsewhere,
+  type ResponseStream,
+  SentBatches,
+  SubscriptionStream,
+} from '@hermes/kit';
 import { type CancelTimer, type Clock, type Timers } from '@hermes/runtime';
 
 /** What a subscription has of one partition. */
@@ -91,7 +97,7 @@ export class Subscription {
 
   /** It is sent on this call from now on; one that it was sent on before ends FENCED. Nothing goes out before it is started. */
   connect(stream: ResponseStream<Buffer>): SubscriptionStream<Buffer> {
-    this.#disconnect(new HermesError('FENCED', 'the subscription was resumed on another stream'));
+    this.#disconnect(resumedElsewhere());
     const { clock, timers } = this.#options;
     const connected = new SubscriptionStream<Buffer>({
       ...{ stream, clock, timers, encode },

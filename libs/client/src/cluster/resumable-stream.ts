@@ -162,7 +162,10 @@ export class ResumableStream {
   }
 }
 
-/** Whether the connection is to blame, and not what the server has decided. */
-function isBreak({ code }: HermesError): boolean {
-  return code === 'OUTCOME_UNKNOWN';
+/**
+ * Whether the connection is to blame, and not what the server has decided. So it is when an older request of this stream,
+ * which had lain in a socket, was served after a newer one.
+ */
+function isBreak({ code, details }: HermesError): boolean {
+  return code === 'OUTCOME_UNKNOWN' || (code === 'FENCED' && details['by'] === 'resume');
 }
