@@ -1,4 +1,4 @@
-import { credentials, type ClientReadableStream, Metadata } from '@grpc/grpc-js';
+import { credentials, type ClientReadableStream, Metadata, type ServiceError } from '@grpc/grpc-js';
 import {
   type AckEntry,
   type AcknowledgeResponse,
@@ -6,6 +6,8 @@ import {
   type DescribeGroupResponse,
   fromServiceError,
   type HermesError,
+  type ListDeadLettersRequest,
+  type ListDeadLettersResponse,
   Message,
   MessagingServiceClient,
   Outcome,
@@ -140,15 +142,8 @@ export class BrokerFixture {
 
   publish(request: Partial<PublishRequest>, deadlineMs = 10_000): Promise<PublishResponse> {
     const full = { topic: 'orders', messages: [], ...request };
-    return new Promise((resolve, reject) => {
-      this.client.publish(full, new Metadata(), { deadline: Date.now() + deadlineMs }, (error, response) => {
-        if (error === null) {
-          resolve(response);
-        } else {
-          reject(fromServiceError(error));
-        }
-      });
-    });
+    const options = { deadline: Date.now() + deadlineMs };
+    return answered((done) => this.client.publish(full, new Metadata(), options, done));
   }
 
   /** Publishes bodies and gives the ids; fails if any is refused. */
@@ -183,27 +178,18 @@ export class BrokerFixture {
         ...entry,
       })),
     };
-    return new Promise((resolve, reject) => {
-      this.client.acknowledge(request, (error, response) => {
-        if (error === null) {
-          resolve(response);
-        } else {
-          reject(fromServiceError(error));
-        }
-      });
-    });
+    return answered((done) => this.client.acknowledge(request, done));
   }
 
   describeGroup(topic: string, group: string): Promise<DescribeGroupResponse> {
-    return new Promise((resolve, reject) => {
-      this.partitions.describeGroup({ topic, group }, (error, response) => {
-        if (error === null) {
-          resolve(response);
-        } else {
-          reject(fromServiceError(error));
-        }
-      });
-    });
+    return answered((done) => this.partitions.describeGroup({ topic, group }, done));
+  }
+
+  listDeadLetters(
+    request: Partial<ListDeadLettersRequest> & { topic: string; group: string },
+  ): Promise<ListDeadLettersResponse> {
+    const full = { filter: '', pageToken: '', ...request };
+    return answered((done) => this.partitions.listDeadLetters(full, done));
   }
 
   /** Reasons of the entries' errors; OK for those without. */
@@ -214,6 +200,21 @@ export class BrokerFixture {
     const { results } = await this.acknowledge(entries, who);
     return results.map(({ error }) => (error === undefined ? 'OK' : statusToError(error).code));
   }
+}
+
+/** What a unary call answers; rejects with the HermesError of its failure. */
+export function answered<Response>(
+  send: (done: (error: ServiceError | null, response: Response) => void) => unknown,
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    send((error, response) => {
+      if (error === null) {
+        resolve(response);
+      } else {
+        reject(fromServiceError(error));
+      }
+    });
+  });
 }
 
 /** A Subscribe stream and what came on it. */

@@ -1,13 +1,12 @@
 import {
   DeadLetterCause,
   durationFromMs,
-  fromServiceError,
   GroupMode,
   type ListDeadLettersResponse,
   Outcome,
   type RedriveDeadLettersRequest,
 } from '@hermes/contracts';
-import { BrokerFixture, message } from './broker-fixture.js';
+import { answered, BrokerFixture, message } from './broker-fixture.js';
 
 const fixture = new BrokerFixture();
 beforeAll(() => fixture.start());
@@ -38,28 +37,17 @@ async function buried(texts: readonly string[], partitions = 1) {
   return { topic, ids, subscriber, who: { topic, group: 'g' } };
 }
 
-const list = (request: { topic: string; group: string; filter?: string; pageSize?: number; pageToken?: string }) =>
-  call<ListDeadLettersResponse>((done) =>
-    fixture.partitions.listDeadLetters({ filter: '', pageToken: '', ...request }, done),
-  );
+const list = fixture.listDeadLetters.bind(fixture);
 type Selection = Partial<RedriveDeadLettersRequest> & { topic: string; group: string };
 const selection = (request: Selection) => ({ messageIds: [], filter: '', all: false, ...request });
 const redrive = (request: Selection) =>
-  call<{ count: number; remaining: number }>((done) => fixture.partitions.redriveDeadLetters(selection(request), done));
+  answered<{ count: number; remaining: number }>((done) =>
+    fixture.partitions.redriveDeadLetters(selection(request), done),
+  );
 const discard = (request: Selection) =>
-  call<{ count: number; remaining: number }>((done) => fixture.partitions.discardDeadLetters(selection(request), done));
-
-function call<Response>(send: (done: (error: Error | null, response: Response) => void) => void): Promise<Response> {
-  return new Promise((resolve, reject) => {
-    send((error, response) => {
-      if (error === null) {
-        resolve(response);
-      } else {
-        reject(fromServiceError(error));
-      }
-    });
-  });
-}
+  answered<{ count: number; remaining: number }>((done) =>
+    fixture.partitions.discardDeadLetters(selection(request), done),
+  );
 
 const bodies = ({ deadLetters }: ListDeadLettersResponse) =>
   deadLetters.map(({ message: each }) => Buffer.from(each?.body ?? []).toString());

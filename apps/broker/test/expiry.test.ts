@@ -3,7 +3,6 @@ import {
   DeadLetterCause,
   type Duration,
   durationFromMs,
-  type ListDeadLettersResponse,
   type Message,
   Outcome,
   statusToError,
@@ -32,12 +31,7 @@ async function topicOf(group: Parameters<BrokerFixture['group']>[2] = {}): Promi
 }
 
 const lanes = async (topic: string) => (await fixture.describeGroup(topic, 'g')).lanes;
-const deadLetters = (topic: string) =>
-  new Promise<ListDeadLettersResponse['deadLetters']>((resolve) => {
-    fixture.partitions.listDeadLetters({ topic, group: 'g', filter: '', pageToken: '' }, (_, response) => {
-      resolve(response.deadLetters);
-    });
-  });
+const deadLetters = async (topic: string) => (await fixture.listDeadLetters({ topic, group: 'g' })).deadLetters;
 
 describe('a message with a ttl', () => {
   test('is delivered in time, and not at all afterwards: it counts as settled', async () => {

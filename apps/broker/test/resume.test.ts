@@ -1,11 +1,4 @@
-import {
-  type Delivery,
-  durationFromMs,
-  GroupMode,
-  type ListDeadLettersResponse,
-  Outcome,
-  type SubscribeRequest,
-} from '@hermes/contracts';
+import { type Delivery, durationFromMs, GroupMode, Outcome, type SubscribeRequest } from '@hermes/contracts';
 import { eventually, type EventuallyOptions } from '@hermes/testing';
 import { BrokerFixture, message, type TestSubscriber } from './broker-fixture.js';
 
@@ -42,18 +35,6 @@ const resumeOf = ({ accepted }: TestSubscriber, lastBatch: number): Partial<Subs
 const receipts = (deliveries: readonly Delivery[]): string[] =>
   deliveries.map(({ receipt }) => receipt.toString('hex'));
 const textOf = ({ message }: Delivery): string => Buffer.from(message?.body ?? []).toString();
-
-function deadLettersOf(topic: string): Promise<ListDeadLettersResponse> {
-  return new Promise((resolve, reject) => {
-    fixture.partitions.listDeadLetters({ topic, group: 'g', filter: '', pageToken: '' }, (error, response) => {
-      if (error === null) {
-        resolve(response);
-      } else {
-        reject(error);
-      }
-    });
-  });
-}
 
 describe('a broken stream', () => {
   test('is resumed: what came stays, later batches come again with the same receipts, then what is new', async () => {
@@ -311,7 +292,8 @@ test('a message that kills its consumer becomes a dead letter, and its neighbour
   const texts = ['a', 'b', 'poison', 'c', 'd'];
   await fixture.publishTexts(topic, texts);
   const done = new Set<string>();
-  const isDead = async (): Promise<boolean> => (await deadLettersOf(topic)).deadLetters.length > 0;
+  const isDead = async (): Promise<boolean> =>
+    (await fixture.listDeadLetters({ topic, group: 'g' })).deadLetters.length > 0;
   // A consumer takes what it gets, in order, until the poison kills it; then another process takes its place.
   for (let lives = 0; !(await isDead()); lives += 1) {
     expect(lives).toBeLessThan(10);
@@ -330,7 +312,7 @@ test('a message that kills its consumer becomes a dead letter, and its neighbour
   }
   expect([...done].sort()).toEqual(['a', 'b', 'c', 'd']);
   await eventually(async () => {
-    const { deadLetters } = await deadLettersOf(topic);
+    const { deadLetters } = await fixture.listDeadLetters({ topic, group: 'g' });
     expect(deadLetters.map(({ attempts, reason }) => [attempts, reason])).toEqual([
       [2, 'its consumer was lost with it alone'],
     ]);

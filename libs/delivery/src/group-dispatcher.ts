@@ -17,7 +17,7 @@ import {
 import { ENTRY_STATE, NEVER_DELIVERED } from './entry.js';
 import { ExclusiveSequencer } from './exclusive-sequencer.js';
 import type { RetryEntry } from './group-state.js';
-import { HandOver } from './hand-over.js';
+import { HandOver, holdingOf } from './hand-over.js';
 import { Holdership } from './holdership.js';
 import type { InFlightShare } from './in-flight-pool.js';
 import { Intake } from './intake.js';
@@ -106,7 +106,7 @@ export class GroupDispatcher {
 
   /** What is in flight, to be handed over; nothing of it is settled here any more. */
   holdings(now: Now): Holding[] {
-    return [...this.#turns].flatMap((subscription) => this.#settlement.holding(subscription, now) ?? []);
+    return [...this.#turns].flatMap((subscription) => holdingOf(subscription, now) ?? []);
   }
 
   /** Applies new settings to what is decided from now on. */
@@ -190,6 +190,17 @@ export class GroupDispatcher {
       to.lostFrom = lostFrom;
     }
     return from !== undefined;
+  }
+
+  /** Nobody has come for what an earlier owner handed over: it is given back. What was pulled stays until its deadline. */
+  disinherit(subscriptionId: number): void {
+    const subscription = this.#turns.get(subscriptionId);
+    if (subscription?.retired === true) {
+      this.#settlement.forgetIfIdle(subscription);
+    } else if (subscription !== undefined) {
+      this.#turns.remove(subscriptionId);
+      this.#settlement.giveBack(subscription);
+    }
   }
 
   /**

@@ -1,5 +1,5 @@
 import { Credit } from './credit.js';
-import type { Now } from './dispatcher-types.js';
+import type { Holding, Now } from './dispatcher-types.js';
 import type { HeldDelivery, HeldSubscription } from './group-state.js';
 import { Subscription } from './subscription.js';
 
@@ -60,4 +60,14 @@ export class HandOver {
     const deadlineMs = now.monotonicMs + (deadlineAtMs - now.storeMs);
     ofLane.set(offset, { subscription, attempt, deliveryNo, deadlineMs });
   }
+}
+
+/** What a subscription holds, to be handed over; undefined if that is nothing. */
+export function holdingOf(subscription: Subscription, now: Now): Holding | undefined {
+  const { id: subscriptionId, consumer, retired, holding } = subscription;
+  const deliveries = holding.map(({ lane, offset, attempts, deliveryNo, deadlineMs }) => ({
+    ...{ lane, offset, attempt: attempts + 1, deliveryNo },
+    deadlineAtMs: Math.ceil(now.storeMs + (deadlineMs - now.monotonicMs)),
+  }));
+  return deliveries.length === 0 ? undefined : { subscriptionId, consumer, retired, deliveries };
 }

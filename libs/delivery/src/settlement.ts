@@ -4,7 +4,7 @@ import { Alarms } from './alarms.js';
 import { ChangeBatch } from './change-batch.js';
 import { Deadlines } from './deadlines.js';
 import { type Entry, ENTRY_STATE, FATE, type Fate } from './entry.js';
-import type { GroupSettings, Holding, Now, SealedChanges } from './dispatcher-types.js';
+import type { GroupSettings, Now, SealedChanges } from './dispatcher-types.js';
 import { DEAD_LETTER_CAUSE, type GroupSnapshot } from './group-state.js';
 import type { Inherited } from './hand-over.js';
 import type { Holdership } from './holdership.js';
@@ -124,16 +124,6 @@ export class Settlement {
       entry.subscription = to;
       this.#deadlines.start(entry, to, entry.deadlineMs);
     }
-  }
-
-  /** What a subscription holds; undefined if that is nothing. */
-  holding(subscription: Subscription, now: Now): Holding | undefined {
-    const deliveries = subscription.holding.map(({ lane, offset, attempts, deliveryNo, deadlineMs }) => ({
-      ...{ lane, offset, attempt: attempts + 1, deliveryNo },
-      deadlineAtMs: Math.ceil(now.storeMs + (deadlineMs - now.monotonicMs)),
-    }));
-    const { id: subscriptionId, consumer, retired } = subscription;
-    return deliveries.length === 0 ? undefined : { subscriptionId, consumer, retired, deliveries };
   }
 
   /** Judges a receipt, and does what it says if it is the current one. */

@@ -221,7 +221,9 @@ export class DeliveryWorld {
   #comeAfter(id: number): void {
     const epoch = this.#subscriptions.get(id);
     if ((this.#mode === 'exclusive' && epoch !== this.#consumerEpoch) || this.#random.chance(0.4)) {
-      this.#unsubscribe(id);
+      this.#subscriptions.delete(id);
+      this.#dispatcher.disinherit(id);
+      this.#judge.givenUp(id);
       return;
     }
     this.#join(epoch);

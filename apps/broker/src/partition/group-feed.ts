@@ -70,9 +70,9 @@ export class GroupFeed {
       const { firstOffset = 0, nextOffset = 0 } = this.#partition.lanes[lane]?.log ?? {};
       return from >= firstOffset && from < Math.min(nextOffset, this.#dispatcher.inheritsUpTo(lane));
     };
-    for (let wanted = this.#dispatcher.wanted(now).find(isNeeded); wanted !== undefined;) {
+    const next = (): Wanted | undefined => this.#dispatcher.wanted(now).find(isNeeded);
+    for (let wanted = next(); wanted !== undefined; wanted = next()) {
       this.#give(wanted.lane, await this.#reader.read(wanted.lane, wanted.from, boundsOf(wanted)));
-      wanted = this.#dispatcher.wanted(now).find(isNeeded);
     }
   }
 

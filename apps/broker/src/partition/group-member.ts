@@ -142,7 +142,7 @@ export class GroupMember implements Attachment {
     return lostFrom;
   }
 
-  /** In which batch each of its deliveries was sent: one above the last for what was not. */
+  /** In which batch its deliveries were sent, by growing numbers: one above the last for what was not. */
   batches(): (deliveryNo: number) => number {
     const batchOf = this.subscription.batchesOf(this.#partition);
     const unsentFrom = Math.min(this.#lostFrom, this.#waiting[this.#sent]?.dispatch.deliveryNo ?? this.#lostFrom);

@@ -1,11 +1,8 @@
-import { HermesError, LIMITS, type Resume } from '@hermes/contracts';
+import { HermesError } from '@hermes/contracts';
 import {
   type GroupChange,
   GroupDispatcher,
   type GroupSnapshot,
-  type HandedOver,
-  type HeldSubscription,
-  type Holding,
   type LaneCounts,
   type Now,
   type RetryEntry,
@@ -13,14 +10,14 @@ import {
   type SettleRequest,
 } from '@hermes/delivery';
 import { type StoreError } from '@hermes/log';
-import { type CancelTimer, Serial } from '@hermes/runtime';
+import { Serial } from '@hermes/runtime';
 import { type GroupSettings } from '../catalog/settings.js';
 import { storeFailure } from '../rpc/store-failure.js';
 import { GroupFeed } from './group-feed.js';
 import { type GroupMember } from './group-member.js';
 import { GroupMembers, type JoinRequest } from './group-members.js';
 import { GroupReader } from './group-reader.js';
-import { firstAfter, Inheritance } from './inheritance.js';
+import { Inheritance } from './inheritance.js';
 import { OrderSender } from './order-sender.js';
 import { type Partition } from './partition.js';
 import { type PartitionServices } from './partition-services.js';
@@ -30,9 +27,6 @@ import { WakeTimer } from './wake-timer.js';
 
 /** Pause after the store failed to give records. */
 const READ_RETRY_MS = 200;
-
-/** Deliveries in flight of one group that are handed over at most; the rest is delivered again. */
-const HANDED_OVER_MAX = 10_000;
 
 const STALE: SettleOutcome = { kind: 'stale' };
 
@@ -49,8 +43,7 @@ export class GroupPump implements ChangeSource {
   #dispatcher!: GroupDispatcher;
   #feed!: GroupFeed;
   #sender!: OrderSender;
-  #inheritance!: Inheritance;
-  #cancelInheritance: CancelTimer = () => undefined;
+  #inheritance = new Inheritance([], () => 0);
   #generation = 0;
   readonly #timer: WakeTimer;
   readonly #dead = new RecentDeadLetters();
@@ -125,7 +118,8 @@ export class GroupPump implements ChangeSource {
     }
     const member = this.#members.join(this.#settings, request);
     if (!request.isPull) {
-      this.#handOn(member, request.resume);
+      this.#inheritance.handOn(this.#dispatcher, member, request.resume);
+      this.wake();
     }
     return member;
   }
@@ -198,7 +192,7 @@ export class GroupPump implements ChangeSource {
   stop(reason: HermesError): void {
     this.#stopped = true;
     this.#timer.stop();
-    this.#cancelInheritance();
+    this.#inheritance.stop();
     // First: the streams that go on with other partitions may use at once what they held here.
     this.#dispatcher.close();
     this.#members.leave(reason);
@@ -206,12 +200,7 @@ export class GroupPump implements ChangeSource {
 
   /** What is in flight, to be stored for the next owner; undefined if nothing is. To be called just before `stop`. */
   handOver(): GroupChange | undefined {
-    const held: HeldSubscription[] = [];
-    let room = HANDED_OVER_MAX;
-    for (const holding of this.#dispatcher.holdings(this.now())) {
-      held.push(this.#heldOf(holding, room));
-      room = Math.max(0, room - holding.deliveries.length);
-    }
+    const held = this.#inheritance.handOver(this.#dispatcher.holdings(this.now()), this.#members);
     return held.length === 0 ? undefined : { kind: 'inFlight', groupId: this.#settings.id, held };
   }
 
@@ -250,12 +239,9 @@ export class GroupPump implements ChangeSource {
     const { settings } = this;
     const { random, inFlight, logger, counters, timers, nextSubscriptionId } = this.#services;
     this.#generation = snapshot.generation;
+    this.#inheritance.stop();
     this.#inheritance = new Inheritance(snapshot.inFlight, nextSubscriptionId);
     this.#deliveries = Math.max(this.#deliveries, this.#inheritance.lastDeliveryNo);
-    this.#cancelInheritance();
-    this.#cancelInheritance = timers.after(LIMITS.drainGraceMs, () => {
-      this.#giveBack(this.#inheritance.takeAll());
-    });
     this.#dispatcher = new GroupDispatcher({
       mode: settings.mode,
       settings,
@@ -271,6 +257,9 @@ export class GroupPump implements ChangeSource {
         this.wake();
       }),
     });
+    this.#inheritance.expire(this.#dispatcher, timers, () => {
+      this.wake();
+    });
     this.#feed = new GroupFeed(this.#partition, this.#dispatcher, this.#reader, settings);
     const onExpired = (messages: number): void => {
       counters.expired(messages);
@@ -280,41 +269,6 @@ export class GroupPump implements ChangeSource {
       ...{ logger, timeMs: () => this.#partition.timeMs(), onExpired },
     });
     this.#members.bind(this.#dispatcher, settings, snapshot.generation);
-  }
-
-  /** A consumer subscribes: what it had at the owner before is its own again, or is for others if it does not ask for it. */
-  #handOn(member: GroupMember, resume: Resume | undefined): void {
-    const name = resume === undefined ? '' : Buffer.from(resume.subscriptionId).toString('hex');
-    const handedOver = this.#inheritance.takeOf(member.subscription.consumer);
-    for (const subscription of handedOver.filter((each) => each.name === name)) {
-      const lostFrom = firstAfter(subscription, resume?.lastBatch ?? 0);
-      member.hasInherited = this.#dispatcher.inherit(subscription.id, member.id, lostFrom);
-    }
-    this.#giveBack(handedOver.filter((each) => each.name !== name));
-  }
-
-  #giveBack(handedOver: readonly HandedOver[]): void {
-    for (const { id, name } of handedOver) {
-      if (name === '') {
-        this.#dispatcher.retire(id);
-      } else {
-        this.#dispatcher.unsubscribe(id, this.now());
-      }
-    }
-    if (handedOver.length > 0) {
-      this.wake();
-    }
-  }
-
-  #heldOf({ subscriptionId, consumer, retired, deliveries }: Holding, max: number): HeldSubscription {
-    const member = this.#members.get(subscriptionId);
-    const inherited = this.#inheritance.get(subscriptionId);
-    const batchOf =
-      member?.batches() ??
-      ((deliveryNo: number) => inherited?.deliveries.find((each) => each.deliveryNo === deliveryNo)?.batch ?? 0);
-    const name = retired ? '' : (member?.subscription.name ?? inherited?.name ?? '');
-    const kept = deliveries.slice(0, max).map((delivery) => ({ ...delivery, batch: batchOf(delivery.deliveryNo) }));
-    return { name, consumer, deliveries: kept };
   }
 
   #step(): void {

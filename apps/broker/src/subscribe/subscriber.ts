@@ -46,12 +46,13 @@ interface Known {
 
 /** One stream of a subscription. */
 interface Run {
-  readonly known: Known;
+  readonly subscription: Subscription;
   readonly terms: Terms;
   readonly settings: GroupSettings;
   readonly targets: readonly Target[];
+  /** Those in which the subscription takes part already, since it is resumed. */
+  readonly kept: readonly Target[];
   readonly stream: ResponseStream<Buffer>;
-  readonly isResumed: boolean;
 }
 
 /** So many that nobody guesses one. */
@@ -95,11 +96,10 @@ export class Subscriber {
       throw new HermesError('GROUP_NOT_FOUND', `topic ${request.topic} has no group ${request.group}`);
     }
     const targets = await findTargets(ownership, topic, settings, terms.claims);
-    const resumed = this.#find(terms, settings, targets);
-    const known = resumed ?? this.#open(terms, settings);
+    const { known, kept } = this.#find(terms, settings, targets);
     this.#streams += 1;
     try {
-      return await this.#run({ known, terms, settings, targets, stream, isResumed: resumed !== undefined });
+      return await this.#run({ subscription: known.subscription, terms, settings, targets, kept, stream });
     } finally {
       this.#streams -= 1;
     }
@@ -112,14 +112,11 @@ export class Subscriber {
     }
   }
 
-  async #run({ known, terms, settings, targets, stream, isResumed }: Run): Promise<never> {
-    const { subscription } = known;
+  async #run({ subscription, terms, settings, targets, kept, stream }: Run): Promise<never> {
+    const isResumed = kept.length > 0;
     const ackDeadlineMs = terms.ackDeadlineMs ?? settings.ackDeadlineMs;
     const call = subscription.connect(stream);
     try {
-      const kept = targets.filter(
-        ({ pump, consumerEpoch }) => pump.member(subscription.id, consumerEpoch) !== undefined,
-      );
       if (isResumed) {
         const partitions = new Set(kept.map(({ partition }) => partition.number));
         subscription.resume(terms.resume?.lastBatch ?? 0, { partitions, credit: terms.credit, ackDeadlineMs });
@@ -155,21 +152,29 @@ export class Subscriber {
     return known;
   }
 
-  /** What is resumed, if it is still there. Throws INVALID_FIELD if it never sent what the consumer says it got. */
-  #find({ consumer, resume }: Terms, { id: groupId }: GroupSettings, targets: readonly Target[]): Known | undefined {
+  /**
+   * What is resumed, if it is still there and has some of these partitions; else a new one: partitions may have left the
+   * old one, which goes on with the others. Throws INVALID_FIELD if it never sent what the consumer says it got.
+   */
+  #find(
+    terms: Terms,
+    settings: GroupSettings,
+    targets: readonly Target[],
+  ): { readonly known: Known; readonly kept: readonly Target[] } {
+    const { consumer, resume } = terms;
     const known = resume && this.#subscriptions.get(Buffer.from(resume.subscriptionId).toString('hex'));
-    if (known?.groupId !== groupId || known.subscription.consumer !== consumer) {
-      return undefined;
+    if (resume === undefined || known?.groupId !== settings.id || known.subscription.consumer !== consumer) {
+      return { known: this.#open(terms, settings), kept: [] };
     }
     const { id, lastBatch } = known.subscription;
-    if (!targets.some(({ pump, consumerEpoch }) => pump.member(id, consumerEpoch) !== undefined)) {
-      // It has nothing of these partitions, and goes on with its own: they may have left it, and be back.
-      return undefined;
+    const kept = targets.filter(({ pump, consumerEpoch }) => pump.member(id, consumerEpoch) !== undefined);
+    if (kept.length === 0) {
+      return { known: this.#open(terms, settings), kept };
     }
-    if (resume !== undefined && resume.lastBatch > lastBatch) {
+    if (resume.lastBatch > lastBatch) {
       throw invalidField('resume.last_batch', `at most ${lastBatch}: no later batch was sent`);
     }
-    return known;
+    return { known, kept };
   }
 }
 

@@ -150,10 +150,16 @@ export class Subscription {
     this.#sent = new SentBatches(this.#options.credit.messages, lastBatch);
   }
 
-  /** In which batch a partition's deliveries were sent, by their numbers: 0 if that is not remembered. */
+  /** In which batch a partition's deliveries were sent, by growing numbers: 0 if that is not remembered. */
   batchesOf(partition: number): (deliveryNo: number) => number {
     const batches = this.#sent.of(partition);
-    return (deliveryNo) => batches.findLast(({ number }) => number <= deliveryNo)?.batch ?? 0;
+    let later = 0;
+    return (deliveryNo) => {
+      while ((batches[later]?.number ?? Number.POSITIVE_INFINITY) <= deliveryNo) {
+        later += 1;
+      }
+      return batches[later - 1]?.batch ?? 0;
+    };
   }
 
   /** Numbers a batch of a partition. */

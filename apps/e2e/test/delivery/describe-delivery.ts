@@ -8,12 +8,11 @@ import {
   stringCodec,
   type TopicSpec,
 } from '@hermes/client';
-import { eventually } from '@hermes/testing';
+import { eventually, FaultProxy } from '@hermes/testing';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Caller } from '../harness/caller.js';
 import { type Cluster } from '../harness/cluster.js';
-import { CuttableProxy } from '../harness/cuttable-proxy.js';
 import { HermesProcess } from '../harness/hermes-process.js';
 import { placed } from '../harness/placed.js';
 import { NumberedPublisher } from './numbered-publisher.js';
@@ -26,7 +25,7 @@ export interface DeliveryCluster extends AsyncDisposable {
 
 /** What stands between a consumer and the cluster. */
 interface Disturbed {
-  readonly proxy: CuttableProxy;
+  readonly proxy: FaultProxy;
 }
 
 const PATIENCE = { deadlineMs: 30_000 };
@@ -128,8 +127,9 @@ export function describeDelivery(title: string, start: () => Promise<DeliveryClu
       for (let round = 1; round <= 3; round += 1) {
         const name = await topic();
         await hermes.admin.createGroup({ topic: name, name: 'billing' });
-        await using proxy = await CuttableProxy.start(cluster.processes.gatewayEndpoint);
-        const client = await connect({ gateway: proxy.endpoint });
+        const [host = '', port] = cluster.processes.gatewayEndpoint.split(':');
+        await using proxy = await FaultProxy.open({ host, port: Number(port) });
+        const client = await connect({ gateway: `${proxy.host}:${proxy.port}` });
         const texts = Array.from({ length: 500 }, (_, nth) => `message-${nth}`);
         await publish(name, texts);
         const seen: string[] = [];
@@ -167,7 +167,7 @@ export function describeDelivery(title: string, start: () => Promise<DeliveryClu
       handledOnce(async (seen, { proxy }) => {
         for (let cuts = 1; cuts <= 5; cuts += 1) {
           await reached(seen, cuts * 60);
-          proxy.cut();
+          proxy.reset();
         }
       }));
 

@@ -171,22 +171,23 @@ export class OwnerStreams {
       this.#events.closed(new ClientClosed());
       return;
     }
-    for (const missing of this.#moved.group(this.#missing())) {
-      this.#open(missing);
-    }
-  }
-
-  /** Claims without a stream at their present owner, which may be asked now. It resumes what they have elsewhere. */
-  #missing(): { readonly claim: Assignment; readonly endpoint: string }[] {
-    const missing = [...this.#claims.usable()].flatMap((claim) => {
-      const endpoint = this.#missingAt(claim);
-      return endpoint !== undefined && this.#backoff.mayTry(endpoint) ? [{ claim, endpoint }] : [];
-    });
+    const missing = this.#missing();
     for (const { partition } of missing.map(({ claim }) => claim)) {
+      // What it has elsewhere is resumed here.
       const [source] = this.#coverage.sourcesOf([partition]);
       this.#moved.keep([partition], source?.stream.position);
     }
-    return missing;
+    for (const each of this.#moved.group(missing)) {
+      this.#open(each);
+    }
+  }
+
+  /** Claims without a stream at their present owner, which may be asked now. */
+  #missing(): { readonly claim: Assignment; readonly endpoint: string }[] {
+    return [...this.#claims.usable()].flatMap((claim) => {
+      const endpoint = this.#missingAt(claim);
+      return endpoint !== undefined && this.#backoff.mayTry(endpoint) ? [{ claim, endpoint }] : [];
+    });
   }
 
   /** The owner at which a claimed partition must be subscribed; undefined if it is, or none is known. */

@@ -71,11 +71,6 @@ export class ResumableStream {
     return this.#position;
   }
 
-  /** Number of the last batch that came. */
-  get lastBatch(): number {
-    return this.#position?.lastBatch ?? 0;
-  }
-
   pause(): void {
     this.#isPaused = true;
     this.#stream?.pause();
@@ -94,13 +89,13 @@ export class ResumableStream {
   }
 
   /**
-   * Opens it again, for what is wanted now: what came after `lastBatch` comes once more. After `cancel` within the time
+   * Opens it again, for what is wanted now: what came after `lastBatch` comes once more, by default nothing. After `cancel` within the time
    * that a server keeps a subscription.
    */
-  reopen(lastBatch = this.lastBatch): void {
+  reopen(lastBatch = Number.POSITIVE_INFINITY): void {
     this.cancel();
     if (this.#position !== undefined) {
-      this.#position = { ...this.#position, lastBatch: Math.min(lastBatch, this.lastBatch) };
+      this.#position = { ...this.#position, lastBatch: Math.min(lastBatch, this.#position.lastBatch) };
     }
     this.#open(this.#request());
   }
@@ -139,7 +134,10 @@ export class ResumableStream {
   #onAccepted(terms: SubscribeAccepted): void {
     const before = this.#position;
     this.#brokenAtMs = undefined;
-    this.#position = { subscriptionId: terms.subscriptionId, lastBatch: terms.resumed ? this.lastBatch : 0 };
+    this.#position = {
+      subscriptionId: terms.subscriptionId,
+      lastBatch: (terms.resumed ? before?.lastBatch : undefined) ?? 0,
+    };
     if (before !== undefined && !terms.resumed) {
       this.#events.lost();
     }
