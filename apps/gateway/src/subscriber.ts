@@ -16,13 +16,7 @@ import {
   type RawSubscribeResponse,
   type SubscribeAccepted,
 } from '@hermes/contracts';
-import {
-  type ControlResponse,
-  resumedElsewhere,
-  type ResponseStream,
-  SentBatches,
-  SubscriptionStream,
-} from '@hermes/kit';
+import { type ControlResponse, type ResponseStream, SentBatches, SubscriptionConnection } from '@hermes/kit';
 import { type CancelTimer } from '@hermes/runtime';
 
 /** So many that nobody guesses one. */
@@ -50,30 +44,52 @@ export class Subscriber {
   readonly #token = randomBytes(TOKEN_BYTES);
   readonly #options: SubscriberOptions;
   readonly #subscription: ClusterSubscription | undefined;
-  #stream: SubscriptionStream<RawSubscribeResponse> | undefined;
+  readonly #connection: SubscriptionConnection<RawSubscribeResponse>;
   readonly #inFlight = new InFlight();
   #sent: SentBatches;
   #terms: SubscribeAccepted | undefined;
-  #ended: Error | undefined;
-  #cancelTimer: CancelTimer = () => undefined;
+  readonly #cancelPatience: CancelTimer;
 
   constructor(options: SubscriberOptions) {
     const { request, subscribe, environment } = options;
     this.#options = options;
     this.#sent = new SentBatches(request.maxInFlightMessages, 0);
-    this.#cancelTimer = environment.timers.after(ACCEPT_MS, () => {
+    const { clock, timers } = environment;
+    this.#connection = new SubscriptionConnection({
+      ...{ clock, timers, encode, holdMs: LIMITS.resumeMs },
+      events: {
+        writable: (isWritable) => {
+          if (isWritable) {
+            this.#subscription?.resume();
+          } else {
+            this.#subscription?.pause();
+          }
+        },
+        mayHold: () => !this.#inFlight.isEmpty,
+        held: () => {
+          this.#subscription?.hold();
+        },
+        lost: (reason) => {
+          this.end(reason);
+        },
+        gone: (reason) => {
+          this.end(reason);
+        },
+      },
+    });
+    this.#cancelPatience = timers.after(ACCEPT_MS, () => {
       this.end(new HermesError('PARTITION_MOVING', 'no owner has accepted the subscription in time'));
     });
     this.#subscription = subscribe({
       accepted: (terms) => {
         this.#terms = terms;
-        this.#cancelTimer();
+        this.#cancelPatience();
         this.#start(false);
       },
       deliveries: (deliveries, { stream, batch }) => {
         this.#inFlight.delivered(deliveries);
         const sequence = this.#sent.add(stream, batch);
-        this.#stream?.send({ frame: { $case: 'batch', value: { sequence, deliveries } } });
+        this.#connection.send({ frame: { $case: 'batch', value: { sequence, deliveries } } });
       },
       lost: (partitions) => {
         // They come again, marked as redelivered.
@@ -87,7 +103,7 @@ export class Subscriber {
 
   /** Whether its consumer is there. */
   get isConnected(): boolean {
-    return this.#stream !== undefined;
+    return this.#connection.isOpen;
   }
 
   /** Whether this is what a consumer got to resume it by. */
@@ -97,7 +113,7 @@ export class Subscriber {
 
   /** Sends what comes on this stream until its end; throws what ends it. */
   run(stream: ResponseStream<RawSubscribeResponse>): Promise<never> {
-    const connected = this.#connect(stream);
+    const connected = this.#connection.connect(stream);
     this.#start(false);
     return connected.over;
   }
@@ -114,8 +130,7 @@ export class Subscriber {
     if (lastBatch > this.#sent.last) {
       throw invalidField('resume.last_batch', `at most ${this.#sent.last}: no later batch was sent`);
     }
-    this.#disconnect(resumedElsewhere());
-    const connected = this.#connect(stream);
+    const connected = this.#connection.connect(stream);
     const missed = this.#sent.after(lastBatch);
     this.#sent = new SentBatches(request.maxInFlightMessages, lastBatch);
     this.#start(true);
@@ -125,11 +140,8 @@ export class Subscriber {
 
   /** Ends it, and its stream with `error`. Idempotent. */
   end(error: Error): void {
-    if (this.#ended === undefined) {
-      this.#ended = error;
-      this.#cancelTimer();
-      this.#stream?.end(error);
-      this.#stream = undefined;
+    if (this.#connection.end(error)) {
+      this.#cancelPatience();
       this.#subscription?.close();
       this.#options.onEnded();
     }
@@ -140,7 +152,9 @@ export class Subscriber {
    */
   async drain(graceMs: number): Promise<void> {
     if (this.#terms !== undefined) {
-      this.#stream?.tell({ frame: { $case: 'draining', value: { partitions: [], grace: durationFromMs(graceMs) } } });
+      this.#connection.tell({
+        frame: { $case: 'draining', value: { partitions: [], grace: durationFromMs(graceMs) } },
+      });
     }
     if (!this.#inFlight.isEmpty) {
       this.#subscription?.hold();
@@ -157,60 +171,11 @@ export class Subscriber {
     this.#subscription?.settled(receipt);
   }
 
-  #connect(stream: ResponseStream<RawSubscribeResponse>): SubscriptionStream<RawSubscribeResponse> {
-    const { clock, timers } = this.#options.environment;
-    const connected = new SubscriptionStream<RawSubscribeResponse>({
-      ...{ stream, clock, timers, encode },
-      events: {
-        writable: (isWritable) => {
-          if (isWritable) {
-            this.#subscription?.resume();
-          } else {
-            this.#subscription?.pause();
-          }
-        },
-        broken: (reason) => {
-          this.#broken(reason);
-        },
-        stalled: () => {
-          this.end(new HermesError('SLOW_CONSUMER', `nothing was read for ${LIMITS.slowConsumerMs} ms`));
-        },
-      },
-    });
-    if (this.#ended === undefined) {
-      this.#stream = connected;
-    } else {
-      connected.end(this.#ended);
-    }
-    return connected;
-  }
-
   /** Says what was accepted, once it is. */
   #start(resumed: boolean): void {
     if (this.#terms !== undefined) {
       const value = { ...this.#terms, subscriptionId: this.#token, resumed };
-      this.#stream?.start({ frame: { $case: 'accepted', value } });
-    }
-  }
-
-  /** The consumer is gone: what is in flight waits for it. */
-  #broken(reason: Error): void {
-    if (this.#inFlight.isEmpty) {
-      this.end(reason);
-      return;
-    }
-    this.#disconnect(reason);
-    this.#cancelTimer = this.#options.environment.timers.after(LIMITS.resumeMs, () => {
-      this.end(reason);
-    });
-  }
-
-  #disconnect(error: Error): void {
-    this.#cancelTimer();
-    if (this.#stream !== undefined) {
-      this.#stream.end(error);
-      this.#stream = undefined;
-      this.#subscription?.hold();
+      this.#connection.start({ frame: { $case: 'accepted', value } });
     }
   }
 }

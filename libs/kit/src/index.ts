@@ -54,5 +54,6 @@ export {
   SECONDS_BUCKETS,
 } from './metrics.js';
 export { SentBatches } from './subscribe/sent-batches.js';
-export { type ControlResponse, resumedElsewhere, SubscriptionStream } from './subscribe/subscription-stream.js';
+export { SubscriptionConnection } from './subscribe/subscription-connection.js';
+export { type ControlResponse, type SubscriptionStream } from './subscribe/subscription-stream.js';
 export { type ProcessHost, runProcess, type RunningService, type RunOptions } from './process.js';

@@ -1,13 +1,13 @@
-import { type Duration, durationFromMs, HermesError, LIMITS, SubscribeResponse } from '@hermes/contracts';
+import { type Duration, durationFromMs, type HermesError, LIMITS, SubscribeResponse } from '@hermes/contracts';
 import { Credit } from '@hermes/delivery';
 import {
   type ControlResponse,
-  resumedElsewhere,
   type ResponseStream,
   SentBatches,
-  SubscriptionStream,
+  SubscriptionConnection,
+  type SubscriptionStream,
 } from '@hermes/kit';
-import { type CancelTimer, type Clock, type Timers } from '@hermes/runtime';
+import { type Clock, type Timers } from '@hermes/runtime';
 
 /** What a subscription has of one partition. */
 export interface Attachment {
@@ -57,13 +57,11 @@ export class Subscription {
   readonly credit: Credit;
   readonly #options: SubscriptionOptions;
   readonly #attachments = new Map<number, Attachment>();
-  #stream: SubscriptionStream<Buffer> | undefined;
+  readonly #connection: SubscriptionConnection<Buffer>;
   #sent: SentBatches;
-  #ended: Error | undefined;
-  #cancelHold: CancelTimer = () => undefined;
 
   constructor(options: SubscriptionOptions) {
-    const { id, name, consumer, credit } = options;
+    const { id, name, consumer, credit, clock, timers } = options;
     this.id = id;
     this.name = name;
     this.consumer = consumer;
@@ -74,11 +72,33 @@ export class Subscription {
         attachment.creditFreed();
       }
     });
+    this.#connection = new SubscriptionConnection({
+      ...{ clock, timers, encode, holdMs: HOLD_MS },
+      events: {
+        writable: (isWritable) => {
+          this.#tell((attachment) => {
+            attachment.writable(isWritable);
+          });
+        },
+        mayHold: () => name !== '',
+        held: () => {
+          this.#tell((attachment) => {
+            attachment.hold();
+          });
+        },
+        lost: (reason) => {
+          this.lose(reason);
+        },
+        gone: (reason) => {
+          this.end(reason);
+        },
+      },
+    });
   }
 
   /** Whether a batch may be sent now. */
   get isWritable(): boolean {
-    return this.#stream?.isWritable === true;
+    return this.#connection.isWritable;
   }
 
   get partitions(): readonly number[] {
@@ -97,29 +117,7 @@ export class Subscription {
 
   /** It is sent on this call from now on; one that it was sent on before ends FENCED. Nothing goes out before it is started. */
   connect(stream: ResponseStream<Buffer>): SubscriptionStream<Buffer> {
-    this.#disconnect(resumedElsewhere());
-    const { clock, timers } = this.#options;
-    const connected = new SubscriptionStream<Buffer>({
-      ...{ stream, clock, timers, encode },
-      events: {
-        writable: (isWritable) => {
-          this.#tell((attachment) => {
-            attachment.writable(isWritable);
-          });
-        },
-        broken: (reason) => {
-          this.#broken(reason);
-        },
-        stalled: () => {
-          this.lose(new HermesError('SLOW_CONSUMER', `nothing was read for ${LIMITS.slowConsumerMs} ms`));
-        },
-      },
-    });
-    this.#stream = connected;
-    if (this.#ended !== undefined) {
-      connected.end(this.#ended);
-    }
-    return connected;
+    return this.#connection.connect(stream);
   }
 
   /**
@@ -169,7 +167,7 @@ export class Subscription {
 
   /** Sends a frame; after it the subscription may not be writable. */
   send(frame: Buffer): void {
-    this.#stream?.send(frame);
+    this.#connection.send(frame);
   }
 
   /** A partition, which has given its credit back, is no longer served; one left without any ends with `error`. */
@@ -179,7 +177,7 @@ export class Subscription {
     }
     this.#attachments.delete(partition);
     const last = this.#attachments.size === 0;
-    this.#stream?.tell({
+    this.#connection.tell({
       frame: { $case: 'draining', value: { partitions: last ? [] : [partition], grace: DRAIN_GRACE } },
     });
     if (last) {
@@ -208,39 +206,12 @@ export class Subscription {
     });
   }
 
-  /** Its stream is gone: it waits for its consumer to come back. */
-  #broken(reason: Error): void {
-    if (this.name === '') {
-      this.end(reason);
-      return;
-    }
-    this.#disconnect(reason);
-    this.#cancelHold = this.#options.timers.after(HOLD_MS, () => {
-      this.lose(reason);
-    });
-  }
-
-  #disconnect(error: Error): void {
-    this.#cancelHold();
-    if (this.#stream !== undefined) {
-      this.#stream.end(error);
-      this.#stream = undefined;
-      this.#tell((attachment) => {
-        attachment.hold();
-      });
-    }
-  }
-
   #finish(error: Error, leave: (attachment: Attachment) => void): void {
-    if (this.#ended !== undefined) {
-      return;
+    if (this.#connection.end(error)) {
+      this.#tell(leave);
+      this.#attachments.clear();
+      this.#options.onEnded?.();
     }
-    this.#ended = error;
-    this.#cancelHold();
-    this.#stream?.end(error);
-    this.#tell(leave);
-    this.#attachments.clear();
-    this.#options.onEnded?.();
   }
 
   #tell(what: (attachment: Attachment) => void): void {

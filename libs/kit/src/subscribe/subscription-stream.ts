@@ -1,4 +1,4 @@
-import { HermesError, LIMITS, type SubscribeResponse } from '@hermes/contracts';
+import { LIMITS, type SubscribeResponse } from '@hermes/contracts';
 import { type CancelTimer, type Clock, createDeferred, type Timers } from '@hermes/runtime';
 import { type ResponseStream } from '../grpc/handlers.js';
 import { CallEndedError } from '../grpc/public-error.js';
@@ -147,13 +147,4 @@ export class SubscriptionStream<Frame> {
       this.#armHeartbeat();
     });
   }
-}
-
-/**
- * What ends a stream whose subscription its consumer has resumed on another one. A consumer that did not mean to (a request
- * that had lain in a socket) can tell it from another consumer's claim, and resumes once more.
- */
-export function resumedElsewhere(): HermesError {
-  const details = { by: 'resume' };
-  return new HermesError('FENCED', 'the subscription was resumed on another stream', { details });
 }
