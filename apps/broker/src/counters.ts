@@ -20,6 +20,10 @@ export interface Counters {
   published(messages: number, bytes: number): void;
   /** Records were dropped, since their topic need not keep them. */
   trimmed(records: number): void;
+  /** Messages were lost to a group, since their topic keeps nothing longer. */
+  skipped(messages: number): void;
+  /** Dead letters were dropped, since they were old or too many. */
+  trimmedDeadLetters(messages: number): void;
   /** Messages were not delivered, since their time had passed. */
   expired(messages: number): void;
   /** Messages were given out to subscriptions. */
@@ -37,6 +41,10 @@ export function createCounters(metrics: Metrics): Counters {
   const published = metrics.counter('published_messages', { help: 'Messages that were appended.' });
   const publishedBytes = metrics.counter('published_bytes', { help: 'Bytes of the same.' });
   const trimmed = metrics.counter('trimmed_records', { help: 'Records that were dropped by retention.' });
+  const skipped = metrics.counter('skipped_messages', {
+    help: 'Messages, by group, that were lost unsettled at the end of hard_retention_age.',
+  });
+  const trimmedDead = metrics.counter('trimmed_dead_letters', { help: 'Dead letters, dropped as old or too many.' });
   const expired = metrics.counter('expired_messages', {
     help: 'Messages, by group, whose ttl passed before delivery.',
   });
@@ -66,6 +74,12 @@ export function createCounters(metrics: Metrics): Counters {
     },
     trimmed: (records) => {
       trimmed.add(records);
+    },
+    skipped: (messages) => {
+      skipped.add(messages);
+    },
+    trimmedDeadLetters: (messages) => {
+      trimmedDead.add(messages);
     },
     expired: (messages) => {
       expired.add(messages);

@@ -1,4 +1,4 @@
-import { durationFromMs, Outcome } from '@hermes/contracts';
+import { durationFromMs, GroupMode, Outcome } from '@hermes/contracts';
 import { eventually } from '@hermes/testing';
 import { BrokerFixture, message } from './broker-fixture.js';
 
@@ -26,6 +26,10 @@ function extent(topic: string): Promise<[number, number]> {
       resolve([lane?.firstOffset ?? -1, lane?.nextOffset ?? -1]);
     });
   });
+}
+
+async function skipped(topic: string, group: string): Promise<number | undefined> {
+  return (await fixture.describeGroup(topic, group)).lanes[0]?.skipped;
 }
 
 const texts = (number: number, size = 10) => Array.from({ length: number }, (_, nth) => `${nth}`.padEnd(size, '.'));
@@ -89,5 +93,70 @@ describe('retention', () => {
     await subscriber.received(4);
     expect(subscriber.texts.at(-1)).toBe('dead');
     expect(await subscriber.settle(subscriber.deliveries.slice(3))).toEqual(['OK']);
+  });
+
+  describe('beyond the hard age', () => {
+    const HARD = { ...AGE, hardRetentionAge: durationFromMs(3_000) };
+
+    test('an unread backlog is lost to its group, counted and told; what waits for a retry comes from its copy', async () => {
+      const topic = await topicOf(HARD);
+      await fixture.group(topic, 'g', { mode: GroupMode.SHARED });
+      await fixture.group(topic, 'idle');
+      await fixture.publishTexts(topic, texts(6));
+      const one = await fixture.subscribe({ topic, group: 'g' }).opened();
+      const [first, second, ...rest] = await one.received(6);
+      await one.settle([first!], { outcome: Outcome.NACK, delay: durationFromMs(6_000) });
+      await one.settle(rest);
+      await eventually(async () => {
+        expect(await extent(topic)).toEqual([6, 7]);
+      }, PATIENCE);
+      expect(await skipped(topic, 'g')).toBe(1);
+      expect(await skipped(topic, 'idle')).toBe(6);
+      expect(await fixture.metric('hermes_broker_skipped_messages_total')).toBe(7);
+      expect(await one.settle([second!], { outcome: Outcome.NACK })).toEqual(['STALE_DELIVERY']);
+      expect(await one.settle([second!])).toEqual(['OK']);
+      await fixture.restartBroker(topic);
+      expect(await skipped(topic, 'idle')).toBe(6);
+      const two = await fixture.subscribe({ topic, group: 'g' }).opened();
+      const [again] = await eventually(() => two.received(1), PATIENCE);
+      expect(again).toMatchObject({ offset: first!.offset, attempt: 2 });
+      expect(two.texts).toEqual(texts(1));
+      expect(await two.settle([again!])).toEqual(['OK']);
+      await fixture.publishTexts(topic, ['new']);
+      const idle = await fixture.subscribe({ topic, group: 'idle' }).opened();
+      await idle.received(1);
+      expect(idle.texts).toEqual(['new']);
+    });
+
+    test('a message that its consumer holds too long is lost to the group, and what waits behind its key is too', async () => {
+      const topic = await topicOf(HARD);
+      await fixture.group(topic, 'g', { ackDeadline: durationFromMs(60_000) });
+      for (const text of texts(3)) {
+        await fixture.publish({ topic, messages: [message(text, { key: 'key' })] });
+      }
+      const one = await fixture.subscribe({ topic, group: 'g' }).opened();
+      const [held] = await one.received(1);
+      await eventually(async () => {
+        expect(await extent(topic)).toEqual([3, 4]);
+      }, PATIENCE);
+      await fixture.publish({ topic, messages: [message('new', { key: 'key' })] });
+      await one.received(2);
+      expect(one.texts).toEqual([...texts(1), 'new']);
+      expect(await one.settle([held!], { outcome: Outcome.NACK })).toEqual(['STALE_DELIVERY']);
+    });
+
+    test('a group that was filtered past all there is opens again on a log that was cut under it', async () => {
+      const topic = await topicOf(HARD);
+      await fixture.group(topic, 'g', { filter: 'key == "never"' });
+      await fixture.subscribe({ topic, group: 'g' }).opened();
+      await fixture.publishTexts(topic, texts(4));
+      await eventually(async () => {
+        expect(await extent(topic)).toEqual([4, 5]);
+      }, PATIENCE);
+      await fixture.restartBroker(topic);
+      const [lane] = (await fixture.describeGroup(topic, 'g')).lanes;
+      expect(lane?.floor).toBeGreaterThanOrEqual(4);
+      expect(lane?.skipped).toBe(0);
+    });
   });
 });

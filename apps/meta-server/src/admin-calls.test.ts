@@ -216,8 +216,8 @@ describe('AdminService', () => {
       ['CreateTopic with a leading dot', 'INVALID_FIELD', () => createTopic('.a')],
       ['CreateTopic with 0 partitions', 'INVALID_FIELD', () => createTopic('a', { partitions: 0 })],
       [
-        'CreateTopic with a hard age',
-        'NOT_IMPLEMENTED',
+        'CreateTopic that keeps less than it has to',
+        'INVALID_FIELD',
         () => createTopic('a', { hardRetentionAge: { seconds: 3, nanos: 0 } }),
       ],
       ['GetTopic without a name', 'INVALID_FIELD', () => fixture.admin.getTopic({ topic: '' })],

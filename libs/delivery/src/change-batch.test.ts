@@ -26,7 +26,7 @@ describe('ChangeBatch', () => {
   it('writes one cursor per lane for all its acknowledgements', () => {
     const entries = [0, 1, 3].map((offset) => decided(offset, FATE.done));
     expect(seal(entries)).toEqual([
-      { kind: 'cursor', groupId: 9, cursor: { lane: 0, floor: 2, settled: [{ from: 3, to: 4 }] } },
+      { kind: 'cursor', groupId: 9, cursor: { lane: 0, floor: 2, settled: [{ from: 3, to: 4 }], skipped: 0 } },
     ]);
   });
 

@@ -43,7 +43,7 @@ export class ChangeBatch {
       }
     }
     for (const lane of lanes) {
-      if (touched.has(lane) || lane.skipped > 0) {
+      if (touched.has(lane) || lane.hasMoved) {
         changes.push({ kind: 'cursor', groupId, cursor: lane.written() });
       }
     }

@@ -94,7 +94,7 @@ export interface Dispatch {
   readonly attempt: number;
   readonly deliveryNo: number;
   readonly redelivered: boolean;
-  /** False for a message that was a dead letter once. */
+  /** False for a message whose retry keeps its record. */
   readonly mayExpire: boolean;
 }
 
@@ -125,4 +125,6 @@ export interface LaneCounts {
   readonly unsettled: number;
   readonly inFlight: number;
   readonly retrying: number;
+  /** Lost to retention, since the group was made. */
+  readonly skipped: number;
 }

@@ -47,8 +47,8 @@ export class Entry {
   reason = '';
   /** Dead, or about to be: why. */
   cause: DeadLetterCause = DEAD_LETTER_CAUSE.attempts;
-  /** It was a dead letter once, and does not expire. */
-  redriven = false;
+  /** Its retry row keeps its record: the log need not. It does not expire. */
+  hasRecord = false;
   /** True while a `retry` row holds it; its offset is then settled in the cursor. */
   stored = false;
   /** True if somebody may have seen it before. */

@@ -226,7 +226,7 @@ describe('GroupDispatcher', () => {
     }
     group.commit();
     expect(group.dispatcher.counts([4_000])).toEqual([
-      { lane: 0, floor: 0, unsettled: 400, inFlight: 400, retrying: 0 },
+      { lane: 0, floor: 0, unsettled: 400, inFlight: 400, retrying: 0, skipped: 0 },
     ]);
   });
 
@@ -261,5 +261,36 @@ describe('GroupDispatcher', () => {
     expect([pool.used, credit.messages, credit.bytes, group.deliver(0)]).toEqual([0, 0, 0, []]);
     expect(group.commit()).toEqual(['cursor']);
     expect(pool.used).toBe(0);
+  });
+
+  it('gives up what the log is about to lose, fed or not, and counts what was not settled of it', () => {
+    const lanes = [{ lane: 0, floor: 0, settled: [{ from: 4, to: 6 }], skipped: 5 }];
+    const group = new Fixture('keyOrdered', { snapshot: { ...EMPTY, lanes, retries: [stored(4, 9, 1)] } });
+    group.feed(0, [7, 7]);
+    group.join(1);
+    expect(group.deliver(0)).toEqual(['0#1/1']);
+    expect(group.dispatcher.recordsNeeded(0, 8, 10)).toEqual([4]);
+    group.dispatcher.recordsKept(0, [4]);
+    // 0 is in flight, 1 waits behind it, 2, 3, 6 and 7 were never read; 4 is a retry, 5 was settled.
+    expect(group.dispatcher.skip(0, 8)).toBe(6);
+    expect(group.dispatcher.skip(0, 8)).toBe(0);
+    expect(group.dispatcher.wanted(at(0))).toMatchObject([{ from: 8 }]);
+    const changes = group.dispatcher.takeChanges(at(0));
+    expect(changes?.changes).toEqual([
+      { kind: 'cursor', groupId: 1, cursor: { lane: 0, floor: 8, settled: [], skipped: 11 } },
+    ]);
+    group.dispatcher.committed(changes?.ticket ?? 0);
+    expect(group.dispatcher.lowestNeeded(0, 8)).toBeUndefined();
+    expect(group.dispatcher.lowestUnsettled(0, 8)).toBe(4);
+    expect(group.settle(SETTLE.nack, '0#1/1', 0)).toEqual({ kind: 'stale' });
+    expect(group.deliver(0)).toEqual(['4#2/2']);
+  });
+
+  it('writes what was lost at once, though nobody has settled anything', () => {
+    const group = new Fixture('shared');
+    expect(group.dispatcher.skip(0, 3)).toBe(3);
+    expect(group.dispatcher.hasDrifted).toBe(true);
+    expect(group.commit()).toEqual(['cursor']);
+    expect(group.dispatcher.hasDrifted).toBe(false);
   });
 });

@@ -94,7 +94,7 @@ export class GroupDispatcher {
     return { retries: this.#settlement.retryCount, windowRecords: records, windowBytes: bytes, settledRanges };
   }
 
-  /** True if it has progress to write, though nothing was decided: much that it does not want was passed over. */
+  /** True if it has progress to write, though nothing was decided: much was passed over, or something was lost. */
   get hasDrifted(): boolean {
     return this.#settlement.hasDrifted;
   }
@@ -264,9 +264,36 @@ export class GroupDispatcher {
     invariant(this.isOver(retry.lane, retry.offset), `${retry.lane}/${retry.offset} is not over`);
     const entry = storedEntry(retry, this.mode);
     entry.deliveryNo = NEVER_DELIVERED;
-    entry.redriven = true;
+    entry.hasRecord = true;
     this.#settlement.load(entry);
     this.#lane(retry.lane).admit(entry);
+  }
+
+  /**
+   * The log is about to lose what lies below `below`: what is not settled of it is given up, in flight or not, and counted
+   * as skipped, durably with the next batch. Retries stay: see `recordsNeeded`. How many were given up.
+   */
+  skip(lane: number, below: number): number {
+    const where = this.#lane(lane);
+    const before = where.skipped;
+    this.#settlement.skip(where.skip(below));
+    return where.skipped - before;
+  }
+
+  /** Offsets of stored retries below `below` whose records only the log keeps, the lowest first, at most `max`. */
+  recordsNeeded(lane: number, below: number, max: number): number[] {
+    const entries = this.#lane(lane).withoutRecord(below).slice(0, max);
+    return entries.map(({ offset }) => offset);
+  }
+
+  /** The retries' rows keep their records now. */
+  recordsKept(lane: number, offsets: readonly number[]): void {
+    for (const offset of offsets) {
+      const entry = this.#lane(lane).entries.get(offset);
+      if (entry?.stored === true) {
+        entry.hasRecord = true;
+      }
+    }
   }
 
   /** A message that was given out turns out to be expired, and is not sent: it is over. */
@@ -340,6 +367,11 @@ export class GroupDispatcher {
   /** Lowest unsettled offset of a lane, stored retries included; undefined if all below `nextOffset` is settled. */
   lowestUnsettled(lane: number, nextOffset: number): number | undefined {
     return this.#lane(lane).lowestUnsettled(nextOffset);
+  }
+
+  /** Below this offset of a lane nothing is needed of the log any more; undefined: of all below `nextOffset`. */
+  lowestNeeded(lane: number, nextOffset: number): number | undefined {
+    return this.#lane(lane).lowestNeeded(nextOffset);
   }
 
   /** The subscriptions and what each holds. */

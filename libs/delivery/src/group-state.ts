@@ -10,6 +10,8 @@ export interface LaneCursor {
   readonly floor: number;
   /** Settled ranges above the floor: ascending, disjoint, not adjacent. */
   readonly settled: readonly OffsetRange[];
+  /** How many messages the group has lost to retention in all; absent: as before. */
+  readonly skipped?: number;
 }
 
 /** A message that waits for another attempt. Its offset is settled in the cursor: this row is what remains of it. */
@@ -27,8 +29,8 @@ export interface RetryEntry {
   /** The last reason that a consumer gave. */
   readonly reason: string;
   readonly generation: number;
-  /** It was a dead letter once: it has its record with it, and does not expire. */
-  readonly redriven?: true;
+  /** It keeps its record itself, for it was a dead letter once or the log has lost it, and does not expire. */
+  readonly hasRecord?: true;
 }
 
 /** A delivery that was in flight when its partition moved in good order. */
@@ -98,6 +100,14 @@ export type GroupChange =
   /** A dead letter becomes a retry of no attempt, with its record. Nothing happens if it is not there. */
   | { readonly kind: 'redriven'; readonly groupId: number; readonly place: DeadLetterPlace; readonly dueAtMs: number }
   | { readonly kind: 'deadLetterDone'; readonly groupId: number; readonly place: DeadLetterPlace }
+  /** The log is about to lose what lies below `to`: the retries from `from` on keep a copy of their records. */
+  | {
+      readonly kind: 'keepRecords';
+      readonly groupId: number;
+      readonly lane: number;
+      readonly from: number;
+      readonly to: number;
+    }
   /** What is in flight is handed over to the next owner, in place of what was handed over before. */
   | { readonly kind: 'inFlight'; readonly groupId: number; readonly held: readonly HeldSubscription[] }
   /** Moves the group in these lanes, whose retries at or above the floors go. */

@@ -5,6 +5,9 @@ import { OffsetRanges } from './offset-ranges.js';
 import type { LaneCursor } from './group-state.js';
 import type { Sequencer } from './sequencer.js';
 
+/** Offsets that may be passed over without a message (filtered out, mostly) before that progress is worth a write. */
+const PASSED_MAX = 1_000;
+
 /** What a group knows of one lane: its progress, its unsettled messages and their order. */
 export class Lane {
   readonly number: number;
@@ -15,15 +18,35 @@ export class Lane {
   /** Next offset to be fed. */
   fed: number;
   /** Offsets that were passed over since the cursor was last written. */
-  skipped = 0;
+  #passed = 0;
+  /** Messages that were given up unsettled: in all, and when the cursor was last written. */
+  #skipped: number;
+  #skippedWritten: number;
   /** Stored retries at or above `fed`, highest first: they take their place in the order when it is reached. */
   readonly #ahead: Entry[] = [];
 
-  constructor({ lane, floor, settled }: LaneCursor, sequencer: Sequencer) {
+  constructor({ lane, floor, settled, skipped = 0 }: LaneCursor, sequencer: Sequencer) {
     this.number = lane;
     this.cursor = new OffsetRanges(floor, settled);
     this.sequencer = sequencer;
     this.fed = floor;
+    this.#skipped = skipped;
+    this.#skippedWritten = skipped;
+  }
+
+  /** Messages that were given up unsettled, since the group was made. */
+  get skipped(): number {
+    return this.#skipped;
+  }
+
+  /** True if it went forward without a decision since the cursor was last written. */
+  get hasMoved(): boolean {
+    return this.#passed > 0 || this.#skipped > this.#skippedWritten;
+  }
+
+  /** True if that is to be written now: it went far, or lost messages. */
+  get hasDrifted(): boolean {
+    return this.#passed >= PASSED_MAX || this.#skipped > this.#skippedWritten;
   }
 
   /** True if an earlier owner knew more of the lane than was fed. */
@@ -54,14 +77,29 @@ export class Lane {
   /** The log has no record from `fed` up to `offset`: that counts as settled. */
   skipTo(offset: number): void {
     this.cursor.addRange(this.fed, offset);
-    this.skipped += offset - this.fed;
+    this.#passed += offset - this.fed;
     this.#advance(offset);
+  }
+
+  /**
+   * Passes over what was not fed below `offset`, and gives the messages below it that are known and that only the log
+   * keeps, which are to be given up too. All of these count as skipped.
+   */
+  skip(offset: number): Entry[] {
+    const known = [...this.entries.values()].filter((entry) => entry.offset < offset && isGivenUp(entry));
+    this.#skipped += known.length;
+    if (offset > this.fed) {
+      this.#skipped += offset - this.fed - this.cursor.countIn(this.fed, offset) - this.#settlingIn(this.fed, offset);
+      this.skipTo(offset);
+    }
+    return known;
   }
 
   /** The cursor, to be written now. */
   written(): LaneCursor {
-    this.skipped = 0;
-    return { lane: this.number, floor: this.cursor.floor, settled: this.cursor.ranges() };
+    this.#passed = 0;
+    this.#skippedWritten = this.#skipped;
+    return { lane: this.number, floor: this.cursor.floor, settled: this.cursor.ranges(), skipped: this.#skipped };
   }
 
   /** The record at `fed` was taken in, or need not be. */
@@ -99,14 +137,37 @@ export class Lane {
       pending += cursor.has(entry.offset) ? 1 : 0;
     }
     const above = Math.max(0, nextOffset - cursor.floor - cursor.settledAbove);
-    return { lane: this.number, floor: cursor.floor, unsettled: above + pending, inFlight, retrying };
+    const skipped = this.#skipped;
+    return { lane: this.number, floor: cursor.floor, unsettled: above + pending, inFlight, retrying, skipped };
   }
 
   /** Lowest unsettled offset, retries included; undefined if all below `nextOffset` is settled. */
   lowestUnsettled(nextOffset: number): number | undefined {
+    return this.#lowest(nextOffset, () => true);
+  }
+
+  /** The same without retries that keep their records: below it the log may be cut. */
+  lowestNeeded(nextOffset: number): number | undefined {
+    return this.#lowest(nextOffset, ({ hasRecord }) => !hasRecord);
+  }
+
+  /** Stored retries below `offset` whose records only the log keeps, the lowest offsets first. */
+  withoutRecord(offset: number): Entry[] {
+    return [...this.entries.values()]
+      .filter((entry) => entry.offset < offset && entry.stored && !entry.hasRecord)
+      .sort((a, b) => a.offset - b.offset);
+  }
+
+  /** Messages of an earlier owner that were settled before they were fed, and are being written. */
+  #settlingIn(from: number, to: number): number {
+    const isOne = ({ offset, stored }: Entry): boolean => offset >= from && offset < to && !stored;
+    return [...this.entries.values()].filter((entry) => isOne(entry) && !this.cursor.has(entry.offset)).length;
+  }
+
+  #lowest(nextOffset: number, counts: (entry: Entry) => boolean): number | undefined {
     let lowest = Math.min(this.cursor.floor, nextOffset);
-    for (const { offset } of this.entries.values()) {
-      lowest = Math.min(lowest, offset);
+    for (const entry of this.entries.values()) {
+      lowest = counts(entry) ? Math.min(lowest, entry.offset) : lowest;
     }
     return lowest < nextOffset ? lowest : undefined;
   }
@@ -122,6 +183,8 @@ export class Lane {
     }
   }
 }
+
+const isGivenUp = ({ stored, state }: Entry): boolean => !stored && state !== ENTRY_STATE.settling;
 
 const isFailedBefore = ({ barrier, offset, state }: Entry, limit: number): boolean =>
   barrier && offset < limit && state !== ENTRY_STATE.gone;

@@ -42,6 +42,9 @@ describe('OffsetRanges', () => {
         }
         for (let offset = 0; offset < 80; offset += 1) {
           expect(ranges.has(offset)).toBe(settled.has(offset));
+          const from = Math.max(offset, ranges.floor);
+          const inNext = [...settled].filter((each) => each >= from && each < from + 9);
+          expect(ranges.countIn(from, from + 9)).toBe(inNext.length);
         }
       }),
     );

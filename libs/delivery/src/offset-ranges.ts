@@ -39,6 +39,15 @@ export class OffsetRanges {
     return this.#to.at(-1) ?? this.#floor;
   }
 
+  /** Number of settled offsets with `from` ≤ offset < `to`; `from` is not below the floor. */
+  countIn(from: number, to: number): number {
+    let count = 0;
+    for (let index = Math.max(0, this.#lastFromAtMost(from)); (this.#from[index] ?? to) < to; index += 1) {
+      count += Math.max(0, Math.min(to, this.#to[index] ?? 0) - Math.max(from, this.#from[index] ?? 0));
+    }
+    return count;
+  }
+
   has(offset: number): boolean {
     if (offset < this.#floor) {
       return true;

@@ -133,8 +133,8 @@ export class Outflow {
   }
 }
 
-function dispatchOf({ lane, offset, attempts, deliveryNo, redriven }: Entry, redelivered: boolean): Dispatch {
-  return { lane, offset, attempt: attempts + 1, deliveryNo, redelivered, mayExpire: !redriven };
+function dispatchOf({ lane, offset, attempts, deliveryNo, hasRecord }: Entry, redelivered: boolean): Dispatch {
+  return { lane, offset, attempt: attempts + 1, deliveryNo, redelivered, mayExpire: !hasRecord };
 }
 
 function push(orders: Map<Subscription, Dispatch[]>, subscription: Subscription, dispatch: Dispatch): void {

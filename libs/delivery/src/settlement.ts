@@ -18,8 +18,6 @@ import type { Window } from './window.js';
 
 /** What is given back untried comes again no earlier: no hot loop. */
 export const RETURN_DELAY_MS = 100;
-/** Offsets that a lane may pass over without a message (filtered out, mostly) before its progress is worth a write. */
-const SKIPPED_MAX = 1_000;
 const LOST_REASON = 'its consumer was lost with it alone';
 const EXPIRED_REASON = 'ack deadline passed';
 const TTL_REASON = 'ttl passed';
@@ -78,9 +76,9 @@ export class Settlement {
     return this.#parking > 0;
   }
 
-  /** True if much was passed over since progress was last written: `seal` gives something to write. */
+  /** True if there is progress to write that nobody decided: `seal` gives something. */
   get hasDrifted(): boolean {
-    return this.#lanes.some(({ skipped }) => skipped >= SKIPPED_MAX);
+    return this.#lanes.some((lane) => lane.hasDrifted);
   }
 
   /** Lets a stored retry wait for its time, unless it is in flight again. */
@@ -143,6 +141,13 @@ export class Settlement {
     entry.reason = TTL_REASON;
     entry.cause = DEAD_LETTER_CAUSE.expired;
     this.#decide(entry, this.settings.deadLetterExpired ? FATE.dead : FATE.done);
+  }
+
+  /** The log is about to lose them: they are over, with whoever has them. */
+  skip(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      this.#decide(entry, FATE.done);
+    }
   }
 
   /** A consumer has gone: what it held is ready again, as the same attempt. */

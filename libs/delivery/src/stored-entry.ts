@@ -9,7 +9,7 @@ export function storedEntry(retry: RetryEntry, mode: DeliveryMode): Entry {
   entry.attempts = retry.attempts;
   entry.strikes = retry.strikes;
   entry.reason = retry.reason;
-  entry.redriven = retry.redriven === true;
+  entry.hasRecord = retry.hasRecord === true;
   entry.stored = true;
   entry.dueAtMs = retry.dueAtMs;
   entry.fate = hasFailed ? FATE.retry : undefined;

@@ -91,8 +91,10 @@ export class Comparison {
       this.#advance();
     } else if (draw < 0.91) {
       this.#subscribe();
-    } else if (draw < 0.94) {
+    } else if (draw < 0.935) {
       this.#redrive();
+    } else if (draw < 0.945) {
+      this.#cutLog();
     } else {
       this.#disturb();
     }
@@ -201,6 +203,18 @@ export class Comparison {
     }
   }
 
+  /** The log is about to lose some: retries keep their records, what else is unsettled is given up. */
+  #cutLog(): void {
+    const lane = this.#random.integer(0, this.#model.ends.length - 1);
+    const below = this.#random.integer(0, this.#model.ends[lane] as number);
+    this.#note(`cut ${lane} at ${below}`);
+    const needed = this.#model.recordsNeeded(lane, below);
+    same(this.#dispatcher.recordsNeeded(lane, below, 2), needed.slice(0, 2));
+    this.#dispatcher.recordsKept(lane, needed);
+    this.#model.recordsKept(lane, needed);
+    same(this.#dispatcher.skip(lane, below), this.#model.skip(lane, below));
+  }
+
   #disturb(): void {
     const id = this.#random.integer(Math.max(1, this.#ids - 3), this.#ids + 1);
     const draw = this.#random.next();
@@ -246,7 +260,7 @@ export class Comparison {
   #receive(subscriptionId: number, dispatch: Dispatch): void {
     const { lane, offset, attempt, deliveryNo } = dispatch;
     this.#note(`deliver ${lane}/${offset}#${attempt}/${deliveryNo} to ${subscriptionId}`);
-    // What was redriven has no size before it is read.
+    // What keeps its record has no size before it is read.
     this.#dispatcher.resize(lane, offset, this.#model.bytesOf(lane, offset));
     same(this.#model.deliver(subscriptionId, dispatch, this.#nowMs), undefined);
     this.deliveries += 1;
@@ -269,6 +283,7 @@ export class Comparison {
     );
     ends.forEach((end, lane) => {
       same(this.#dispatcher.lowestUnsettled(lane, end), this.#model.lowestUnsettled(lane));
+      same(this.#dispatcher.lowestNeeded(lane, end), this.#model.lowestNeeded(lane));
     });
     const nextMs = this.#model.nextTimerAtMs() - this.#nowMs;
     same(this.#dispatcher.nextTimerMs(this.#now()) ?? Number.POSITIVE_INFINITY, Math.max(0, nextMs));

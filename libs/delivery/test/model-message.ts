@@ -14,8 +14,8 @@ export interface ModelMessage {
   ticket: number;
   attempts: number;
   strikes: number;
-  /** It was a dead letter once. */
-  redriven: boolean;
+  /** Its retry row keeps its record. */
+  hasRecord: boolean;
   /** A retry row holds it. */
   stored: boolean;
   dueAtMs: number;
@@ -33,7 +33,7 @@ export interface ModelMessage {
 export function newMessage(of: Pick<ModelMessage, 'lane' | 'offset' | 'keyHash' | 'bytes' | 'turn'>): ModelMessage {
   return {
     ...of,
-    ...{ state: 'ready', fate: undefined, ticket: 0, attempts: 0, strikes: 0, stored: false, redriven: false },
+    ...{ state: 'ready', fate: undefined, ticket: 0, attempts: 0, strikes: 0, stored: false, hasRecord: false },
     ...{ dueAtMs: 0, deliveryNo: 0, failedNo: 0, deadlineMs: 0, lost: false, subscriptionId: undefined },
   };
 }

@@ -220,7 +220,7 @@ const RETIRED: readonly (readonly [string, DeliveryMode, PlantedBug])[] = [
   [
     'a redriven message expires again',
     'shared',
-    { file: 'outflow.ts', code: 'mayExpire: !redriven', instead: 'mayExpire: true' },
+    { file: 'outflow.ts', code: 'mayExpire: !hasRecord', instead: 'mayExpire: true' },
   ],
   [
     'who has pulled gets more',
@@ -233,10 +233,46 @@ const RETIRED: readonly (readonly [string, DeliveryMode, PlantedBug])[] = [
   ],
 ];
 
+const CUT: readonly (readonly [string, DeliveryMode, PlantedBug])[] = [
+  [
+    'what is in flight is not given up with what the log loses',
+    'shared',
+    {
+      file: 'lane.ts',
+      code: '!stored && state !== ENTRY_STATE.settling',
+      instead: '!stored && state === ENTRY_STATE.ready',
+    },
+  ],
+  [
+    'retries are given up though they have copies',
+    'keyOrdered',
+    {
+      file: 'lane.ts',
+      code: '!stored && state !== ENTRY_STATE.settling',
+      instead: 'stored !== undefined && state !== ENTRY_STATE.settling',
+    },
+  ],
+  [
+    'the log is cut under a retry that has no copy',
+    'shared',
+    { file: 'lane.ts', code: '({ hasRecord }) => !hasRecord', instead: '({ stored }) => !stored' },
+  ],
+  [
+    'the log is kept for a retry that has its copy',
+    'shared',
+    { file: 'lane.ts', code: '({ hasRecord }) => !hasRecord', instead: '() => true' },
+  ],
+  [
+    'a retry is taken to have a copy that it has not',
+    'exclusive',
+    { file: 'lane.ts', code: 'entry.stored && !entry.hasRecord', instead: 'entry.state === ENTRY_STATE.waiting' },
+  ],
+];
+
 const SOURCES = join(__dirname, '..', 'src', 'index.ts');
 
 describe('planted bugs are found by the model', () => {
-  it.each([...PLANTED, ...STRUCK, ...RESUMED, ...RETIRED])(
+  it.each([...PLANTED, ...STRUCK, ...RESUMED, ...RETIRED, ...CUT])(
     '%s',
     (_, mode, bug) => {
       const code = loadWithBug(SOURCES, bug) as DeliveryCode;

@@ -51,6 +51,7 @@ export class ReferenceModel {
   #stored = { consumerEpoch: 0, token: 0 };
   #claim: { consumerEpoch: number; token: number } | undefined;
   #sealedClaim: { consumerEpoch: number; token: number } | undefined;
+  readonly #skipped: number[] = [];
   #isOurs = false;
   paused = false;
   deadLetterExpired = false;
@@ -86,7 +87,31 @@ export class ReferenceModel {
     this.#turns += 1;
     const { lane, offset, keyHash, bytes, deliveryNo } = message;
     Object.assign(message, newMessage({ lane, offset, keyHash, bytes, turn: this.#turns }));
-    Object.assign(message, { state: 'waiting', stored: true, dueAtMs: nowMs, deliveryNo, redriven: true });
+    Object.assign(message, { state: 'waiting', stored: true, dueAtMs: nowMs, deliveryNo, hasRecord: true });
+  }
+
+  /** Gives up what the log alone keeps below an offset; how much. */
+  skip(lane: number, below: number): number {
+    const lost = this.#lane(lane)
+      .slice(0, below)
+      .filter(({ state, stored }) => !stored && state !== 'settling' && state !== 'gone');
+    for (const message of lost) {
+      this.#decide(message, 'done');
+    }
+    this.#skipped[lane] = (this.#skipped[lane] ?? 0) + lost.length;
+    return lost.length;
+  }
+
+  /** Retries whose records only the log keeps. */
+  recordsNeeded(lane: number, below: number): number[] {
+    const needed = this.#lane(lane).filter(({ state, stored, hasRecord }) => stored && !hasRecord && state !== 'gone');
+    return needed.map(({ offset }) => offset).filter((offset) => offset < below);
+  }
+
+  recordsKept(lane: number, offsets: readonly number[]): void {
+    for (const offset of offsets) {
+      (this.#lane(lane)[offset] as ModelMessage).hasRecord = true;
+    }
   }
 
   /** What was just given out is expired, and goes to nobody. */
@@ -96,7 +121,7 @@ export class ReferenceModel {
   }
 
   mayExpire(lane: number, offset: number): boolean {
-    return this.#lane(lane)[offset]?.redriven === false;
+    return this.#lane(lane)[offset]?.hasRecord === false;
   }
 
   /** Gives those that it fences; undefined if it is refused itself. */
@@ -316,7 +341,8 @@ export class ReferenceModel {
   }
 
   cursor(lane: number): LaneCursor {
-    return { ...(this.#cursors[lane] as ModelCursor).read(this.#lane(lane).length), lane };
+    const { floor, settled } = (this.#cursors[lane] as ModelCursor).read(this.#lane(lane).length);
+    return { lane, floor, settled, skipped: this.#skipped[lane] ?? 0 };
   }
 
   counts(lane: number): LaneCounts {
@@ -327,11 +353,16 @@ export class ReferenceModel {
       unsettled: count(({ state }) => state !== 'gone'),
       inFlight: count(({ state }) => state === 'inFlight'),
       retrying: count(({ state, stored }) => stored && state !== 'inFlight' && state !== 'gone'),
+      skipped: this.#skipped[lane] ?? 0,
     };
   }
 
   lowestUnsettled(lane: number): number | undefined {
     return this.#lane(lane).find(({ state }) => state !== 'gone')?.offset;
+  }
+
+  lowestNeeded(lane: number): number | undefined {
+    return this.#lane(lane).find(({ state, hasRecord }) => state !== 'gone' && !hasRecord)?.offset;
   }
 
   get token(): number {

@@ -49,12 +49,7 @@ export class StoredGroup {
         check(!this.dead.has(change.entry.offset), `${change.entry.offset} died twice`);
         this.dead.set(change.entry.offset, change.entry);
         break;
-      case 'created':
-      case 'deleted':
-      case 'redriven':
-      case 'deadLetterDone':
-      case 'inFlight':
-      case 'seek':
+      default:
         break;
     }
   }

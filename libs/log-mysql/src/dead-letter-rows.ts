@@ -1,4 +1,4 @@
-import type { DeadLetterCause } from '@hermes/delivery';
+import type { DeadLetterCause, DeadLetterPlace } from '@hermes/delivery';
 import type { DeadLetterRange, StoredDeadLetter } from '@hermes/log';
 
 import { GROUP_SQL } from './group-sql.js';
@@ -31,6 +31,18 @@ export async function deadLetters(
     maxBytes,
   );
   return count === 0 ? [] : (await session.execute(GROUP_SQL.deadLetters, [...range, count])).rows.map(toDeadLetter);
+}
+
+/** The oldest first. */
+export async function deadLettersBefore(
+  session: Session,
+  { topicId, partition }: PartitionAddress,
+  { groupId, timeMs, max }: { readonly groupId: number; readonly timeMs: number; readonly max: number },
+): Promise<DeadLetterPlace[]> {
+  const { rows } = await session.execute(GROUP_SQL.deadLettersBefore, [topicId, partition, groupId, timeMs, max]);
+  return rows.map(([lane, offset, generation]) => ({
+    ...{ lane: Number(lane), offset: Number(offset), generation: Number(generation) },
+  }));
 }
 
 function toDeadLetter(row: readonly unknown[]): StoredDeadLetter {

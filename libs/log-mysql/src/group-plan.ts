@@ -24,7 +24,7 @@ export interface RetryChange {
 /** What is rare, and written by itself. */
 export type SingleChange = Extract<
   GroupChange,
-  { readonly kind: 'created' | 'deleted' | 'redriven' | 'deadLetterDone' | 'inFlight' | 'seek' }
+  { readonly kind: 'created' | 'deleted' | 'redriven' | 'deadLetterDone' | 'keepRecords' | 'inFlight' | 'seek' }
 >;
 
 /** A step of a commit: a change that is written by itself, or what lies between two of those. */

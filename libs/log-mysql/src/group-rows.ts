@@ -100,6 +100,11 @@ async function writeSingle(session: Session, address: PartitionAddress, change: 
     case 'deadLetterDone':
       await session.execute(GROUP_SQL.deadLetterDone, [...group, ...placeColumns(change.place)]);
       break;
+    case 'keepRecords': {
+      const table = laneTableName({ ...address, lane: change.lane });
+      await session.execute(GROUP_SQL.keepRecords(table), [...group, change.lane, change.from, change.to]);
+      break;
+    }
     case 'inFlight':
       await session.execute(GROUP_SQL.inFlight, [encodeHeld(change.held), ...group]);
       break;
@@ -189,10 +194,18 @@ async function moveCursor(
   session: Session,
   { topicId, partition }: PartitionAddress,
   groupId: number,
-  { lane, floor, settled }: LaneCursor,
+  { lane, floor, settled, skipped }: LaneCursor,
 ): Promise<void> {
   const ranges = encodeRanges(floor, settled);
-  const moved = await session.execute(GROUP_SQL.moveCursor, [floor, ranges, topicId, partition, groupId, lane]);
+  const moved = await session.execute(GROUP_SQL.moveCursor, [
+    floor,
+    ranges,
+    skipped ?? null,
+    topicId,
+    partition,
+    groupId,
+    lane,
+  ]);
   if (moved.affected === 0) {
     // A lane that is newer than the group. A group that was deleted meanwhile has no row to copy, and stays deleted.
     await session.execute(GROUP_SQL.addCursor, [lane, floor, ranges, topicId, partition, groupId]);
@@ -227,14 +240,15 @@ async function insertDeadLetter(
 
 function toCursor(row: readonly unknown[]): LaneCursor {
   const floor = Number(row[1]);
-  return { lane: Number(row[0]), floor, settled: decodeRanges(floor, row[2] as Uint8Array) };
+  const settled = decodeRanges(floor, row[2] as Uint8Array);
+  return { lane: Number(row[0]), floor, settled, skipped: Number(row[7]) };
 }
 
 function toRetry(row: readonly unknown[]): RetryEntry {
   const [lane, offset, dueAtMs, attempts, strikes, keyHash] = row.map(Number) as [0, 0, 0, 0, 0, 0];
   const [reason, generation] = [String(row[6]), Number(row[7])];
   const retry = { lane, offset, dueAtMs, attempts, strikes, keyHash, reason, generation };
-  return Number(row[8]) === 1 ? { ...retry, redriven: true } : retry;
+  return Number(row[8]) === 1 ? { ...retry, hasRecord: true } : retry;
 }
 
 /** Half of a surrogate pair is no text to a server. */

@@ -13,7 +13,7 @@ export const SWEEP_ROWS = 1_000;
 /** The statements on group_cursor, retry and dead_letter. */
 export const GROUP_SQL = {
   groupIds: `SELECT DISTINCT group_id FROM group_cursor WHERE ${PARTITION} ORDER BY group_id`,
-  cursors: `SELECT lane, floor, settled_ranges, consumer_epoch, token, generation, in_flight
+  cursors: `SELECT lane, floor, settled_ranges, consumer_epoch, token, generation, in_flight, skipped
             FROM group_cursor WHERE ${GROUP} ORDER BY lane`,
   laneFloors: `SELECT floor, settled_ranges FROM group_cursor WHERE ${PARTITION} AND lane = ?`,
   retries: `SELECT lane, log_offset, due_at, attempts, strikes, key_hash, reason, generation, record IS NOT NULL
@@ -29,10 +29,12 @@ export const GROUP_SQL = {
                 FROM dead_letter
                 WHERE ${GROUP} AND lane = ? AND log_offset >= ? AND (log_offset > ? OR generation >= ?)
                 ORDER BY log_offset, generation LIMIT ?`,
+  deadLettersBefore: `SELECT lane, log_offset, generation FROM dead_letter
+                      WHERE ${GROUP} AND died_at < ? ORDER BY died_at LIMIT ?`,
 
   insertCursor: `INSERT INTO group_cursor ${CURSOR} VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0)
                  ON DUPLICATE KEY UPDATE lane = lane`,
-  moveCursor: `UPDATE group_cursor SET floor = ?, settled_ranges = ? WHERE ${GROUP} AND lane = ?`,
+  moveCursor: `UPDATE group_cursor SET floor = ?, settled_ranges = ?, skipped = COALESCE(?, skipped) WHERE ${GROUP} AND lane = ?`,
   addCursor: `INSERT INTO group_cursor ${CURSOR}
               SELECT topic_id, partition_no, group_id, ?, ?, ?, consumer_epoch, token, generation
               FROM group_cursor WHERE ${GROUP} ORDER BY lane LIMIT 1`,
@@ -52,6 +54,9 @@ export const GROUP_SQL = {
     STRAIGHT_JOIN retry ON retry.group_id = j.g AND retry.lane = j.l AND retry.log_offset = j.o
     WHERE ${PARTITION}`,
 
+  keepRecords: (table: string) => `UPDATE retry JOIN ${table} AS log ON log.log_offset = retry.log_offset
+    SET retry.record = log.record
+    WHERE ${GROUP} AND lane = ? AND retry.log_offset >= ? AND retry.log_offset < ? AND retry.record IS NULL`,
   insertDeadLetter: (table: string) => `INSERT INTO dead_letter ${DEAD_LETTER}
     SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, record FROM ${table} WHERE log_offset = ? AND kind = ${RECORD_KIND.message}
     ON DUPLICATE KEY UPDATE dead_letter.lane = dead_letter.lane`,

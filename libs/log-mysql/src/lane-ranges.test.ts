@@ -19,6 +19,13 @@ describe('LaneRanges', () => {
     expect(new LaneRanges(ROWS, [1_000, 2_000, 3_000]).toAdd(2 ** 40).length).toBeLessThanOrEqual(3);
   });
 
+  it('lets go what lies wholly below the start, but never the last one', () => {
+    const ranges = new LaneRanges(ROWS, [1_000, 2_000]);
+    expect([ranges.below(999), ranges.below(1_000), ranges.below(5_000)]).toEqual([undefined, 1_000, 1_000]);
+    ranges.dropLowest(1);
+    expect([ranges.bounds, ranges.below(5_000)]).toEqual([[2_000], undefined]);
+  });
+
   it('keeps fewer than 50 ranges over a hundred billion rows', () => {
     const ranges = new LaneRanges(1_000_000, []);
     for (let nextOffset = 0; nextOffset < 1e11; nextOffset = (ranges.bounds.at(-1) ?? 0) + 1) {

@@ -4,7 +4,7 @@ const RANGES_AHEAD = 2;
 /** A new range takes this share of all that a lane holds, so that a lane of any size has fewer than 50. */
 const RANGE_SHARE = 1 / 3;
 
-/** Upper bounds (excluded) of a lane's range partitions. They are only ever added at the top. */
+/** Upper bounds (excluded) of a lane's range partitions. They are added at the top and dropped at the bottom. */
 export class LaneRanges {
   readonly #rangeRows: number;
   #bounds: readonly number[];
@@ -34,6 +34,16 @@ export class LaneRanges {
       all.add([bound]);
     }
     return added;
+  }
+
+  /** The lowest bound if its range lies wholly below `firstOffset`. One range always stays. */
+  below(firstOffset: number): number | undefined {
+    const [lowest, next] = this.#bounds;
+    return lowest !== undefined && next !== undefined && lowest <= firstOffset ? lowest : undefined;
+  }
+
+  dropLowest(count: number): void {
+    this.#bounds = this.#bounds.slice(count);
   }
 
   add(bounds: readonly number[]): void {

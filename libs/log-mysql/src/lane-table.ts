@@ -85,6 +85,27 @@ export class LaneTable {
     }
   }
 
+  /** Drops the lowest range; false if somebody else has. */
+  async dropRange(session: Session, bound: number): Promise<boolean> {
+    try {
+      await session.query(`ALTER TABLE ${this.name} DROP PARTITION ${rangeName(bound)}`);
+      return true;
+    } catch (error) {
+      if (errnoOf(error) === ERRNO.noSuchRange) {
+        return false;
+      }
+      throw error;
+    }
+  }
+
+  /** Time of the newest row below `bound`; undefined without one. */
+  async newestBelow(session: Session, bound: number): Promise<number | undefined> {
+    const { rows } = await session.query(
+      `SELECT appended_at FROM ${this.name} WHERE log_offset < ${bound} ORDER BY log_offset DESC LIMIT 1`,
+    );
+    return rows[0] === undefined ? undefined : Number(rows[0][0]);
+  }
+
   async last(session: Session): Promise<LastRow | undefined> {
     const { rows } = await session.query(
       `SELECT log_offset, epoch, appended_at FROM ${this.name} ORDER BY log_offset DESC LIMIT 1`,
@@ -140,7 +161,11 @@ export function laneTableName({ topicId, partition, lane }: LaneAddress): string
   return `t${topicId}_p${partition}_l${lane}`;
 }
 
-/** Named by its upper bound, and a bound is never used again. */
+/** A range is named by its upper bound, and a bound is never used again. */
+function rangeName(bound: number): string {
+  return `p${bound}`;
+}
+
 function rangeClause(bound: number): string {
-  return `PARTITION p${bound} VALUES LESS THAN (${bound})`;
+  return `PARTITION ${rangeName(bound)} VALUES LESS THAN (${bound})`;
 }

@@ -75,8 +75,9 @@ async function define(session: Session, statement: string): Promise<void> {
     try {
       await session.query(statement.replaceAll('$lane', lane));
     } catch (error) {
-      // A column that is there was added by a migration that did not come to its end.
-      if (errnoOf(error) !== ERRNO.columnExists) {
+      // What is there was added by a migration that did not come to its end.
+      const errno = errnoOf(error);
+      if (errno !== ERRNO.columnExists && errno !== ERRNO.keyExists) {
         throw error;
       }
     }

@@ -83,6 +83,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   ['ALTER TABLE $lane ADD COLUMN expires_at BIGINT NULL', 'ALTER TABLE schedule ADD COLUMN expires_at BIGINT NULL'],
   // encodeHeld of @hermes/log, in the row of lane 0: what a graceful move hands over.
   ['ALTER TABLE group_cursor ADD COLUMN in_flight MEDIUMTEXT NULL'],
+  ['ALTER TABLE dead_letter ADD KEY died (topic_id, partition_no, group_id, died_at)'],
 ];
 
 /** The shared tables that hold rows of a partition, in the order in which they are emptied with it. */

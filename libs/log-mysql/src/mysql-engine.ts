@@ -23,6 +23,7 @@ import type { MysqlNotice, NoticeListener } from './notice.js';
 import { PartitionOpening } from './open-partition.js';
 import type { OpeningContext } from './opening-context.js';
 import { OpeningGate } from './opening-gate.js';
+import { RANGE_KEPT_MS_DEFAULT } from './range-keeper.js';
 import type { Environment } from './secret.js';
 import type { ServerFacts } from './server-facts.js';
 import type { MysqlServerOptions } from './server-options.js';
@@ -38,6 +39,8 @@ export interface MysqlEngineOptions {
   readonly bounds?: Partial<DataSourceBounds>;
   /** 1,000,000 if unset. */
   readonly rangeRows?: number;
+  /** RANGE_KEPT_MS_DEFAULT if unset. */
+  readonly rangeKeptMs?: number;
   /** READ COMMITTED if unset. The fence holds at any level: tests show it. */
   readonly isolation?: IsolationLevel;
   readonly clock?: Clock;
@@ -181,6 +184,7 @@ class MysqlStorage implements MysqlEngine {
       source: this.#open,
       acknowledged: this.#acknowledged,
       rangeRows: this.#options.rangeRows ?? RANGE_ROWS_DEFAULT,
+      rangeKeptMs: this.#options.rangeKeptMs ?? RANGE_KEPT_MS_DEFAULT,
       timers: this.#timers,
       random: this.#random,
       onNotice: (notice) => {

@@ -18,8 +18,10 @@ export const ERRNO = {
   noSuchTable: 1146,
   tableExists: 1050,
   columnExists: 1060,
+  keyExists: 1061,
   noRangeForValue: 1526,
   sameRangeName: 1517,
+  noSuchRange: 1507,
   rangeNotIncreasing: 1493,
   unknownThread: 1094,
 } as const;

@@ -1,8 +1,8 @@
-import type { GroupChange, GroupSnapshot } from '@hermes/delivery';
+import type { DeadLetterPlace, GroupChange, GroupSnapshot } from '@hermes/delivery';
 import type { CommitOutcome, DeadLetterRange, GroupCounts, GroupState, StoredDeadLetter } from '@hermes/log';
 
 import type { ConnectionSet } from './connection-set.js';
-import { deadLetters, retryRecord } from './dead-letter-rows.js';
+import { deadLetters, deadLettersBefore, retryRecord } from './dead-letter-rows.js';
 import type { FencedWriter } from './fenced-writer.js';
 import * as groupRows from './group-rows.js';
 import { readFault } from './mysql-fault.js';
@@ -45,6 +45,10 @@ export class MysqlGroupState implements GroupState {
 
   deadLetters(groupId: number, range: DeadLetterRange): Promise<readonly StoredDeadLetter[]> {
     return this.#read((session) => deadLetters(session, this.#options.address, groupId, range));
+  }
+
+  deadLettersBefore(groupId: number, timeMs: number, max: number): Promise<readonly DeadLetterPlace[]> {
+    return this.#read((session) => deadLettersBefore(session, this.#options.address, { groupId, timeMs, max }));
   }
 
   async commit(changes: readonly GroupChange[]): Promise<CommitOutcome> {

@@ -11,7 +11,6 @@ import {
 
 import type { ConnectionSet } from './connection-set.js';
 import type { FencedWriter } from './fenced-writer.js';
-import type { LaneExtender } from './lane-extender.js';
 import { fitsPacket, type LaneInsert, messagesInsert } from './lane-insert.js';
 import type { LaneTable } from './lane-table.js';
 import type { DefiniteInsert, LaneWriter } from './lane-writer.js';
@@ -19,6 +18,7 @@ import { ERRNO, readFault } from './mysql-fault.js';
 import type { OpeningGate } from './opening-gate.js';
 import { PageReader } from './page-reader.js';
 import * as partitionRows from './partition-rows.js';
+import type { RangeKeeper } from './range-keeper.js';
 import type { Session } from './session.js';
 
 /** Where a lane stands. */
@@ -32,7 +32,7 @@ export interface MysqlLogOptions extends LanePosition {
   readonly table: LaneTable;
   readonly meanRecordBytes: number;
   readonly writer: LaneWriter;
-  readonly extender: LaneExtender;
+  readonly ranges: RangeKeeper;
   readonly fenced: FencedWriter;
   readonly reads: ConnectionSet;
   readonly gate: OpeningGate;
@@ -156,6 +156,27 @@ export class MysqlLog implements MessageLog {
     });
   }
 
+  /** Sees to it that the lane has range partitions where it needs them, and no others. */
+  keepRanges(): void {
+    this.#extendRanges();
+    this.#dropRanges();
+  }
+
+  #extendRanges(): void {
+    const { ranges, background, table } = this.#options;
+    if (ranges.wantsMore(this.#nextOffset)) {
+      background(`add ranges to ${table.name}`, () => ranges.extend(this.#nextOffset));
+    }
+  }
+
+  #dropRanges(): void {
+    const { ranges, background, table, nowMs } = this.#options;
+    if (ranges.hasBelow(this.#firstOffset)) {
+      const start = () => ({ firstOffset: this.#firstOffset, nowMs: nowMs() });
+      background(`drop ranges of ${table.name}`, () => ranges.drop(start));
+    }
+  }
+
   /** Gives the batch its offsets and its time. */
   #place(batch: AppendBatch): LaneInsert {
     for (let index = 0; index < batch.count; index += 1) {
@@ -183,23 +204,20 @@ export class MysqlLog implements MessageLog {
   }
 
   #appended(batch: AppendBatch): DefiniteAppendOutcome {
-    const { extender, background, onAcknowledged, table } = this.#options;
     const block = batch.toBlock();
     this.#nextOffset = block.nextOffset;
     this.#lastAppendedAtMs = block.appendedAtMs(batch.count - 1);
     this.#sizeBytes += block.recordBytes;
-    onAcknowledged(block.nextOffset - 1);
-    if (extender.isDue(block.nextOffset)) {
-      background(`add ranges to ${table.name}`, () => extender.extend(this.#nextOffset));
-    }
+    this.#options.onAcknowledged(block.nextOffset - 1);
+    this.#extendRanges();
     return { kind: 'appended', block };
   }
 
   /** Makes room for a batch above all ranges; why there is none, if it cannot. */
   async #extendFor(batch: AppendBatch): Promise<DefiniteInsert | undefined> {
-    const { extender, table } = this.#options;
+    const { ranges, table } = this.#options;
     try {
-      await extender.extend(this.#nextOffset + batch.count);
+      await ranges.extend(this.#nextOffset + batch.count);
       return undefined;
     } catch (error) {
       return { kind: 'failed', error: readFault(error, `add ranges to ${table.name}`) };
@@ -210,6 +228,7 @@ export class MysqlLog implements MessageLog {
     const share = (this.#nextOffset - firstOffset) / (this.#nextOffset - this.#firstOffset);
     this.#sizeBytes = Math.round(this.#sizeBytes * share);
     this.#firstOffset = firstOffset;
+    this.#dropRanges();
     return { kind: 'truncated', firstOffset };
   }
 

@@ -3,7 +3,6 @@ import { random53 } from '@hermes/runtime';
 
 import type { FencedWriter } from './fenced-writer.js';
 import * as groupRows from './group-rows.js';
-import { LaneExtender } from './lane-extender.js';
 import { markInsert } from './lane-insert.js';
 import type { LaneTable, LastRow } from './lane-table.js';
 import { LaneWriter } from './lane-writer.js';
@@ -12,6 +11,7 @@ import { MysqlLog } from './mysql-log.js';
 import { type FoundLane, type OpeningContext, OpeningRefused } from './opening-context.js';
 import type { OpeningGate } from './opening-gate.js';
 import { persist } from './persist.js';
+import { RangeKeeper } from './range-keeper.js';
 import type { Session } from './session.js';
 
 /** What the lanes of one opening share. */
@@ -27,7 +27,7 @@ export async function openLane(
   found: FoundLane,
   { fenced, gate }: Opening,
 ): Promise<MysqlLog> {
-  const { source, acknowledged, timers, random, rangeRows, background } = context;
+  const { source, acknowledged, timers, random, rangeRows, rangeKeptMs, background } = context;
   const { table, firstOffset, bounds } = found;
   const writer = new LaneWriter({
     ...{ table, timers, random },
@@ -35,11 +35,15 @@ export async function openLane(
     slot: source.appends.assign(),
     check: (session, end) => checkEnd(session, { table, gate, end }),
   });
-  const extender = new LaneExtender({ table, rangeRows, bounds, timers, random, control: source.control });
-  const { nextOffset, appendedAtMs } = await new LaneFencing(context, { writer, extender, gate }).run(found.last);
+  const ranges = new RangeKeeper({
+    ...{ table, rangeRows, rangeKeptMs, bounds, timers, random },
+    control: source.control,
+    signal: gate.signal,
+  });
+  const { nextOffset, appendedAtMs } = await new LaneFencing(context, { writer, ranges, gate }).run(found.last);
   const meanRecordBytes = await source.reads.run((session) => table.meanRecordBytes(session));
   const log = new MysqlLog({
-    ...{ table, meanRecordBytes, writer, extender, fenced, gate, background, firstOffset, nextOffset },
+    ...{ table, meanRecordBytes, writer, ranges, fenced, gate, background, firstOffset, nextOffset },
     reads: source.reads,
     lastAppendedAtMs: appendedAtMs,
     nowMs: () => source.time.nowMs(),
@@ -48,9 +52,7 @@ export async function openLane(
       acknowledged.note(table.name, offset);
     },
   });
-  if (extender.isDue(nextOffset)) {
-    background(`add ranges to ${table.name}`, () => extender.extend(nextOffset));
-  }
+  log.keepRanges();
   return log;
 }
 
@@ -73,7 +75,7 @@ async function checkEnd(
 
 interface LaneParts {
   readonly writer: LaneWriter;
-  readonly extender: LaneExtender;
+  readonly ranges: RangeKeeper;
   readonly gate: OpeningGate;
 }
 
@@ -134,7 +136,7 @@ class LaneFencing {
   /** Inserts a fence record; false if somebody was there first. */
   #mark(offset: number, appendedAtMs: number): Promise<boolean> {
     const { timers, random } = this.#context;
-    const { writer, extender, gate } = this.#parts;
+    const { writer, ranges, gate } = this.#parts;
     const mark = { kind: RECORD_KIND.fence, offset, epoch: writer.epoch, appendId: random53(random) };
     const insert = markInsert(writer.table, mark, appendedAtMs);
     return persist({ timers, random, signal: gate.signal }, async () => {
@@ -148,7 +150,7 @@ class LaneFencing {
           throw new StoreError('unavailable', `the fence of ${writer.table.name} was not answered`);
         case 'failed':
           if (outcome.error.details['errno'] === ERRNO.noRangeForValue) {
-            await extender.extend(offset);
+            await ranges.extend(offset);
           }
           throw outcome.error;
       }

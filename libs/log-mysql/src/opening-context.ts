@@ -12,6 +12,8 @@ export interface OpeningContext {
   readonly acknowledged: AcknowledgedOffsets;
   /** Rows of a lane's first ranges. */
   readonly rangeRows: number;
+  /** How long a range is kept after its newest record was written. */
+  readonly rangeKeptMs: number;
   readonly timers: Timers;
   readonly random: Random;
   readonly onNotice: NoticeListener;

@@ -1,4 +1,4 @@
-import { SHARED_SERVER_DEADLINE_MS, sharedMysql, SQL_SERVER_KINDS, type SqlServer } from '@hermes/testing';
+import { eventually, SHARED_SERVER_DEADLINE_MS, sharedMysql, SQL_SERVER_KINDS, type SqlServer } from '@hermes/testing';
 import { createConnection } from 'mysql2/promise';
 
 import type { MysqlNotice } from '../src/index.js';
@@ -191,6 +191,39 @@ describe.each(SQL_SERVER_KINDS)('opening on %s', (kind) => {
     expect(Number(row!['n'])).toBeLessThan(50);
     expect(Number(row!['top'])).toBeGreaterThan(log.nextOffset + 40);
     expect(await fixture.rows()).toHaveLength(1 + 500 + 60 * 40);
+  });
+
+  it('drops ranges below a lane’s start, once no record in them is young', async () => {
+    const bounds = async (): Promise<number[]> => {
+      const rows = await fixture.database.query(
+        `SELECT CAST(partition_description AS UNSIGNED) AS bound FROM information_schema.partitions
+         WHERE table_schema = DATABASE() AND table_name = '${LANE_TABLE}' ORDER BY partition_ordinal_position`,
+      );
+      return rows.map((row) => Number(row['bound']));
+    };
+    const texts = Array.from({ length: 90 }, (_, nth) => `${nth}`);
+    const keeping = await fixture.engine({ rangeRows: 20 });
+    const log = laneOf(await fixture.opened(keeping));
+    await log.append(fixture.batch(...texts));
+    expect(await log.truncateBefore(50)).toMatchObject({ firstOffset: 50 });
+    await keeping.close();
+    expect((await bounds())[0]).toBe(20);
+    expect(await fixture.rows()).toHaveLength(1 + 90);
+
+    const dropping = await fixture.engine({ rangeRows: 20, rangeKeptMs: 1 });
+    const again = laneOf(await fixture.opened(dropping, { epoch: 2, created: true }));
+    await eventually(async () => {
+      expect((await bounds())[0]).toBe(60);
+    });
+    expect((await fixture.rows())[0]).toMatchObject({ offset: 40 });
+    expect(again.firstOffset).toBe(50);
+    expect((await again.read(50, { maxRecords: 1, maxBytes: 1 })).offset(0)).toBe(50);
+    await again.truncateBefore(1_000);
+    await eventually(async () => {
+      expect((await bounds())[0]).toBeGreaterThan(90);
+    });
+    expect((await again.append(fixture.batch('more'))).kind).toBe('appended');
+    await dropping.close();
   });
 
   it('names the reference of a password, never the password, and refuses what it cannot work with', async () => {

@@ -1,4 +1,4 @@
-import type { GroupChange, GroupSnapshot } from '@hermes/delivery';
+import type { DeadLetterPlace, GroupChange, GroupSnapshot } from '@hermes/delivery';
 import type { CommitOutcome, DeadLetterRange, GroupCounts, GroupState, StoredDeadLetter } from '@hermes/log';
 
 import type { PartitionCalls } from './partition-calls.js';
@@ -35,5 +35,9 @@ export class EmbeddedGroupState implements GroupState {
 
   deadLetters(groupId: number, range: DeadLetterRange): Promise<readonly StoredDeadLetter[]> {
     return this.#calls.call('deadLetters', { groupId, range });
+  }
+
+  deadLettersBefore(groupId: number, timeMs: number, max: number): Promise<readonly DeadLetterPlace[]> {
+    return this.#calls.call('deadLettersBefore', { groupId, timeMs, max });
   }
 }

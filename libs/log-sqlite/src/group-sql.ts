@@ -6,23 +6,25 @@ const KEY = 'topic_id, partition, group_id, lane, log_offset';
 /** The statements on group_cursor, retry and dead_letter. */
 export const GROUP_SQL = {
   groupIds: `SELECT DISTINCT group_id FROM group_cursor WHERE ${PARTITION}`,
-  cursors: `SELECT lane, floor, settled_ranges AS settledRanges, consumer_epoch AS consumerEpoch, token, generation,
+  cursors: `SELECT lane, floor, settled_ranges AS settledRanges, skipped, consumer_epoch AS consumerEpoch, token, generation,
             in_flight AS inFlight
             FROM group_cursor WHERE ${GROUP} ORDER BY lane`,
   laneFloors: `SELECT floor, settled_ranges AS settledRanges FROM group_cursor WHERE ${PARTITION} AND lane = ?`,
   retries: `SELECT lane, log_offset AS offset, due_at AS dueAtMs, attempts, strikes, key_hash AS keyHash, reason,
-            generation, record IS NOT NULL AS redriven FROM retry WHERE ${GROUP} ORDER BY lane, log_offset`,
+            generation, record IS NOT NULL AS hasRecord FROM retry WHERE ${GROUP} ORDER BY lane, log_offset`,
   retryCount: `SELECT count(*) FROM retry WHERE ${GROUP}`,
   deadLetterCounts: `SELECT lane, count(*) AS count FROM dead_letter WHERE ${GROUP} GROUP BY lane`,
   deadLetters: `SELECT lane, log_offset AS offset, generation, attempts, cause, reason, key_hash AS keyHash,
                 died_at AS diedAtMs, record FROM dead_letter
                 WHERE ${GROUP} AND lane = ? AND log_offset >= ? AND (log_offset > ? OR generation >= ?)
                 ORDER BY log_offset, generation LIMIT ?`,
+  deadLettersBefore: `SELECT lane, log_offset AS offset, generation FROM dead_letter
+                      WHERE ${GROUP} AND died_at < ? ORDER BY died_at LIMIT ?`,
 
   insertCursor: `INSERT INTO group_cursor
                  (topic_id, partition, group_id, lane, floor, settled_ranges, consumer_epoch, token, generation)
                  VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0) ON CONFLICT DO NOTHING`,
-  moveCursor: `UPDATE group_cursor SET floor = ?, settled_ranges = ? WHERE ${GROUP} AND lane = ?`,
+  moveCursor: `UPDATE group_cursor SET floor = ?, settled_ranges = ?, skipped = coalesce(?, skipped) WHERE ${GROUP} AND lane = ?`,
   addCursor: `INSERT INTO group_cursor
               (topic_id, partition, group_id, lane, floor, settled_ranges, consumer_epoch, token, generation)
               SELECT topic_id, partition, group_id, ?, ?, ?, consumer_epoch, token, generation
@@ -39,6 +41,9 @@ export const GROUP_SQL = {
                   key_hash = excluded.key_hash, reason = excluded.reason, generation = excluded.generation`,
   retryDone: `DELETE FROM retry WHERE ${GROUP} AND lane = ? AND log_offset = ?`,
   retryRecord: `SELECT record FROM retry WHERE ${GROUP} AND lane = ? AND log_offset = ? AND record IS NOT NULL`,
+  withoutRecord: `SELECT log_offset FROM retry
+                  WHERE ${GROUP} AND lane = ? AND log_offset >= ? AND log_offset < ? AND record IS NULL`,
+  keepRecord: `UPDATE retry SET record = ? WHERE ${GROUP} AND lane = ? AND log_offset = ?`,
   insertDeadLetter: `INSERT INTO dead_letter
                      (${KEY}, generation, attempts, cause, reason, key_hash, died_at, record)
                      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,

@@ -30,10 +30,17 @@ export interface GroupOwner extends PartitionAddress {
   lane(lane: number): { readonly table: LaneTable };
 }
 
+/** What is not written with every batch of settles. */
+type RareChange = Extract<
+  GroupChange,
+  { readonly kind: 'redriven' | 'deadLetterDone' | 'keepRecords' | 'inFlight' | 'seek' }
+>;
+
 interface CursorRow {
   readonly lane: number;
   readonly floor: number;
   readonly settledRanges: Uint8Array;
+  readonly skipped: number;
   readonly consumerEpoch: number;
   readonly token: number;
   readonly generation: number;
@@ -64,9 +71,8 @@ export class GroupTables {
       consumerEpoch: first.consumerEpoch,
       token: first.token,
       generation: first.generation,
-      lanes: cursors.map(({ lane, floor, settledRanges }) => ({
-        lane,
-        floor,
+      lanes: cursors.map(({ lane, floor, settledRanges, skipped }) => ({
+        ...{ lane, floor, skipped },
         settled: decodeRanges(floor, settledRanges),
       })),
       retries: (this.#statement('retries').all(topicId, partition, groupId) as RetryRow[]).map(toRetry),
@@ -105,6 +111,14 @@ export class GroupTables {
       letters.push(letter);
     }
     return letters;
+  }
+
+  /** The oldest first. */
+  deadLettersBefore(
+    { topicId, partition }: PartitionAddress,
+    { groupId, timeMs, max }: { readonly groupId: number; readonly timeMs: number; readonly max: number },
+  ): DeadLetterPlace[] {
+    return this.#statement('deadLettersBefore').all(topicId, partition, groupId, timeMs, max) as DeadLetterPlace[];
   }
 
   /** One above the highest offset that any group has settled in the lane; 0 if there is none. */
@@ -161,15 +175,26 @@ export class GroupTables {
       case 'deadLetter':
         this.#insertDeadLetter(owner, groupId, change.entry);
         break;
+      default:
+        this.#writeRare(owner, change);
+    }
+  }
+
+  #writeRare(owner: GroupOwner, change: RareChange): void {
+    const { topicId, partition } = owner;
+    switch (change.kind) {
       case 'redriven':
-        this.#statement('redrive').run(change.dueAtMs, ...deadLetterKey(owner, groupId, change.place));
-        this.#statement('deadLetterDone').run(...deadLetterKey(owner, groupId, change.place));
+        this.#statement('redrive').run(change.dueAtMs, ...deadLetterKey(owner, change.groupId, change.place));
+        this.#statement('deadLetterDone').run(...deadLetterKey(owner, change.groupId, change.place));
         break;
       case 'deadLetterDone':
-        this.#statement('deadLetterDone').run(...deadLetterKey(owner, groupId, change.place));
+        this.#statement('deadLetterDone').run(...deadLetterKey(owner, change.groupId, change.place));
+        break;
+      case 'keepRecords':
+        this.#keepRecords(owner, change);
         break;
       case 'inFlight':
-        this.#statement('inFlight').run(encodeHeld(change.held), topicId, partition, groupId);
+        this.#statement('inFlight').run(encodeHeld(change.held), topicId, partition, change.groupId);
         break;
       case 'seek':
         this.#seek(owner, change);
@@ -183,9 +208,10 @@ export class GroupTables {
     }
   }
 
-  #moveCursor({ topicId, partition }: GroupOwner, groupId: number, { lane, floor, settled }: LaneCursor): void {
+  #moveCursor({ topicId, partition }: GroupOwner, groupId: number, cursor: LaneCursor): void {
+    const { lane, floor, settled, skipped = null } = cursor;
     const ranges = encodeRanges(floor, settled);
-    const moved = this.#statement('moveCursor').run(floor, ranges, topicId, partition, groupId, lane);
+    const moved = this.#statement('moveCursor').run(floor, ranges, skipped, topicId, partition, groupId, lane);
     if (moved.changes === 0) {
       // A lane that is newer than the group. A group that was deleted meanwhile has no row to copy, and stays deleted.
       this.#statement('addCursor').run(lane, floor, ranges, topicId, partition, groupId);
@@ -198,6 +224,18 @@ export class GroupTables {
       ...[topicId, partition, groupId, lane, offset],
       ...[dueAtMs, attempts, strikes, keyHash, reason, generation],
     );
+  }
+
+  #keepRecords(owner: GroupOwner, change: Extract<GroupChange, { kind: 'keepRecords' }>): void {
+    const { groupId, lane, from, to } = change;
+    const { table } = owner.lane(lane);
+    const group = [owner.topicId, owner.partition, groupId, lane];
+    const offsets = this.#statement('withoutRecord')
+      .pluck()
+      .all(...group, from, to) as number[];
+    for (const offset of offsets) {
+      this.#statement('keepRecord').run(table.record(offset), ...group, offset);
+    }
   }
 
   #seek(owner: GroupOwner, { groupId, generation, lanes }: Extract<GroupChange, { kind: 'seek' }>): void {
@@ -264,8 +302,8 @@ function deadLetterKey(
   return [topicId, partition, groupId, lane, offset, generation];
 }
 
-type RetryRow = Omit<RetryEntry, 'redriven'> & { readonly redriven: number };
+type RetryRow = Omit<RetryEntry, 'hasRecord'> & { readonly hasRecord: number };
 
-function toRetry({ redriven, ...retry }: RetryRow): RetryEntry {
-  return redriven === 1 ? { ...retry, redriven: true } : retry;
+function toRetry({ hasRecord, ...retry }: RetryRow): RetryEntry {
+  return hasRecord === 1 ? { ...retry, hasRecord: true } : retry;
 }

@@ -101,4 +101,7 @@ export const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE group_cursor ADD COLUMN in_flight TEXT;  -- encodeHeld of @hermes/log, in the row of lane 0
   `,
+  `
+  CREATE INDEX dead_letter_died ON dead_letter (topic_id, partition, group_id, died_at);
+  `,
 ];

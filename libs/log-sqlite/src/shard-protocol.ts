@@ -1,4 +1,4 @@
-import type { GroupChange, GroupSnapshot } from '@hermes/delivery';
+import type { DeadLetterPlace, GroupChange, GroupSnapshot } from '@hermes/delivery';
 import type {
   DeadLetterRange,
   Fenced,
@@ -111,6 +111,10 @@ export interface ShardCalls {
   deadLetters: {
     arguments: { session: SessionId; groupId: number; range: DeadLetterRange };
     answer: StoredDeadLetter[];
+  };
+  deadLettersBefore: {
+    arguments: { session: SessionId; groupId: number; timeMs: number; max: number };
+    answer: DeadLetterPlace[];
   };
   readSchedule: { arguments: { session: SessionId; range: ScheduleRange }; answer: ScheduledRecord[] };
   hasSchedule: { arguments: { session: SessionId; scheduleId: number }; answer: boolean };

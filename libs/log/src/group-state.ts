@@ -49,4 +49,7 @@ export interface GroupState {
 
   /** Dead letters of one lane; none: there are no more in it. */
   deadLetters(groupId: number, range: DeadLetterRange): Promise<readonly StoredDeadLetter[]>;
+
+  /** Places of the dead letters of all lanes that died before `timeMs`, the oldest first, at most `max`. */
+  deadLettersBefore(groupId: number, timeMs: number, max: number): Promise<readonly DeadLetterPlace[]>;
 }

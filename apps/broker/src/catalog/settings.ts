@@ -29,6 +29,8 @@ export interface TopicSettings {
   readonly paused: boolean;
   /** What all groups have settled is kept so long. */
   readonly retentionAgeMs: number;
+  /** What some group has not settled is kept so long; never shorter. */
+  readonly hardRetentionAgeMs: number;
   /** Of a partition, about; 0 = any number. */
   readonly retentionBytes: number;
   readonly storageClass: StorageClassName;
@@ -71,11 +73,13 @@ const RETRY_DEFAULT = {
 } as const satisfies RetryPolicy;
 const ACK_DEADLINE_DEFAULT_MS = 30_000;
 const RETENTION_AGE_DEFAULT_MS = 7 * 86_400_000;
+const HARD_RETENTION_AGE_DEFAULT_MS = 30 * 86_400_000;
 const PARTITIONS_DEFAULT = 4;
 const BODY_BYTES_DEFAULT = 1024 * 1024;
 
 /** Reads a topic as the meta-server gives it. */
 export function topicSettings(topic: Topic): TopicSettings {
+  const retentionAgeMs = millis(topic.retentionAge, RETENTION_AGE_DEFAULT_MS);
   return {
     name: topic.name,
     id: topic.uid,
@@ -83,7 +87,8 @@ export function topicSettings(topic: Topic): TopicSettings {
     lanes: topic.priorityLevels ?? 1,
     bodyBytesMax: topic.maxBodyBytes ?? BODY_BYTES_DEFAULT,
     paused: topic.paused,
-    retentionAgeMs: millis(topic.retentionAge, RETENTION_AGE_DEFAULT_MS),
+    retentionAgeMs,
+    hardRetentionAgeMs: Math.max(retentionAgeMs, millis(topic.hardRetentionAge, HARD_RETENTION_AGE_DEFAULT_MS)),
     retentionBytes: topic.retentionBytes,
     storageClass: STORAGE_CLASSES[topic.storageClass],
     requiredDurability: topic.requiredDurability || Durability.DURABLE,

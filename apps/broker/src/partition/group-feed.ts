@@ -37,10 +37,8 @@ export class GroupFeed {
     let fed: 'nothing' | 'fed' = 'nothing';
     for (const wanted of this.#dispatcher.wanted(now)) {
       const { lane, from } = wanted;
-      const { firstOffset = 0, nextOffset = 0 } = this.#partition.lanes[lane]?.log ?? {};
-      if (from < firstOffset) {
-        // Not kept any more: it counts as settled.
-        this.#dispatcher.feed(lane, { from, nextOffset: firstOffset, ...NOTHING });
+      const { nextOffset = 0 } = this.#partition.lanes[lane]?.log ?? {};
+      if (this.#passTrimmed(lane, from) > from) {
         fed = 'fed';
         continue;
       }
@@ -83,14 +81,25 @@ export class GroupFeed {
   async passFences(): Promise<void> {
     const ends = this.#partition.lanes.map(({ log }) => log.nextOffset);
     for (const { lane, floor } of this.#dispatcher.counts(ends)) {
-      const left = (ends[lane] ?? 0) - floor;
+      const from = this.#passTrimmed(lane, floor);
+      const left = (ends[lane] ?? 0) - from;
       if (left > 0 && left <= FENCES_MAX) {
-        const block = await this.#reader.read(lane, floor, { maxRecords: 1, maxBytes: 1 });
+        const block = await this.#reader.read(lane, from, { maxRecords: 1, maxBytes: 1 });
         if (block?.count === 0) {
           this.#give(lane, block);
         }
       }
     }
+  }
+
+  /** What is not kept any more counts as settled. Gives where the log begins, or `from` if that is not below. */
+  #passTrimmed(lane: number, from: number): number {
+    const firstOffset = this.#partition.lanes[lane]?.log.firstOffset ?? 0;
+    if (from >= firstOffset) {
+      return from;
+    }
+    this.#dispatcher.feed(lane, { from, nextOffset: firstOffset, ...NOTHING });
+    return firstOffset;
   }
 
   #give(lane: number, block: RecordBlock | undefined): void {

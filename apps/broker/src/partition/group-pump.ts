@@ -28,6 +28,9 @@ import { WakeTimer } from './wake-timer.js';
 /** Pause after the store failed to give records. */
 const READ_RETRY_MS = 200;
 
+/** Retries whose records one transaction copies: these may be large. */
+const COPIES_MAX = 64;
+
 const STALE: SettleOutcome = { kind: 'stale' };
 
 /**
@@ -75,9 +78,9 @@ export class GroupPump implements ChangeSource {
     this.#begin(snapshot);
   }
 
-  /** True while the group is being moved. */
-  get isSuspended(): boolean {
-    return this.#suspended;
+  /** False while the group is being moved, and after it has stopped. */
+  get isRunning(): boolean {
+    return !this.#suspended && !this.#stopped;
   }
 
   /** Grows with each seek: older receipts are void. */
@@ -112,7 +115,7 @@ export class GroupPump implements ChangeSource {
    * the older one. In EXCLUSIVE groups nothing is delivered before the claim is durable: see `settles`.
    */
   join(request: JoinRequest): GroupMember {
-    if (this.#stopped || this.#suspended) {
+    if (!this.isRunning) {
       // Found before it stopped: a stream that came now would wait for ever.
       throw new HermesError('PARTITION_MOVING', `partition ${this.#partition.number} is moving`);
     }
@@ -233,6 +236,32 @@ export class GroupPump implements ChangeSource {
   lowestUnsettled(lane: number): number | undefined {
     const log = this.#partition.lanes[lane]?.log;
     return log === undefined ? undefined : this.#dispatcher.lowestUnsettled(lane, log.nextOffset);
+  }
+
+  /** Below this offset the group needs nothing of a lane's log any more; undefined: it needs none of it. */
+  lowestNeeded(lane: number): number | undefined {
+    const log = this.#partition.lanes[lane]?.log;
+    return log === undefined ? undefined : this.#dispatcher.lowestNeeded(lane, log.nextOffset);
+  }
+
+  /**
+   * Gives up what is not settled below an offset of a lane; what waits for another attempt keeps a copy of its record and
+   * goes on. Durable when it resolves to how many messages were given up. Rejects with StoreError or HermesError.
+   */
+  async skip(lane: number, below: number): Promise<number> {
+    const { id: groupId } = this.#settings;
+    const needed = (): number[] => this.#dispatcher.recordsNeeded(lane, below, COPIES_MAX);
+    for (let offsets = needed(); offsets.length > 0 && this.isRunning; offsets = needed()) {
+      const [from, to] = [Math.min(...offsets), Math.max(...offsets) + 1];
+      await this.#partition.commit([{ kind: 'keepRecords', groupId, lane, from, to }]);
+      this.#dispatcher.recordsKept(lane, offsets);
+    }
+    const skipped = this.isRunning ? this.#dispatcher.skip(lane, below) : 0;
+    const failure = skipped === 0 ? undefined : await this.#partition.settles.write(this);
+    if (failure !== undefined) {
+      throw failure;
+    }
+    return skipped;
   }
 
   #begin(snapshot: GroupSnapshot): void {

@@ -11,6 +11,7 @@ const entry = (bodyBytesMax: number): TopicEntry => ({
       lanes: 1,
       bodyBytesMax,
       paused: false,
+      hardRetentionAgeMs: 1_000,
       retentionAgeMs: 1,
       retentionBytes: 0,
     },

@@ -1,9 +1,12 @@
+import { HermesError } from '@hermes/contracts';
 import { StoreError } from '@hermes/log';
 import { type Logger } from '@hermes/kit';
 import { type CancelTimer, type Clock, type TaskGroup, type Timers } from '@hermes/runtime';
 import { type Counters } from '../counters.js';
 import { type Ownership } from '../partition/ownership.js';
 import { type Partition } from '../partition/partition.js';
+import { skipOverdue } from './skip-overdue.js';
+import { trimDeadLetters } from './trim-dead-letters.js';
 import { trimTargets } from './trim-targets.js';
 
 /** How often it is looked which partitions are due for a look. */
@@ -23,7 +26,8 @@ export interface RetentionOptions {
 
 /**
  * Drops what topics need not keep: messages older than `retention_age`, or more than `retention_bytes` of a partition,
- * but nothing that a group has not settled. One partition at a time.
+ * but nothing that a group has not settled before `hard_retention_age`; and dead letters that are old or too many. One
+ * partition at a time.
  */
 export class Retention {
   readonly #options: RetentionOptions;
@@ -74,7 +78,10 @@ export class Retention {
 
   async #trim(partition: Partition): Promise<void> {
     const { counters, logger } = this.#options;
+    const options = { counters, logger: logger.child(placeOf(partition)) };
     try {
+      await skipOverdue(partition, options);
+      await trimDeadLetters(partition, options);
       for (const { log, offset } of await trimTargets(partition)) {
         const before = log.firstOffset;
         if (offset > before && (await partition.known.keepBelow(log.lane, offset)) && partition.isServing) {
@@ -83,15 +90,16 @@ export class Retention {
         }
       }
     } catch (error) {
-      if (!(error instanceof StoreError)) {
+      if (!(error instanceof StoreError || error instanceof HermesError)) {
         throw error;
       }
-      if (error.kind !== 'closed') {
-        logger.warn(
-          { topic: partition.topic.settings.name, partition: partition.number, err: error },
-          'a log is not trimmed',
-        );
+      if (partition.isServing) {
+        options.logger.warn({ err: error }, 'what need not be kept is not dropped');
       }
     }
   }
+}
+
+function placeOf({ topic, number }: Partition): { topic: string; partition: number } {
+  return { topic: topic.settings.name, partition: number };
 }

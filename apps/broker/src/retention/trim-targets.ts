@@ -15,7 +15,7 @@ export async function trimTargets(partition: Partition): Promise<TrimTarget[]> {
   const excess = excessShare(partition, retentionBytes);
   const targets: TrimTarget[] = [];
   for (const { log } of partition.lanes) {
-    const byAge = await olderThan(log, partition.timeMs() - retentionAgeMs);
+    const byAge = await firstSince(log, partition.timeMs() - retentionAgeMs);
     const bySize = log.firstOffset + Math.floor((log.nextOffset - log.firstOffset) * excess);
     const wanted = Math.max(byAge, bySize);
     if (wanted > log.firstOffset) {
@@ -31,22 +31,22 @@ function excessShare({ lanes }: Partition, retentionBytes: number): number {
   return retentionBytes === 0 || bytes <= retentionBytes ? 0 : 1 - retentionBytes / bytes;
 }
 
-/** The first offset that is young enough. Mostly the oldest record is, and nothing more has to be asked. */
-async function olderThan(log: MessageLog, timeMs: number): Promise<number> {
+/** The first offset that is not older. Mostly the oldest record is not, and nothing more has to be asked. */
+export async function firstSince(log: MessageLog, timeMs: number): Promise<number> {
   const oldest = await log.read(log.firstOffset, ONE);
   const isYoung = oldest.count === 0 ? log.lastAppendedAtMs >= timeMs : oldest.appendedAtMs(0) >= timeMs;
   return isYoung ? log.firstOffset : log.offsetAt(timeMs);
 }
 
-/** Nothing at or above this may go: some group has not settled it. A group that is not here just now keeps all. */
+/** Nothing at or above this may go: some group needs it. A group that is not here just now keeps all. */
 function lowestKept(partition: Partition, log: MessageLog): number {
   let lowest = log.nextOffset;
   for (const name of partition.topic.groups.keys()) {
     const pump = partition.group(name);
-    if (pump === undefined || pump.isSuspended) {
+    if (pump?.isRunning !== true) {
       return log.firstOffset;
     }
-    lowest = Math.min(lowest, pump.lowestUnsettled(log.lane) ?? lowest);
+    lowest = Math.min(lowest, pump.lowestNeeded(log.lane) ?? lowest);
   }
   return lowest;
 }

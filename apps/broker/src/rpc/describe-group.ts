@@ -17,7 +17,7 @@ export async function describeGroupIn(partition: Partition, group: string): Prom
     throw new HermesError('PARTITION_MOVING', `partition ${partition.number} does not serve group ${group} yet`);
   }
   const { deadLetters } = await partition.groupState.counts(pump.settings.id);
-  const lanes = pump.counts().map(({ lane, floor, unsettled, inFlight, retrying }) => ({
+  const lanes = pump.counts().map(({ lane, floor, unsettled, inFlight, retrying, skipped }) => ({
     partition: partition.number,
     lane,
     floor,
@@ -26,6 +26,7 @@ export async function describeGroupIn(partition: Partition, group: string): Prom
     inFlight,
     retrying,
     deadLetters: deadLetters[lane] ?? 0,
+    skipped,
   }));
   const times = await Promise.all(
     partition.lanes.map((lane) => storedAtMs(partition, lane.number, pump.lowestUnsettled(lane.number))),

@@ -127,10 +127,10 @@ function progressLines({ lanes, consumers }: DescribeGroupResponse): string[] {
   return [
     '',
     ...table(
-      ['PARTITION', 'LANE', 'FLOOR', 'NEXT', 'LAG', 'IN FLIGHT', 'RETRYING', 'DEAD LETTERS'],
+      ['PARTITION', 'LANE', 'FLOOR', 'NEXT', 'LAG', 'IN FLIGHT', 'RETRYING', 'DEAD LETTERS', 'SKIPPED'],
       lanes.map((lane) => [
         ...[lane.partition, lane.lane, lane.floor, lane.nextOffset],
-        ...[lane.lag, lane.inFlight, lane.retrying, lane.deadLetters],
+        ...[lane.lag, lane.inFlight, lane.retrying, lane.deadLetters, lane.skipped],
       ]),
     ),
     '',

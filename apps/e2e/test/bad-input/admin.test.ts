@@ -36,8 +36,8 @@ const IMMUTABLE: Answer = { status: 'FAILED_PRECONDITION', reason: 'IMMUTABLE_FI
 const ETAG_MISMATCH: Answer = { status: 'ABORTED', reason: 'ETAG_MISMATCH' };
 const FENCED: Answer = { status: 'ABORTED', reason: 'FENCED' };
 /** A value that waits for a later release shows that all limits were met, and makes nothing. */
-const WITHIN = { hardRetentionAge: durationFromMs(1_000) };
-const MET = later('Topic.hard_retention_age');
+const WITHIN = { storageClass: StorageClass.KAFKA };
+const MET = later('Topic.storage_class KAFKA');
 
 const under = new ClusterUnderAbuse();
 beforeAll(() => under.start());
@@ -66,6 +66,11 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
       { hardRetentionAge: { seconds: 1, nanos: -1 } },
       invalid('topic.hard_retention_age', 'a valid duration'),
     ],
+    [
+      'a hard age below the other one',
+      { hardRetentionAge: durationFromMs(1_000) },
+      invalid('topic.hard_retention_age', 'at least retention_age'),
+    ],
     ['a negative size', { retentionBytes: -1 }, invalid('topic.retention_bytes', 'not negative')],
     ['no attempt', { retry: { maxAttempts: 0 } }, invalid('topic.retry.max_attempts', '1 to 100')],
     ['100 attempts', { retry: { maxAttempts: 100 } }, MET],
@@ -85,19 +90,15 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
     ['a bad data source', { dataSources: ['a b'] }, invalid('topic.data_sources[0]', NAME_128)],
     [
       'data sources for embedded storage',
-      { dataSources: ['a'] },
+      { storageClass: StorageClass.EMBEDDED, dataSources: ['a'] },
       invalid('topic.data_sources', 'none: embedded topics live in data directories'),
     ],
     [
       'a data source that is not there',
-      { storageClass: StorageClass.MYSQL, hardRetentionAge: undefined, dataSources: ['nowhere'] },
+      { storageClass: StorageClass.MYSQL, dataSources: ['nowhere'] },
       DATA_SOURCE_NOT_FOUND,
     ],
-    [
-      'MySQL storage and no data source',
-      { storageClass: StorageClass.MYSQL, hardRetentionAge: undefined },
-      DATA_SOURCE_NOT_FOUND,
-    ],
+    ['MySQL storage and no data source', { storageClass: StorageClass.MYSQL }, DATA_SOURCE_NOT_FOUND],
   ])('CreateTopic with %s', async (_, fields, answer) => {
     const topic = { name: 'never-made', ...WITHIN, ...fields };
     expect(await ask(AdminServiceService.createTopic, CreateTopicRequest.fromPartial({ topic }))).toEqual(answer);
@@ -105,7 +106,6 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
 
   test.each<[string, object, Answer]>([
     ['another storage class', { storageClass: StorageClass.KAFKA }, later('Topic.storage_class KAFKA')],
-    ['a hard age', { hardRetentionAge: durationFromMs(1_000) }, later('Topic.hard_retention_age')],
     [
       'more durability than there is',
       { requiredDurability: Durability.REPLICATED },

@@ -34,6 +34,8 @@ export function filledTopic(given: Topic | undefined, defaults: TopicDefaults): 
   if (given === undefined) {
     throw invalidField('topic', 'required');
   }
+  const retentionAge = retention('topic.retention_age', given.retentionAge, LIMITS.retentionAgeMs);
+  const hardDefaultMs = Math.max(LIMITS.hardRetentionAgeMs, msOf(retentionAge));
   const filled: Topic = {
     ...Topic.fromPartial({}),
     name: given.name,
@@ -45,9 +47,9 @@ export function filledTopic(given: Topic | undefined, defaults: TopicDefaults): 
     dataSources: given.dataSources,
     priorityLevels: boundedInt('topic.priority_levels', given.priorityLevels, LIMITS.priorityLevels),
     maxBodyBytes: boundedInt('topic.max_body_bytes', given.maxBodyBytes, LIMITS.bodyBytes),
-    retentionAge: retention('topic.retention_age', given.retentionAge, LIMITS.retentionAgeMs),
+    retentionAge,
     retentionBytes: given.retentionBytes,
-    hardRetentionAge: retention('topic.hard_retention_age', given.hardRetentionAge, LIMITS.hardRetentionAgeMs),
+    hardRetentionAge: retention('topic.hard_retention_age', given.hardRetentionAge, hardDefaultMs),
     requiredDurability: knownEnum('topic.required_durability', given.requiredDurability, {
       of: Durability,
       default: Durability.DURABLE,
@@ -58,6 +60,9 @@ export function filledTopic(given: Topic | undefined, defaults: TopicDefaults): 
   checkNames(filled);
   if (given.retentionBytes < 0) {
     throw invalidField('topic.retention_bytes', 'not negative');
+  }
+  if (msOf(filled.hardRetentionAge) < msOf(filled.retentionAge)) {
+    throw invalidField('topic.hard_retention_age', 'at least retention_age');
   }
   // The policy refuses its own limits before its own unimplemented kinds, so it comes after the other limits.
   filled.retry = filledRetryPolicy('topic.retry', given.retry);
@@ -89,7 +94,6 @@ function checkNames(topic: Topic): void {
 function refuseUnimplemented(topic: Topic, { servedClasses }: TopicDefaults): void {
   const unimplemented: readonly (readonly [boolean, string])[] = [
     [!servedClasses.has(topic.storageClass), `Topic.storage_class ${StorageClass[topic.storageClass]}`],
-    [!isMs(topic.hardRetentionAge, LIMITS.hardRetentionAgeMs), 'Topic.hard_retention_age'],
   ];
   for (const [asked, name] of unimplemented) {
     if (asked) {
@@ -103,8 +107,8 @@ function refuseUnimplemented(topic: Topic, { servedClasses }: TopicDefaults): vo
   }
 }
 
-function isMs(duration: Duration | undefined, ms: number): boolean {
-  return duration !== undefined && durationToMs(duration) === ms;
+function msOf(duration: Duration | undefined): number {
+  return duration === undefined ? 0 : (durationToMs(duration) ?? 0);
 }
 
 const UPDATE_RULES: UpdateRules<Topic> = {

@@ -50,8 +50,8 @@ export function describeGroupState(makeHarness: MakeHarness): void {
         { from: 2 ** 40, to: 2 ** 40 + 2 },
       ];
       const lanes = [
-        { lane: 0, floor: 100, settled },
-        { lane: 1, floor: 0, settled: [] },
+        { lane: 0, floor: 100, settled, skipped: 0 },
+        { lane: 1, floor: 0, settled: [], skipped: 0 },
       ];
       const outcome = await store.groupState.commit([
         { kind: 'created', groupId: 1, lanes },
@@ -218,6 +218,20 @@ export function describeGroupState(makeHarness: MakeHarness): void {
         expect(textsOf(letters)).toEqual(['a']);
       });
 
+      it('are found by their age, the oldest first, whatever their lanes', async () => {
+        const { store, groupState, offsets } = await buried('a', 'b');
+        const [other = 0] = await fixture.append(laneOf(store, 1), 'c');
+        const older = { ...DEAD, lane: 1, offset: other, diedAtMs: DEAD.diedAtMs - 1_000 };
+        await groupState.commit([{ kind: 'deadLetter', groupId: GROUP, entry: older }]);
+        const place = { lane: 1, offset: other, generation: 0 };
+        expect(await groupState.deadLettersBefore(GROUP, DEAD.diedAtMs, 10)).toEqual([place]);
+        const all = await groupState.deadLettersBefore(GROUP, Number.MAX_SAFE_INTEGER, 10);
+        expect(all[0]).toEqual(place);
+        expect(all.slice(1).map(({ offset }) => offset)).toEqual(offsets);
+        expect(await groupState.deadLettersBefore(GROUP, Number.MAX_SAFE_INTEGER, 1)).toEqual([place]);
+        expect(await groupState.deadLettersBefore(GROUP, older.diedAtMs, 10)).toEqual([]);
+      });
+
       it('are discarded one by one', async () => {
         const { groupState, offsets } = await buried('a', 'b', 'c');
         const place = { lane: 0, offset: offsets[1] ?? 0, generation: 0 };
@@ -227,12 +241,48 @@ export function describeGroupState(makeHarness: MakeHarness): void {
       });
     });
 
+    it('keeps the records of retries that the log is about to lose, and what the group has lost', async () => {
+      const store = await fixture.opened();
+      const [first = 0, second = 0, third = 0, last = 0] = await fixture.append(laneOf(store), 'a', 'b', 'c', 'd');
+      const { groupState } = store;
+      await groupState.commit([
+        { kind: 'created', groupId: 1, lanes: [{ lane: 0, floor: first, settled: [] }] },
+        ...[first, second, third].map(
+          (offset) => ({ kind: 'retry', groupId: 1, entry: { ...RETRY, offset } }) as const,
+        ),
+        { kind: 'retry', groupId: 2, entry: { ...RETRY, offset: second } },
+        { kind: 'cursor', groupId: 1, cursor: { lane: 0, floor: last, settled: [], skipped: 7 } },
+      ]);
+      const keep = { kind: 'keepRecords', groupId: 1, lane: 0, from: first, to: third } as const;
+      expect(await groupState.commit([keep])).toEqual({ kind: 'committed' });
+      expect(await groupState.commit([keep])).toEqual({ kind: 'committed' });
+      await groupState.commit([
+        { kind: 'cursor', groupId: 1, cursor: { lane: 0, floor: last, settled: [] } },
+        { kind: 'retry', groupId: 1, entry: { ...RETRY, offset: first, attempts: 3 } },
+      ]);
+      await laneOf(store).truncateBefore(last);
+      await fixture.restart();
+      const again = await fixture.opened({ epoch: 2, created: true });
+      expect(await again.groupState.load(1)).toMatchObject({
+        lanes: [{ floor: last, skipped: 7 }],
+        retries: [
+          { offset: first, attempts: 3, hasRecord: true },
+          { offset: second, hasRecord: true },
+          { ...RETRY, offset: third },
+        ],
+      });
+      const copies = [first, second, third].map((offset) => again.groupState.retryRecord(1, 0, offset));
+      const texts = (await Promise.all(copies)).map((copy) => copy && Buffer.from(copy).toString());
+      expect(texts).toEqual(['a', 'b', undefined]);
+      expect(await again.groupState.retryRecord(2, 0, second)).toBeUndefined();
+    });
+
     it('moves a group in some lanes: another generation, no retries at or above, dead letters kept', async () => {
       const store = await fixture.opened({ lanes: 2 });
       const offsets = await fixture.append(laneOf(store), 'a', 'b', 'c', 'd');
       const [first = 0, second = 0] = offsets;
       const { groupState } = store;
-      const cursor = (lane: number, floor: number) => ({ lane, floor, settled: [] });
+      const cursor = (lane: number, floor: number) => ({ lane, floor, settled: [], skipped: 0 });
       await groupState.commit([
         { kind: 'created', groupId: 1, lanes: [cursor(0, 0), cursor(1, 0)] },
         { kind: 'cursor', groupId: 1, cursor: { lane: 0, floor: second, settled: [{ from: second + 1, to: 90 }] } },
