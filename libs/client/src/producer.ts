@@ -40,8 +40,11 @@ export interface Flushable {
 }
 
 /**
- * Publishes to one topic. Calls that wait together share frames; each has exactly one outcome. Refusals that are
- * certain are retried until the deadline, unknown outcomes only of what has an `idempotencyKey`. When too much is on its way, `publish` waits.
+ * Publishes to one topic. Calls that wait together share frames; each has exactly one outcome. Messages are numbered, or
+ * have an `idempotencyKey`, so that a repeat is stored once: what was refused for now, or whose outcome is not known, is sent
+ * again until the deadline. At most 1,000 messages of a partition have no outcome at a time, and 64 MiB of all; beyond that
+ * `publish` waits. (Through a gateway, while no meta-server answers it, a new producer does not know the partitions, and its
+ * messages have no number: OUTCOME_UNKNOWN is told at once.)
  */
 export class Producer<T> implements Flushable {
   readonly topic: string;
@@ -76,14 +79,13 @@ export class Producer<T> implements Flushable {
     const limits: CallLimits = signal === undefined ? { deadlineAtMs } : { deadlineAtMs, signal };
     this.#begin();
     try {
-      const { router, publisher } = this.#link;
-      const count =
-        router.partitionsOf(this.topic) ?? (await orReason(signal, this.#link.partitionsOf(this.topic, limits)));
-      const queue = publisher.queue(this.topic, count === undefined ? undefined : this.#partition(options, count));
-      if (!queue.budget.tryTake(bytes.length)) {
-        await orReason(signal, queue.budget.take(bytes.length, limits, this.#environment));
+      return receiptOf(await this.#publish(bytes, options, limits));
+    } catch (error) {
+      // The topic may have been deleted, and made again with fewer partitions.
+      if (isOfPartition(error) && this.#link.forgetPartitions(this.topic)) {
+        return receiptOf(await this.#publish(bytes, options, limits));
       }
-      return receiptOf(await send(queue, { bytes, isKeyed: (options.idempotencyKey ?? '') !== '' }, limits));
+      throw error;
     } finally {
       this.#end();
     }
@@ -101,6 +103,18 @@ export class Producer<T> implements Flushable {
             resolve();
           };
         });
+  }
+
+  async #publish(bytes: Uint8Array, options: PublishOptions, limits: CallLimits): Promise<Published> {
+    const { topic } = this;
+    const { signal } = limits;
+    const link = this.#link;
+    const count = link.knownPartitions(topic) ?? (await orReason(signal, link.partitionsOf(topic, limits)));
+    const queue = link.publisher.queue(topic, count === undefined ? undefined : this.#partition(options, count));
+    if (!queue.budget.tryTake(bytes.length)) {
+      await orReason(signal, queue.budget.take(bytes.length, limits, this.#environment));
+    }
+    return send(queue, { bytes, isKeyed: (options.idempotencyKey ?? '') !== '' }, limits);
   }
 
   #begin(): void {
@@ -122,6 +136,11 @@ export class Producer<T> implements Flushable {
     const text = key === '' ? idempotencyKey : key;
     return text === '' ? this.#link.publisher.nextPartition(this.topic, count) : partitionForKey(text, count);
   }
+}
+
+/** True if the topic has no such partition. */
+function isOfPartition(error: unknown): boolean {
+  return error instanceof HermesError && error.violations.some(({ field }) => field === 'partition');
 }
 
 /** Waiting that the signal cut short fails with the signal's reason. */

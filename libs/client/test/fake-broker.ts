@@ -13,6 +13,7 @@ import {
   HermesError,
   Message,
   type PublishResponse,
+  type PublishResult,
   type PublishStreamResponse,
   type RawAcknowledgeRequest,
   type RawDelivery,
@@ -35,9 +36,19 @@ export type FrameAnswer =
       readonly code: Reason;
       readonly details?: Record<string, string>;
       readonly retryAfterMs?: number;
+      /** The field that is wrong. */
+      readonly field?: string;
     }
   | { readonly kind: 'drop' }
+  /** It is stored, and the stream breaks before the answer. */
+  | { readonly kind: 'lose' }
   | { readonly kind: 'fail'; readonly at: number; readonly code: Reason };
+
+/** A producer's number for a message. */
+export interface PublishNumber {
+  readonly producerId: number;
+  readonly sequence: number;
+}
 
 /** One open subscription of a fake broker. */
 export interface FakeSubscription {
@@ -66,6 +77,10 @@ export class FakeBroker extends FakeServer {
   answerAck: (offset: number) => Reason | undefined = () => undefined;
   /** Answers to acknowledgements wait for it. */
   beforeAnswer: () => Promise<void> = () => Promise.resolve();
+  /** Numbers that came, in the order of the messages; none for what has none. */
+  readonly numbers: (PublishNumber | undefined)[] = [];
+  readonly #known = new Map<string, PublishResult>();
+  readonly #publishing = new Set<ServerDuplexStream<RawPublishRequest, PublishStreamResponse>>();
   mode: GroupMode = GroupMode.KEY_ORDERED;
   ackDeadlineMs = 30_000;
   frames = 0;
@@ -81,6 +96,8 @@ export class FakeBroker extends FakeServer {
     this.server.addService(RawMessagingService, {
       publishStream: (stream: ServerDuplexStream<RawPublishRequest, PublishStreamResponse>) => {
         stream.on('error', () => undefined);
+        this.#publishing.add(stream);
+        stream.on('close', () => this.#publishing.delete(stream));
         stream.on('data', (request: RawPublishRequest) => {
           this.#onFrame(request, stream);
         });
@@ -116,6 +133,13 @@ export class FakeBroker extends FakeServer {
     });
   }
 
+  /** The connections of all who publish break. */
+  breakPublishing(): void {
+    for (const stream of this.#publishing) {
+      stream.emit('error', { code: status.UNAVAILABLE, details: 'connection lost' });
+    }
+  }
+
   #onFrame(request: RawPublishRequest, stream: ServerDuplexStream<RawPublishRequest, PublishStreamResponse>): void {
     this.frames += 1;
     const answer = this.answer(request);
@@ -126,10 +150,14 @@ export class FakeBroker extends FakeServer {
         this.kill();
         return;
       case 'refuse':
-        stream.emit('error', fail(answer.code, answer));
+        stream.emit('error', fail(answer.code, { ...answer, violations: violationsOf(answer.field) }));
         return;
       case 'store':
         stream.write(this.#store(request));
+        return;
+      case 'lose':
+        this.#store(request);
+        stream.emit('error', { code: status.UNAVAILABLE, details: 'connection lost' });
         return;
       case 'fail': {
         const response = this.#store({ ...request, messages: request.messages.filter((_, at) => at !== answer.at) });
@@ -140,12 +168,27 @@ export class FakeBroker extends FakeServer {
     }
   }
 
-  #store({ topic, messages, partition = 0 }: RawPublishRequest): PublishResponse {
-    const results = messages.map((bytes) => {
+  /** What has a number is stored once. */
+  #store({ topic, messages, partition = 0, producerId, firstSequence }: RawPublishRequest): PublishResponse {
+    const results = messages.map((bytes, index): PublishResult => {
+      const number =
+        producerId === undefined || firstSequence === undefined
+          ? undefined
+          : { producerId, sequence: firstSequence + index };
+      this.numbers.push(number);
+      const identity = number && `${number.producerId}/${partition}/${number.sequence}`;
+      const known = this.#known.get(identity ?? '');
+      if (known !== undefined) {
+        return { ...known, duplicate: true };
+      }
       const { body, key } = Message.decode(bytes);
       const offset = this.stored.push({ partition, key, body: body.toString() }) - 1;
       const outcome = { $case: 'messageId', value: `${topic}/${partition}/0/${offset}` } as const;
-      return { outcome, durability: Durability.DURABLE, duplicate: false };
+      const result = { outcome, durability: Durability.DURABLE, duplicate: false };
+      if (identity !== undefined) {
+        this.#known.set(identity, result);
+      }
+      return result;
     });
     return { results };
   }
@@ -184,6 +227,10 @@ export class FakeBroker extends FakeServer {
       },
     });
   }
+}
+
+function violationsOf(field: string | undefined): { field: string; description: string }[] {
+  return field === undefined ? [] : [{ field, description: 'fake' }];
 }
 
 function delivery(partition: number, offset: number, attempt: number): RawDelivery {

@@ -28,5 +28,7 @@ export class FakeServer {
 }
 
 /** What a call ends with that is refused. */
-export const fail = (code: Reason, options: Pick<HermesErrorOptions, 'details' | 'retryAfterMs'> = {}): ServiceError =>
-  toServiceError(new HermesError(code, `fake ${code}`, options));
+export const fail = (
+  code: Reason,
+  options: Pick<HermesErrorOptions, 'details' | 'retryAfterMs' | 'violations'> = {},
+): ServiceError => toServiceError(new HermesError(code, `fake ${code}`, options));

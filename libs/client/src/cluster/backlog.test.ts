@@ -15,7 +15,7 @@ test('a frame holds messages that one producer numbered in a row, or none that a
   push('g', { producerId: 2, sequence: 6 });
   const frames: string[] = [];
   while (backlog.isWaiting) {
-    const frame = backlog.takeFrame(() => true);
+    const frame = backlog.takeFrame({ alive: () => true, go: () => true }, 10);
     frames.push(frame.map(({ bytes }) => Buffer.from(bytes).toString()).join(''));
   }
   expect(frames).toEqual(['ab', 'c', 'd', 'ef', 'g']);

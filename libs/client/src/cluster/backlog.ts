@@ -4,6 +4,12 @@ import { frameFits } from './publish-stream.js';
 /** So many taken messages stay in front of the array before it is cut: cutting costs what is behind them. */
 const TAKEN_MAX = 1_024;
 
+/** Asked of each message whose turn it is. */
+export interface Sendable {
+  readonly alive: (message: PendingMessage) => boolean;
+  readonly go: (message: PendingMessage) => boolean;
+}
+
 /** The messages of one partition that wait to be sent, in order, with those that were refused and go again first. */
 export class Backlog {
   #waiting: PendingMessage[] = [];
@@ -42,13 +48,17 @@ export class Backlog {
     this.#refused = [];
   }
 
-  /** Takes the next messages for one frame, as many as it may hold; those that are not `sendable` are dropped. */
-  takeFrame(sendable: (message: PendingMessage) => boolean): PendingMessage[] {
+  /**
+   * Takes the next messages for one frame, at most `max` and as many as it may hold: those that are not `alive` are dropped, one that may
+   * not `go` now ends it.
+   */
+  takeFrame({ alive, go }: Sendable, max: number): PendingMessage[] {
     const frame: PendingMessage[] = [];
     let bytes = 0;
     for (let next = this.#waiting[this.#head]; next !== undefined; next = this.#waiting[this.#head]) {
-      if (sendable(next)) {
-        if (!frameFits(frame.length, bytes, next.bytes.length) || !isNextOf(frame.at(-1), next)) {
+      if (alive(next)) {
+        const hasRoom = frame.length < max && frameFits(frame.length, bytes, next.bytes.length);
+        if (!hasRoom || !go(next) || !isNextOf(frame.at(-1), next)) {
           break;
         }
         frame.push(next);

@@ -105,6 +105,15 @@ export class Cluster implements Link {
     return this.#leases.size;
   }
 
+  knownPartitions(topic: string): number | undefined {
+    return this.router.partitionsOf(topic);
+  }
+
+  /** Routes come by themselves. */
+  forgetPartitions(): boolean {
+    return false;
+  }
+
   async partitionsOf(topic: string, limits: CallLimits): Promise<number> {
     const { clock } = this.#environment;
     const deadlineAtMs = limits.deadlineAtMs - ANSWER_MARGIN_MS;

@@ -19,6 +19,7 @@ import { Publisher } from './publisher.js';
 import { gatewayRouter, type Router } from './router.js';
 import { SilenceWatch } from './silence-watch.js';
 import { type Subscription, type SubscriptionEvents, type SubscriptionRequest } from './subscription.js';
+import { TopicSizes } from './topic-sizes.js';
 
 /** A cluster behind a gateway: one address for everything. */
 export class GatewayLink implements Link {
@@ -29,6 +30,7 @@ export class GatewayLink implements Link {
   readonly #environment: Environment;
   readonly #endpoint: string;
   readonly #servers: MetaServers;
+  readonly #sizes: TopicSizes;
   readonly #silence: SilenceWatch;
 
   constructor(endpoint: string, identity: ClientIdentity, environment: Environment = systemEnvironment) {
@@ -38,6 +40,7 @@ export class GatewayLink implements Link {
     this.router = gatewayRouter(endpoint);
     this.publisher = new Publisher({ router: this.router, channels: this.channels, environment });
     this.#servers = new MetaServers([endpoint], this.channels, environment);
+    this.#sizes = new TopicSizes(this.#servers, environment);
     this.#silence = new SilenceWatch(environment);
     this.partitions = {
       getMessage: (request, limits) => this.admin(PartitionServiceService.getMessage, request, limits),
@@ -51,8 +54,16 @@ export class GatewayLink implements Link {
     };
   }
 
-  partitionsOf(): Promise<undefined> {
-    return Promise.resolve(undefined);
+  knownPartitions(topic: string): number | undefined {
+    return this.#sizes.known(topic);
+  }
+
+  partitionsOf(topic: string, limits: CallLimits): Promise<number | undefined> {
+    return this.#sizes.of(topic, limits);
+  }
+
+  forgetPartitions(topic: string): boolean {
+    return this.#sizes.forget(topic);
   }
 
   subscribe(request: SubscriptionRequest, events: SubscriptionEvents): Subscription {

@@ -11,11 +11,15 @@ export interface Link {
   readonly router: Router;
   readonly channels: Channels;
   readonly publisher: Publisher;
+  /** Number of a topic's partitions, if it is known already. */
+  knownPartitions(topic: string): number | undefined;
   /**
-   * Number of a topic's partitions; undefined where the other side splits. TOPIC_NOT_FOUND; PARTITION_MOVING if
-   * nobody could be asked in time.
+   * The same, asked for; undefined: nobody can tell now, but the other side splits by partition itself. TOPIC_NOT_FOUND;
+   * PARTITION_MOVING if nobody could be asked in time.
    */
   partitionsOf(topic: string, limits: CallLimits): Promise<number | undefined>;
+  /** A partition is not there: how many there are is asked for again. False if nothing was remembered. */
+  forgetPartitions(topic: string): boolean;
   subscribe(request: SubscriptionRequest, events: SubscriptionEvents): Subscription;
   /** Settles entries and answers in order. */
   acknowledge(request: RawAcknowledgeRequest, limits: CallLimits): Promise<AckResult[]>;

@@ -37,9 +37,8 @@ export class PendingMessage {
   readonly bytes: Uint8Array;
   readonly deadlineAtMs: number;
   readonly chain: Chain | undefined;
-  readonly identity: PublishIdentity | undefined;
-  /** Sent twice, it is stored once: it goes again though an earlier attempt may have stored it. */
-  readonly isRepeatable: boolean;
+  identity: PublishIdentity | undefined;
+  readonly #isKeyed: boolean;
   state: 'waiting' | 'sent' | 'settled' = 'waiting';
   /** An earlier attempt may have stored it. */
   isDoubtful = false;
@@ -55,8 +54,13 @@ export class PendingMessage {
     this.deadlineAtMs = deadlineAtMs;
     this.chain = chain;
     this.identity = identity;
-    this.isRepeatable = isKeyed || identity !== undefined;
+    this.#isKeyed = isKeyed;
     this.#onSettled = onSettled;
+  }
+
+  /** Sent twice, it is stored once: it goes again though an earlier attempt may have stored it. */
+  get isRepeatable(): boolean {
+    return this.#isKeyed || this.identity !== undefined;
   }
 
   /**
@@ -68,7 +72,7 @@ export class PendingMessage {
       return false;
     }
     this.state = 'settled';
-    const saysNothing = told instanceof HermesError && (isUntried(told) || told instanceof ClientClosed);
+    const saysNothing = told instanceof HermesError && saysNothingOfBefore(told);
     const outcome = this.isDoubtful && saysNothing ? outcomeUnknown(told) : told;
     if (this.chain !== undefined && outcome instanceof HermesError && outcome.retryable) {
       this.chain.failed ??= outcome;
@@ -76,6 +80,11 @@ export class PendingMessage {
     this.#onSettled(outcome);
     return true;
   }
+}
+
+/** True if the attempt stored nothing, and an earlier one may have all the same. */
+function saysNothingOfBefore(error: HermesError): boolean {
+  return isUntried(error) || error instanceof ClientClosed || error.code === 'OUT_OF_SEQUENCE';
 }
 
 /** The outcome that a server's result tells. */

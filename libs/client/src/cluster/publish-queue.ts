@@ -1,4 +1,4 @@
-import { HermesError } from '@hermes/contracts';
+import { HermesError, LIMITS } from '@hermes/contracts';
 import { Backlog } from './backlog.js';
 import { Budget } from './budget.js';
 import { type Channels } from './channels.js';
@@ -6,6 +6,7 @@ import { DeadlineWatch } from './deadline-watch.js';
 import { type Environment } from './environment.js';
 import { ClientClosed, deadlineUnknown, failureOf, isUntried, mayRepeat } from './failure.js';
 import { type PendingMessage, type PublishOutcome } from './pending-message.js';
+import { ProducerNumbers, SPAN_MAX } from './producer-numbers.js';
 import { PublishRetry } from './publish-retry.js';
 import { PublishStream } from './publish-stream.js';
 import { type Router } from './router.js';
@@ -13,6 +14,8 @@ import { outcomeOfUnanswered } from './unanswered.js';
 
 /** Bytes that may wait for one partition; the whole process has a bound of its own. */
 const QUEUE_BYTES_MAX = 8 * 1024 * 1024;
+/** Messages of a frame, if they are numbered. */
+const NUMBERED_FRAME_MAX = SPAN_MAX / 4;
 /** How long an owner that lost its partition may still answer what it got. */
 const MOVED_GRACE_MS = 2_000;
 
@@ -32,8 +35,9 @@ export interface PublishQueueOptions {
  * The messages of one partition on their way to its owner, in order, over one pipelined stream.
  *
  * What certainly was not stored is sent again, at whoever owns the partition then, until its deadline. So is what may
- * have been stored (the connection broke), if it has an identity by which its repeat is known; else it is never sent
- * again, and its outcome is OUTCOME_UNKNOWN. Within a stream the order is kept: a refused message goes again before all that came after it.
+ * have been stored (the connection broke), for each message has a number or a key by which its repeat is known: its outcome
+ * is OUTCOME_UNKNOWN only at its deadline. (At a gateway that splits by partition itself, unkeyed ones have no number, and are
+ * not sent again.) The order is kept: a refused message goes again before all that came after it.
  */
 export class PublishQueue {
   /** Room for bytes that wait here; taken by whoever pushes, given back when a message is settled. */
@@ -43,6 +47,8 @@ export class PublishQueue {
   readonly #stopListening: () => void;
   readonly #deadlines: DeadlineWatch;
   readonly #backlog = new Backlog();
+  /** Undefined at a gateway that splits by partition itself: a number is one partition's. */
+  readonly #numbers: ProducerNumbers | undefined;
   #stream: PublishStream | undefined;
   #flushScheduled = false;
   #usedAtMs: number;
@@ -55,6 +61,7 @@ export class PublishQueue {
       this.#flush();
     });
     this.#deadlines = new DeadlineWatch(options.environment, (nowMs) => this.#expire(nowMs));
+    this.#numbers = options.partition === undefined ? undefined : new ProducerNumbers(options.environment.random);
     this.#usedAtMs = options.environment.clock.monotonicMs();
     this.#stopListening = options.router.onChange((topics) => {
       if (topics.has(options.topic)) {
@@ -92,6 +99,11 @@ export class PublishQueue {
     }
   }
 
+  /** Several frames of numbered messages fit what may be unanswered: while one is stored the next is on its way. */
+  get #frameMax(): number {
+    return this.#numbers === undefined ? LIMITS.publishMessages : NUMBERED_FRAME_MAX;
+  }
+
   /** Settles everything: what waits as not stored, what was sent as unknown. */
   close(): void {
     this.#closed = true;
@@ -125,9 +137,10 @@ export class PublishQueue {
     if (stream.isOld) {
       stream.finish();
     }
-    const isAlive = (message: PendingMessage): boolean => this.#isAlive(message, nowMs);
+    const alive = (message: PendingMessage): boolean => this.#isAlive(message, nowMs);
+    const go = (message: PendingMessage): boolean => this.#numbers?.number(message) !== false;
     while (!stream.full) {
-      const frame = this.#backlog.takeFrame(isAlive);
+      const frame = this.#backlog.takeFrame({ alive, go }, this.#frameMax);
       if (frame.length === 0) {
         return;
       }
@@ -196,7 +209,8 @@ export class PublishQueue {
     if (!(outcome instanceof HermesError) || message.state === 'settled') {
       return false;
     }
-    if (!isUntried(outcome) && !this.#goesAgain(message, outcome)) {
+    const isForgotten = outcome.code === 'OUT_OF_SEQUENCE' && this.#numbers?.forgotten(message) === true;
+    if (!isForgotten && !isUntried(outcome) && !this.#goesAgain(message, outcome)) {
       return false;
     }
     this.#noteRefusal(outcome);
@@ -225,6 +239,7 @@ export class PublishQueue {
     });
     const hasRefused = this.#backlog.refused > 0;
     this.#backlog.rejoin();
+    this.#numbers?.renew();
     if (this.#closed) {
       this.#settleBacklog();
       return;
@@ -300,6 +315,8 @@ export class PublishQueue {
     this.#backlog.sweep((message) => {
       look(message, () => this.#missedDeadline());
     });
+    // Those that it has held up may go.
+    this.#scheduleFlush();
     return nextAtMs;
   }
 
