@@ -235,7 +235,7 @@ function wire(config: BrokerConfig, given: BrokerDependencies, embedded: Embedde
     BrokerMessagingService,
     messagingHandlers({
       ownership,
-      publisher: new Publisher(ownership),
+      publisher: new Publisher(ownership, counters),
       puller: new Puller({ ownership, clock, timers, nextId }),
       acknowledger: new Acknowledger(ownership, services.counters),
       ...{ subscriber, clock, drain: drain.signal },

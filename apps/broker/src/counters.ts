@@ -18,6 +18,8 @@ const CAUSES = {
 export interface Counters {
   /** A batch of messages was appended. */
   published(messages: number, bytes: number): void;
+  /** Publishes were known already, by their numbers or keys, and not stored again. */
+  repeated(messages: number): void;
   /** Records were dropped, since their topic need not keep them. */
   trimmed(records: number): void;
   /** Messages were lost to a group, since their topic keeps nothing longer. */
@@ -38,16 +40,14 @@ export interface Counters {
 
 /** Registers the counters; those with a closed list of labels are there from the start, at 0. */
 export function createCounters(metrics: Metrics): Counters {
+  const plain = (name: string, help: string): ((number: number) => void) => {
+    const counter = metrics.counter(name, { help });
+    return (number) => {
+      counter.add(number);
+    };
+  };
   const published = metrics.counter('published_messages', { help: 'Messages that were appended.' });
   const publishedBytes = metrics.counter('published_bytes', { help: 'Bytes of the same.' });
-  const trimmed = metrics.counter('trimmed_records', { help: 'Records that were dropped by retention.' });
-  const skipped = metrics.counter('skipped_messages', {
-    help: 'Messages, by group, that were lost unsettled at the end of hard_retention_age.',
-  });
-  const trimmedDead = metrics.counter('trimmed_dead_letters', { help: 'Dead letters, dropped as old or too many.' });
-  const expired = metrics.counter('expired_messages', {
-    help: 'Messages, by group, whose ttl passed before delivery.',
-  });
   const batches = metrics.counter('append_batches', { help: 'Batches in which they were appended.' });
   const retries = metrics.counter('retries', { help: 'Failed attempts that another one will follow.' });
   const delivered = labelled(
@@ -72,18 +72,11 @@ export function createCounters(metrics: Metrics): Counters {
       publishedBytes.add(bytes);
       batches.add();
     },
-    trimmed: (records) => {
-      trimmed.add(records);
-    },
-    skipped: (messages) => {
-      skipped.add(messages);
-    },
-    trimmedDeadLetters: (messages) => {
-      trimmedDead.add(messages);
-    },
-    expired: (messages) => {
-      expired.add(messages);
-    },
+    repeated: plain('repeated_publishes', 'Publishes that were known already, and not stored again.'),
+    trimmed: plain('trimmed_records', 'Records that were dropped by retention.'),
+    skipped: plain('skipped_messages', 'Messages, by group, lost unsettled at the end of hard_retention_age.'),
+    trimmedDeadLetters: plain('trimmed_dead_letters', 'Dead letters, dropped as old or too many.'),
+    expired: plain('expired_messages', 'Messages, by group, whose ttl passed before delivery.'),
     delivered: (orders) => {
       const again = orders.reduce((sum, { dispatches }) => sum + count(dispatches, (each) => each.redelivered), 0);
       const all = orders.reduce((sum, { dispatches }) => sum + dispatches.length, 0);

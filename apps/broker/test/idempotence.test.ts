@@ -55,6 +55,16 @@ const codeOf = (sent: Promise<unknown>): Promise<unknown> =>
   );
 
 describe('a numbered publish', () => {
+  test('that comes again is counted', async () => {
+    const topic = await topicOf();
+    const repeated = () => fixture.metric('hermes_broker_repeated_publishes_total');
+    const before = await repeated();
+    await send(topic, 1, [message('a'), message('b')]);
+    expect(await repeated()).toBe(before);
+    await send(topic, 1, [message('a'), message('b'), message('c')]);
+    expect(await repeated()).toBe(before + 2);
+  });
+
   test('that comes again gets the first result, and is stored once', async () => {
     const topic = await topicOf();
     const texts = [message('a'), message('b')];

@@ -18,7 +18,7 @@ describe('the claims of a publish', () => {
     fixture.meta.addTopic('orders');
     fixture.change({ opened: [fixture.assignment('orders', 1)] });
     await fixture.reported('ready orders/0@1 r1');
-    publisher = new Publisher(fixture.ownership);
+    publisher = new Publisher(fixture.ownership, { repeated: () => undefined });
   });
   afterEach(() => fixture.stop());
 

@@ -1,4 +1,5 @@
 import { checkPublishRequest, type HermesError, type RawPublishRequest } from '@hermes/contracts';
+import { type Counters } from '../counters.js';
 import { type Ownership } from '../partition/ownership.js';
 import { type OwnedTopic } from '../partition/owned-topic.js';
 import { storeFailure } from '../rpc/store-failure.js';
@@ -9,9 +10,11 @@ import { type PublishPlan, planPublish } from './publish-plan.js';
 /** Publishes requests: checks, sorts by lane, appends, answers. Used by the unary call and the stream. */
 export class Publisher {
   readonly #ownership: Ownership;
+  readonly #counters: Pick<Counters, 'repeated'>;
 
-  constructor(ownership: Ownership) {
+  constructor(ownership: Ownership, counters: Pick<Counters, 'repeated'>) {
     this.#ownership = ownership;
+    this.#counters = counters;
   }
 
   /** The answer of one unary request. `deadlineMs` is monotonic. Throws HermesError if nothing was tried. */
@@ -46,6 +49,7 @@ export class Publisher {
   /** Appends the shares, all of them at once, and gathers the results. Throws if nothing could be stored. */
   async execute(plan: PublishPlan, enqueue: Enqueue): Promise<PublishAnswer> {
     const execution = new PublishExecution(plan);
+    this.#counters.repeated(plan.claims?.repeats.length ?? 0);
     try {
       return await execution.run(enqueue);
     } finally {
