@@ -4,8 +4,11 @@ import { checkName, type HermesError, invalidField, LIMITS } from '@hermes/contr
 import { type Codec } from './codec.js';
 import { type ConsumerOptions } from './consumer.js';
 import { type SettleFailureListener } from './delivery.js';
+import { type BatchTerms } from './handler-loop.js';
 
 const CONCURRENCY_DEFAULT = 16;
+const BATCH_DEFAULT = 100;
+const BATCH_WAIT_MS_MAX = 60_000;
 /** Of a host's name: it and a UUID are together a consumer's name. */
 const HOST_CHARACTERS_MAX = 80;
 
@@ -21,6 +24,21 @@ export interface ConsumeOptions<T> {
   readonly codec?: Codec<T>;
   /** Told of decisions that a server refused; the message is then delivered again, or is already settled. */
   readonly onSettleFailure?: SettleFailureListener;
+}
+
+/** How `runBatches` puts messages together. */
+export interface BatchOptions {
+  /** Messages of one call at most, 1 to 10,000; 100 if unset. */
+  readonly size?: number;
+  /** How long the first message of a call waits for others; 0 if unset: what is there goes at once. */
+  readonly waitMs?: number;
+}
+
+/** The options with their defaults. Throws INVALID_FIELD. */
+export function batchTerms({ size = BATCH_DEFAULT, waitMs = 0 }: BatchOptions): BatchTerms {
+  refuse(within('size', size, LIMITS.inFlightMessages));
+  refuse(within('waitMs', waitMs, { min: 0, max: BATCH_WAIT_MS_MAX }));
+  return { size, waitMs };
 }
 
 /** The options with their defaults. Throws INVALID_FIELD. */

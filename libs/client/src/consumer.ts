@@ -13,10 +13,11 @@ import { type Environment } from './cluster/environment.js';
 import { type Link } from './cluster/link.js';
 import { type Subscription } from './cluster/subscription.js';
 import { type Codec } from './codec.js';
+import { type BatchOptions, batchTerms } from './consume-options.js';
 import { DeadlineKeeper } from './deadline-keeper.js';
 import { DeliveryPool } from './delivery-pool.js';
 import { type Delivery, type DeliveryOwner, Held, HeldDelivery, type SettleFailureListener } from './delivery.js';
-import { type Handler, HandlerLoop } from './handler-loop.js';
+import { type BatchHandler, type BatchTerms, type Handler, HandlerLoop } from './handler-loop.js';
 import { within } from './within.js';
 
 /** How a consumer works. */
@@ -101,17 +102,31 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner, D
    * (RetryLater: with that delay; DeadLetter: a dead letter). Resolves after `drain`; rejects when the subscription
    * ends for good.
    */
-  async run(handler: Handler<T>): Promise<void> {
+  run(handler: Handler<T>): Promise<void> {
+    return this.#run(([delivery]) => delivery && handler(delivery), { size: 1, waitMs: 0 });
+  }
+
+  /**
+   * The same with the messages that are there, at most `size` (100) in one call; the first one waits at most `waitMs` (0) for
+   * others. What the handler has not settled itself is acknowledged when it returns, and fails when it throws. A batch of an
+   * EXCLUSIVE group holds messages in their order; of its lanes the first that fails brings the later ones again.
+   */
+  async runBatches(handler: BatchHandler<T>, options: BatchOptions = {}): Promise<void> {
+    await this.#run(handler, batchTerms(options));
+  }
+
+  async #run(handler: BatchHandler<T>, terms: BatchTerms): Promise<void> {
     const { concurrency, onSettleFailure } = this.#options;
     this.#subscribe();
     const loop = new HandlerLoop<T>({
-      handler,
-      concurrency,
-      onSettleFailure,
-      next: () => this.#next(),
+      ...{ handler, terms, concurrency, onSettleFailure, timers: this.#environment.timers },
+      next: (max) => this.#next(max),
+      waiting: () => (this.#state === 'running' ? this.#pool.waiting : 0),
       present: (held) => new HeldDelivery(held, this, this.#codec),
-      finished: (held) => {
-        this.#pool.finished(held);
+      finished: (batch) => {
+        batch.forEach((held) => {
+          this.#pool.finished(held);
+        });
         this.#turn();
       },
     });
@@ -127,7 +142,7 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner, D
     this.#subscribe();
     try {
       while (!this.#isOver) {
-        const held = this.#next();
+        const [held] = this.#next(1);
         if (held === undefined) {
           await new Promise<void>((resolve) => {
             this.#wake = resolve;
@@ -227,8 +242,8 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner, D
     this.#turn();
   }
 
-  #next(): Held | undefined {
-    return this.#state === 'running' ? this.#pool.next() : undefined;
+  #next(max: number): readonly Held[] {
+    return this.#state === 'running' ? this.#pool.next(max) : [];
   }
 
   /** Something came, was settled or is free again. */
@@ -287,6 +302,7 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner, D
     this.#state = 'over';
     this.#active.delete(this);
     this.#deadlines.stop();
+    this.#loop?.stop();
     this.#subscription?.close();
     this.#pool.lost();
     if (error === undefined) {

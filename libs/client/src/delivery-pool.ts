@@ -5,14 +5,14 @@ import { type Held } from './delivery.js';
 /**
  * The deliveries that a consumer holds: waiting ones in order, and those that were handed out.
  *
- * In EXCLUSIVE groups one delivery of a lane is handed out at a time, and a lane whose message has failed is blocked:
- * what it still holds is void, for the server delivers it again, in order, from the failed one on.
+ * In EXCLUSIVE groups one handler at a time has deliveries of a lane, in their order, and a lane whose message has failed is
+ * blocked: what it still holds is void, for the server delivers it again, in order, from the failed one on.
  */
 export class DeliveryPool {
   readonly #held = new Slots<Held>();
   #ready: Held[] = [];
-  /** EXCLUSIVE: what is handed out of a lane. */
-  readonly #busyLanes = new Map<number, Held>();
+  /** EXCLUSIVE: what is handed out of a lane, by lane. */
+  readonly #busyLanes = new Map<number, Set<Held>>();
   /** EXCLUSIVE: what has failed in a lane. */
   readonly #blockedLanes = new Map<number, Held>();
   /** Lost while a handler runs, by position: the message is not handled a second time beside it. */
@@ -27,6 +27,11 @@ export class DeliveryPool {
       }
     }
     return true;
+  }
+
+  /** How many wait, whether they may be handed out or not. */
+  get waiting(): number {
+    return this.#ready.length;
   }
 
   set mode(mode: GroupMode) {
@@ -45,24 +50,24 @@ export class DeliveryPool {
     this.#ready.push(held);
   }
 
-  /** The next delivery to hand out, if there is one. */
-  next(): Held | undefined {
-    const inOrder = !this.#exclusive && this.#strays.size === 0;
-    const index = inOrder ? 0 : this.#ready.findIndex((held) => this.#mayStart(held));
-    const held = this.#ready[index];
-    if (held === undefined) {
-      return undefined;
+  /** Hands out the next deliveries to one handler, at most `max`; none if none may be. */
+  next(max: number): Held[] {
+    const lanes = new Set<number>();
+    const batch: Held[] = [];
+    while (batch.length < max) {
+      const held = this.#take(lanes);
+      if (held === undefined) {
+        break;
+      }
+      held.state = 'handed';
+      batch.push(held);
+      if (this.#exclusive) {
+        lanes.add(held.laneKey);
+        const busy = this.#busyLanes.get(held.laneKey) ?? new Set();
+        this.#busyLanes.set(held.laneKey, busy.add(held));
+      }
     }
-    if (index === 0) {
-      this.#ready.shift();
-    } else {
-      this.#ready.splice(index, 1);
-    }
-    held.state = 'handed';
-    if (this.#exclusive) {
-      this.#busyLanes.set(held.laneKey, held);
-    }
-    return held;
+    return batch;
   }
 
   /** It was decided: nothing more is held of it. One that was lost before voids nothing: others came in its place. */
@@ -78,7 +83,8 @@ export class DeliveryPool {
 
   /** Whoever had it is through with it. */
   finished(held: Held): void {
-    if (this.#exclusive && this.#busyLanes.get(held.laneKey) === held) {
+    const busy = this.#busyLanes.get(held.laneKey);
+    if (busy?.delete(held) === true && busy.size === 0) {
       this.#busyLanes.delete(held.laneKey);
     }
     if (this.#strays.size > 0 && this.#strays.get(held.position) === held) {
@@ -120,8 +126,15 @@ export class DeliveryPool {
     yield* this.#held;
   }
 
-  #mayStart(held: Held): boolean {
-    return !this.#busyLanes.has(held.laneKey) && !this.#strays.has(held.position);
+  /** The first that may go to a handler which has these lanes already. */
+  #take(lanes: ReadonlySet<number>): Held | undefined {
+    if (!this.#exclusive && this.#strays.size === 0) {
+      return this.#ready.shift();
+    }
+    const mayGo = ({ laneKey, position }: Held): boolean =>
+      (lanes.has(laneKey) || !this.#busyLanes.has(laneKey)) && !this.#strays.has(position);
+    const index = this.#ready.findIndex(mayGo);
+    return index < 0 ? undefined : this.#ready.splice(index, 1)[0];
   }
 
   /** False if it was not held any more. */

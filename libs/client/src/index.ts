@@ -8,11 +8,11 @@ export {
   type TopicSpec,
 } from './admin.js';
 export { bytesCodec, type Codec, jsonCodec, protobufCodec, type ProtobufType, stringCodec } from './codec.js';
-export { type ConsumeOptions } from './consume-options.js';
+export { type BatchOptions, type ConsumeOptions } from './consume-options.js';
 export { Consumer } from './consumer.js';
 export { DeadLetter } from './dead-letter.js';
 export { type Delivery, type SettleFailureListener } from './delivery.js';
-export { type Handler } from './handler-loop.js';
+export { type BatchHandler, type Handler } from './handler-loop.js';
 export { connect, type ConnectOptions, Hermes, type ProducerOptions } from './hermes.js';
 export { Producer, type PublishOptions, type PublishReceipt } from './producer.js';
 export { RetryLater } from './retry-later.js';
