@@ -56,6 +56,7 @@ export class Admin {
   readonly #link: Link;
   readonly #environment: Environment;
 
+  /** @internal Made by `connect`. */
   constructor(link: Link, environment: Environment) {
     this.#link = link;
     this.#environment = environment;
@@ -68,6 +69,7 @@ export class Admin {
     return present(response.topic);
   }
 
+  /** TOPIC_NOT_FOUND if there is none. */
   async getTopic(topic: string): Promise<Topic> {
     return present((await this.#call(AdminServiceService.getTopic, { topic })).topic);
   }
@@ -87,6 +89,7 @@ export class Admin {
     return present((await this.#call(AdminServiceService.updateTopic, request, CREATE_MS)).topic);
   }
 
+  /** Deletes a topic with its groups and messages; RESOURCE_IN_USE while somebody is subscribed, unless forced. */
   async deleteTopic(topic: string, { etag = '', force = false }: DeleteOptions = {}): Promise<void> {
     await this.#call(AdminServiceService.deleteTopic, { topic, etag, force });
   }
@@ -107,6 +110,7 @@ export class Admin {
     return present(response.group);
   }
 
+  /** GROUP_NOT_FOUND if there is none. */
   async getGroup(topic: string, group: string): Promise<Group> {
     return present((await this.#call(AdminServiceService.getGroup, { topic, group })).group);
   }
@@ -127,6 +131,7 @@ export class Admin {
     return present((await this.#call(AdminServiceService.updateGroup, request, CREATE_MS)).group);
   }
 
+  /** Deletes a group with its progress and dead letters; RESOURCE_IN_USE while somebody is subscribed, unless forced. */
   async deleteGroup(topic: string, group: string, { etag = '', force = false }: DeleteOptions = {}): Promise<void> {
     await this.#call(AdminServiceService.deleteGroup, { topic, group, etag, force });
   }
@@ -146,6 +151,7 @@ export class Admin {
     return present((await this.#call(AdminServiceService.createDataSource, request)).dataSource);
   }
 
+  /** DATA_SOURCE_NOT_FOUND if there is none. */
   async getDataSource(dataSource: string): Promise<DataSource> {
     return present((await this.#call(AdminServiceService.getDataSource, { dataSource })).dataSource);
   }
@@ -164,6 +170,7 @@ export class Admin {
     await this.#call(AdminServiceService.deleteDataSource, { dataSource });
   }
 
+  /** Meta-servers and brokers as the leader knows them. */
   getCluster(): Promise<GetClusterResponse> {
     return this.#call(AdminServiceService.getCluster, {});
   }
@@ -183,10 +190,12 @@ export class Admin {
     return (await this.#call(AdminServiceService.drainBroker, { broker, cancel })).partitionsLeft;
   }
 
+  /** Where each lane begins and ends, its size, and what waits for its time. PARTITION_MOVING if an owner is away. */
   describeTopic(topic: string): Promise<DescribeTopicResponse> {
     return this.#link.partitions.describeTopic({ topic }, this.#limits());
   }
 
+  /** Progress per lane, exact, and who consumes. PARTITION_MOVING if an owner is away. */
   describeGroup(topic: string, group: string): Promise<DescribeGroupResponse> {
     return this.#link.partitions.describeGroup({ topic, group }, this.#limits());
   }

@@ -2,6 +2,7 @@
 export interface Codec<T> {
   /** Media type, stored with each message; empty: none. */
   readonly contentType: string;
+  /** Throws what cannot be written; the publish then rejects with it. */
   encode(body: T): Uint8Array;
   /** Throws what makes the bytes unreadable; a consumer then gives the message back as failed. */
   decode(bytes: Uint8Array): T;
@@ -30,9 +31,17 @@ export const stringCodec: Codec<string> = {
   decode: textOf,
 };
 
+/** Has written a message. */
+export interface ProtobufWriter {
+  /** Gives the bytes. */
+  finish(): Uint8Array;
+}
+
 /** What ts-proto and protobufjs generate for a message. */
 export interface ProtobufType<T> {
-  encode(message: T): { finish(): Uint8Array };
+  /** Gives a writer. */
+  encode(message: T): ProtobufWriter;
+  /** Throws what makes the bytes unreadable. */
   decode(bytes: Uint8Array): T;
 }
 

@@ -75,6 +75,7 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner, D
   #state: 'new' | 'running' | 'draining' | 'over' = 'new';
   #draining: Promise<void> | undefined;
 
+  /** @internal Made by `Hermes.consumer`. */
   constructor(
     place: { readonly topic: string; readonly group: string },
     codec: Codec<T>,
@@ -166,6 +167,7 @@ export class Consumer<T> implements AsyncIterable<Delivery<T>>, DeliveryOwner, D
     return this.#draining;
   }
 
+  /** @internal Called by deliveries. */
   settle(held: Held, entry: RawAckEntry, isAwaited = true): Promise<void> {
     if (entry.outcome === Outcome.EXTEND) {
       const extensionMs = (entry.deadline && durationToMs(entry.deadline)) ?? this.#deadlines.ackDeadlineMs;

@@ -31,7 +31,7 @@ export interface ConnectOptions {
   readonly token?: string;
   /** Not implemented in this release: refused. */
   readonly tls?: object;
-  /** Time and chance, for tests. */
+  /** @internal Time and chance, for tests. */
   readonly environment?: Environment;
 }
 
@@ -54,6 +54,7 @@ export class Hermes implements AsyncDisposable {
   readonly #keepAlive = setInterval(() => undefined, FOREVER_MS);
   #closing: Promise<void> | undefined;
 
+  /** @internal Made by `connect`. */
   constructor(link: Link, environment: Environment, timeoutMs: number) {
     this.#link = link;
     this.#environment = environment;
@@ -98,6 +99,7 @@ export class Hermes implements AsyncDisposable {
     return this.#closing;
   }
 
+  /** `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

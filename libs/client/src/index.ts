@@ -7,7 +7,15 @@ export {
   type SeekOptions,
   type TopicSpec,
 } from './admin.js';
-export { bytesCodec, type Codec, jsonCodec, protobufCodec, type ProtobufType, stringCodec } from './codec.js';
+export {
+  bytesCodec,
+  type Codec,
+  jsonCodec,
+  protobufCodec,
+  type ProtobufType,
+  type ProtobufWriter,
+  stringCodec,
+} from './codec.js';
 export { type BatchOptions, type ConsumeOptions } from './consume-options.js';
 export { Consumer } from './consumer.js';
 export { DeadLetter } from './dead-letter.js';

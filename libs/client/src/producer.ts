@@ -56,6 +56,7 @@ export class Producer<T> implements Flushable {
   #pending = 0;
   #onIdle: (() => void) | undefined;
 
+  /** @internal Made by `Hermes.producer`. */
   constructor(topic: string, codec: Codec<T>, { link, environment, timeoutMs, active }: ProducerDeps) {
     this.topic = topic;
     this.#codec = codec;
