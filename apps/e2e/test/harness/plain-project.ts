@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { temporaryDirectory, type TemporaryDirectory } from '@hermes/testing';
@@ -32,6 +32,18 @@ export class PlainProject implements Disposable {
     copyFileSync(join(PROGRAMS, program), copy);
     const { stdout } = await run(process.execPath, [copy, ...args], { cwd: this.#directory.path });
     return JSON.parse(stdout);
+  }
+
+  /** Puts a file into the project; where it is. */
+  write(name: string, text: string): string {
+    const path = join(this.#directory.path, name);
+    writeFileSync(path, text);
+    return path;
+  }
+
+  /** Makes a package of the repository known to the project. */
+  link(name: string): void {
+    this.#link(name);
   }
 
   [Symbol.dispose](): void {

@@ -57,13 +57,16 @@ function preparePython(): void {
   run(python, ['-m', 'grpc_tools.protoc', '-I', PROTO, ...out, ...files]);
 }
 
+/** A Python that finds grpcio and what the protos compile to; made if it is not there. */
+export function pythonWithProtos(): { readonly python: string; readonly env: Readonly<Record<string, string>> } {
+  preparePython();
+  return { python: join(ENVIRONMENT, 'bin', 'python'), env: { PYTHONPATH: GENERATED } };
+}
+
 /** Runs the Python client against a gateway; resolves to what its steps printed. */
 export async function runPythonClient(endpoint: string): Promise<Record<string, unknown>[]> {
-  preparePython();
-  const { stdout } = await promisify(execFile)(join(ENVIRONMENT, 'bin', 'python'), [PROGRAM, endpoint], {
-    env: { PYTHONPATH: GENERATED },
-    timeout: 120_000,
-  });
+  const { python, env } = pythonWithProtos();
+  const { stdout } = await promisify(execFile)(python, [PROGRAM, endpoint], { env, timeout: 120_000 });
   return stdout
     .trim()
     .split('\n')

@@ -8,7 +8,7 @@ import { type Connection, createConnection, type ResultSetHeader } from 'mysql2/
 
 import { Cluster } from '../harness/cluster.js';
 
-const GUIDE = join(__dirname, '..', '..', '..', '..', 'docs', 'guide', 'messages.md');
+const GUIDE = join(__dirname, '..', '..', '..', '..', 'docs', 'guide', 'exactly-once.md');
 
 interface Booking {
   readonly account: string;
