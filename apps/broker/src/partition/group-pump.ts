@@ -28,6 +28,8 @@ import { WakeTimer } from './wake-timer.js';
 /** Pause after the store failed to give records. */
 const READ_RETRY_MS = 200;
 
+/** Numbers are 32 bits wide. */
+const FIRST_DELIVERY_MAX = 2 ** 30;
 /** Retries whose records one transaction copies: these may be large. */
 const COPIES_MAX = 64;
 
@@ -54,7 +56,8 @@ export class GroupPump implements ChangeSource {
   readonly serial = new Serial();
   #settings: GroupSettings;
   #taken: ChangeBatch | undefined;
-  #deliveries = 0;
+  /** Begins anywhere: no receipt of an earlier owner should have the number that the same message gets here. */
+  #deliveries: number;
   #scheduled = false;
   /** While the group is being moved nothing is delivered and no receipt counts. */
   #suspended = false;
@@ -64,6 +67,7 @@ export class GroupPump implements ChangeSource {
     this.#partition = partition;
     this.#settings = settings;
     this.#services = services;
+    this.#deliveries = Math.floor(services.random.next() * FIRST_DELIVERY_MAX);
     const wake = (): void => {
       this.wake();
     };
