@@ -1,4 +1,4 @@
-// Measures Hermes beside the raw engine in the same run: `npm run bench -- [--quick] [--storage embedded]
+// Measures Hermes beside the raw engine in the same run: `npm run bench -- [--quick] [--storage embedded|mysql|mariadb]
 // [--json FILE] [--rows a,b] [--cpu-prof DIRECTORY]`. Prints a table; every figure is a ratio to what cannot be avoided.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,8 +9,9 @@ import { parseArgs } from 'node:util';
 import { profileTo } from './bench/child.mjs';
 import { startCluster } from './bench/cluster.mjs';
 import { measureFsyncMs } from './bench/fsync.mjs';
-import { measureEmpty, measureStore } from './bench/parts.mjs';
-import { readIdleMemory, ROWS } from './bench/rows.mjs';
+import { measurePart } from './bench/parts.mjs';
+import { prepareStorage, readIdleMemory, ROWS, rowsOf } from './bench/rows.mjs';
+import { startStorage, STORAGES } from './bench/storages.mjs';
 
 const FULL = { warmUpMs: 3_000, measureMs: 30_000 };
 const QUICK = { warmUpMs: 1_000, measureMs: 4_000 };
@@ -26,14 +27,18 @@ function readOptions() {
         quick: { type: 'boolean', default: false },
         storage: { type: 'string', default: 'embedded' },
         json: { type: 'string' },
-        rows: { type: 'string', default: Object.keys(ROWS).join(',') },
+        rows: { type: 'string' },
         'cpu-prof': { type: 'string' },
       },
     });
-    const ids = values.rows.split(',');
-    const unknown = ids.filter((id) => !(id in ROWS));
-    if (unknown.length > 0 || values.storage !== 'embedded') {
-      throw new Error(`unknown ${unknown.length > 0 ? `rows: ${unknown}` : `storage: ${values.storage}`}`);
+    if (!STORAGES.includes(values.storage)) {
+      throw new Error(`unknown storage: ${values.storage}`);
+    }
+    const known = rowsOf(values.storage);
+    const ids = values.rows?.split(',') ?? known;
+    const unknown = ids.filter((id) => !known.includes(id));
+    if (unknown.length > 0) {
+      throw new Error(`${values.storage} has no rows ${unknown}, but ${known}`);
     }
     return { ...values, ids };
   } catch (error) {
@@ -42,16 +47,13 @@ function readOptions() {
   }
 }
 
-async function measureParts(ids, { directory, times }) {
+async function measureParts(ids, { storage, directory, times }) {
   const needed = new Set(ids.flatMap((id) => ROWS[id].parts));
-  const measureMs = times.measureMs * PART_SHARE;
   const parts = {};
   for (const part of needed) {
     log(`measuring ${part} alone …`);
-    parts[part] =
-      part === 'store'
-        ? await measureStore({ directory, measureMs: measureMs / 2 })
-        : await measureEmpty(part, { warmUpMs: times.warmUpMs, measureMs });
+    const measureMs = times.measureMs * PART_SHARE;
+    parts[part] = await measurePart(part, { storage, directory, warmUpMs: times.warmUpMs, measureMs });
   }
   return parts;
 }
@@ -62,7 +64,7 @@ async function measureRows(ids, context) {
     log(`measuring ${id} …`);
     const measured = await ROWS[id].run(context);
     for (const row of [measured].flat()) {
-      rows.push({ variant: 'embedded', reached: row.ratio >= row.goal, ...row });
+      rows.push({ variant: context.storage.variant, reached: row.ratio >= row.goal, ...row });
     }
   }
   return rows;
@@ -70,7 +72,7 @@ async function measureRows(ids, context) {
 
 const round = (value) => (value === undefined ? '' : value >= 100 ? String(Math.round(value)) : value.toFixed(2));
 
-function print(rows, parts, fsyncMs) {
+function print(rows, parts, fsyncMs, server) {
   log('');
   const cells = rows.map((row) => [
     row.id,
@@ -93,29 +95,33 @@ function print(rows, parts, fsyncMs) {
   }
   const alone = Object.entries(parts).map(([part, rate]) => `${part} ${Math.round(rate)}/s`);
   process.stdout.write(`\nalone: ${alone.join(', ')}; fsync p50 ${fsyncMs.toFixed(2)} ms\n`);
+  const settings = Object.entries(server).map(([name, value]) => `${name}=${value}`);
+  process.stdout.write(settings.length === 0 ? '' : `server: ${settings.join(', ')}\n`);
 }
 
 const options = readOptions();
 const times = options.quick ? QUICK : FULL;
 const directory = mkdtempSync(join(tmpdir(), 'hermes-bench-'));
+const storage = await startStorage(options.storage);
 try {
   const fsyncMs = measureFsyncMs(directory);
-  const parts = await measureParts(options.ids, { directory, times });
+  const parts = await measureParts(options.ids, { storage, directory, times });
   const profile = options['cpu-prof'];
   if (profile !== undefined) {
     profileTo(profile);
   }
   const brokerNodeArgs = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
-  const cluster = await startCluster(directory, { brokerNodeArgs });
+  const cluster = await startCluster(directory, { brokerNodeArgs, brokerEnvironment: storage.brokerEnvironment });
   const idle = await readIdleMemory(cluster);
-  const context = { cluster, directory, idle, parts, quick: options.quick, times };
+  const context = { cluster, storage, directory, idle, parts, quick: options.quick, times };
+  await prepareStorage(context);
   const rows = await measureRows(options.ids, context).finally(() => cluster.stop());
-  print(rows, parts, fsyncMs);
+  print(rows, parts, fsyncMs, storage.settings);
   if (options.json !== undefined) {
     const machine = { cpu: cpus()[0].model, cores: cpus().length, node: process.version };
     const commit = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
     const command = `npm run bench -- ${process.argv.slice(2).join(' ')}`.trim();
-    const settings = { ...times, storage: options.storage };
+    const settings = { ...times, storage: storage.variant, server: storage.settings };
     const withCommand = rows.map((row) => ({ spread: null, ...row, command }));
     writeFileSync(
       options.json,
@@ -123,5 +129,6 @@ try {
     );
   }
 } finally {
+  await storage.stop();
   rmSync(directory, { recursive: true, force: true });
 }

@@ -27,8 +27,12 @@ async function isReady(opsPort) {
   }
 }
 
-export async function startHermes(args, opsPort, { nodeArgs = [] } = {}) {
-  const child = spawn(process.execPath, [...nodeArgs, program, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+export async function startHermes(args, opsPort, { nodeArgs = [], environment = {} } = {}) {
+  const env = { ...process.env, ...environment };
+  const child = spawn(process.execPath, [...nodeArgs, program, ...args], {
+    env,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   const endAt = performance.now() + READY_DEADLINE_MS;
   while (!(await isReady(opsPort))) {
     if (child.exitCode !== null || performance.now() > endAt) {
@@ -46,7 +50,7 @@ export function residentMiB(pid) {
 }
 
 /** Starts one meta-server, one broker and one gateway. `brokerNodeArgs`, for a profile: `--cpu-prof`. */
-export async function startCluster(directory, { brokerNodeArgs } = {}) {
+export async function startCluster(directory, { brokerNodeArgs, brokerEnvironment } = {}) {
   const ports = await Promise.all(Array.from({ length: 6 }, freePort));
   const [metaPort, metaOps, brokerPort, brokerOps, gatewayPort, gatewayOps] = ports.map(String);
   const metaServers = `127.0.0.1:${metaPort}`;
@@ -63,7 +67,7 @@ export async function startCluster(directory, { brokerNodeArgs } = {}) {
       join(directory, 'broker'),
     ]),
     brokerOps,
-    { nodeArgs: brokerNodeArgs },
+    { nodeArgs: brokerNodeArgs, environment: brokerEnvironment },
   );
   const gateway = await startHermes(
     ['gateway', '--gateway-port', gatewayPort, '--gateway-ops-port', gatewayOps, '--meta-servers', metaServers],

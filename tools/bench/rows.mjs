@@ -15,6 +15,10 @@ const ADMIN_DEADLINE_MS = 30_000;
 const TAIL_MESSAGES = 120_000;
 /** Single publishes a second of the latency rows. */
 const LATENCY_RATE = 1000;
+/** Messages of the `catch-up` row. */
+const BACKLOG = { quick: 200_000, full: 1_000_000 };
+/** Messages that wait for their time in the `scheduled` row. */
+const SCHEDULED = { quick: 50_000, full: 1_000_000 };
 
 function admin(context) {
   const client = new contracts.AdminServiceClient(context.cluster.gatewayEndpoint, grpc.credentials.createInsecure());
@@ -27,45 +31,122 @@ function admin(context) {
 }
 
 /** Makes a topic, and its groups, the first of which is the row's, for a row of its own. */
-async function createTopic(context, topic, ...groups) {
+async function createTopic(context, topic, { partitions = PARTITIONS, groups = [] } = {}) {
   const call = admin(context);
-  await call('createTopic', { topic: contracts.Topic.fromPartial({ name: topic, partitions: PARTITIONS }) });
+  const fields = { name: topic, partitions, ...context.storage.topicFields };
+  await call('createTopic', { topic: contracts.Topic.fromPartial(fields) });
   for (const name of groups) {
     await call('createGroup', {
       group: contracts.Group.fromPartial({ topic, name, mode: contracts.GroupMode.SHARED }),
     });
   }
   const { brokerEndpoint: endpoint, metaServers } = context.cluster;
-  return { endpoint, metaServers: [metaServers], topic, group: groups[0] };
+  return { endpoint, metaServers: [metaServers], topics: [topic], topic, partitions, group: groups[0] };
 }
+
+/** Makes the data source, if there is one, known to the cluster. */
+export const prepareStorage = (context) => context.storage.prepare(admin(context));
 
 const ratioRow = (id, { rate, spread }, unit, limit, goal) => ({
   ...{ id, value: rate, unit, spread },
   ...{ raw: limit, ratio: rate / limit, goal },
 });
 
-async function publishEmbedded({ times, parts, ...context }) {
-  const target = await createTopic(context, 'bench-publish');
-  const rate = await runChild('./load/publisher.mjs', { ...target, ...times });
-  return ratioRow('publish-embedded', rate, 'msg/s', limitOf(parts.frames, parts.store), 0.65);
+const publishRate = (target, times) => runChild('./load/publisher.mjs', { ...target, ...times });
+
+/** The goal is the storage class's. */
+async function publish({ times, parts, ...context }) {
+  const rate = await publishRate(await createTopic(context, 'bench-publish'), times);
+  const { name } = context.storage;
+  return ratioRow(`publish-${name}`, rate, 'msg/s', limitOf(parts.frames, parts.store), GOALS[name].publish);
 }
 
-async function e2eEmbedded({ times, parts, ...context }) {
-  const target = await createTopic(context, 'bench-e2e', 'readers');
+async function e2e({ times, parts, ...context }) {
+  const target = await createTopic(context, 'bench-e2e', { groups: ['readers'] });
   const [consumed] = await Promise.all([
     runChild('./load/consumer.mjs', { ...target, ...times }),
-    runChild('./load/publisher.mjs', { ...target, ...times }),
+    publishRate(target, times),
   ]);
-  return ratioRow('e2e-embedded', consumed, 'msg/s', limitOf(parts.frames, parts.store, parts.served), 0.6);
+  const { name } = context.storage;
+  const limit = limitOf(parts.frames, parts.store, parts.served);
+  return ratioRow(`e2e-${name}`, consumed, 'msg/s', limit, GOALS[name].e2e);
 }
+
+const GOALS = { embedded: { publish: 0.65, e2e: 0.6 }, mysql: { publish: 0.75, e2e: 0.7 } };
 
 async function tail({ times, parts, ...context }) {
   const warmUpGroup = 'warm-up';
-  const target = await createTopic(context, 'bench-tail', 'readers', warmUpGroup);
+  const target = await createTopic(context, 'bench-tail', { groups: ['readers', warmUpGroup] });
   const limit = TAIL_MESSAGES;
   await runChild('./load/publisher.mjs', { ...target, ...times, limit });
   const rate = await runChild('./load/consumer.mjs', { ...target, ...times, limit, warmUpGroup });
   return ratioRow('tail', rate, 'msg/s', parts.served, 0.5);
+}
+
+/** A backlog that is far larger than the cache, to one subscription, read once. */
+async function catchUp({ times, parts, quick, ...context }) {
+  const target = await createTopic(context, 'bench-catch-up', { groups: ['readers'] });
+  const limit = quick ? BACKLOG.quick : BACKLOG.full;
+  await runChild('./load/publisher.mjs', { ...target, ...times, limit });
+  const rate = await runChild('./load/consumer.mjs', { ...target, ...times, limit });
+  const row = ratioRow('catch-up-mysql', rate, 'msg/s', limitOf(parts.served, parts.reads), 0.6);
+  return { ...row, details: { backlog: limit } };
+}
+
+/** Publish throughput of a second shape as a share of the first one's. */
+async function fallsTo(id, variant, goal, [before, after]) {
+  const [first, second] = [await before(), await after()];
+  const ratio = second.rate / first.rate;
+  return { id, variant, value: second.rate, unit: 'msg/s', spread: second.spread, raw: first.rate, ratio, goal };
+}
+
+async function partitions({ times, ...context }) {
+  const rateWith = async (count) =>
+    publishRate(await createTopic(context, `bench-partitions-${count}`, { partitions: count }), times);
+  return fallsTo('partitions', `${context.storage.variant}, 1 → 1,000`, 0.8, [() => rateWith(1), () => rateWith(1000)]);
+}
+
+async function topics({ times, ...context }) {
+  const rateWith = async (count) => {
+    const targets = [];
+    for (let nth = 0; nth < count; nth += 1) {
+      targets.push(await createTopic(context, `bench-topics-${count}-${nth}`));
+    }
+    return publishRate({ ...targets[0], topics: targets.map(({ topic }) => topic) }, times);
+  };
+  return fallsTo('topics', `${context.storage.variant}, 1 → 100`, 0.8, [() => rateWith(1), () => rateWith(100)]);
+}
+
+/** Groups that nobody consumes: what they cost who publishes. */
+async function groups({ times, ...context }) {
+  const rateWith = async (count) => {
+    const names = Array.from({ length: count }, (_, nth) => `group-${nth}`);
+    return publishRate(await createTopic(context, `bench-groups-${count}`, { groups: names }), times);
+  };
+  return fallsTo('groups', `${context.storage.variant}, 1 → 10`, 0.75, [() => rateWith(1), () => rateWith(10)]);
+}
+
+async function scheduled({ times, quick, ...context }) {
+  const target = await createTopic(context, 'bench-scheduled', { groups: ['readers'] });
+  const before = await createTopic(context, 'bench-unscheduled');
+  const waiting = quick ? SCHEDULED.quick : SCHEDULED.full;
+  const { variant } = context.storage;
+  const first = await publishRate(before, times);
+  const { p99, ...details } = await runChild('./load/scheduled.mjs', { ...target, waiting });
+  const second = await publishRate(target, times);
+  const title = `${variant}, ${waiting.toLocaleString('en')} waiting`;
+  return [
+    { ...(await fallsTo('scheduled', title, 0.9, [() => first, () => second])) },
+    {
+      id: 'scheduled',
+      variant: `${variant}, lateness p99`,
+      value: p99,
+      unit: 'ms',
+      goal: 100,
+      reached: p99 <= 100,
+      details,
+    },
+  ];
 }
 
 async function unary({ times, parts, ...context }) {
@@ -81,20 +162,21 @@ async function sdkSingle({ times, parts, ...context }) {
 }
 
 /** Open loop: at a fixed rate, and at half of the highest rate that a closed loop of the same shape reaches. */
-async function latencyEmbedded({ times, ...context }) {
-  const closedLoop = await createTopic(context, 'bench-latency-highest', 'readers');
+async function latency({ times, ...context }) {
+  const { name, variant } = context.storage;
+  const closedLoop = await createTopic(context, 'bench-latency-highest', { groups: ['readers'] });
   const highest = await runChild('./load/sdk-single.mjs', { ...closedLoop, ...times });
   const rows = [];
   for (const { title, rate, goals } of [
     { title: `${LATENCY_RATE}/s`, rate: LATENCY_RATE, goals: { p50: 1.5, p99: 5 } },
     { title: 'half of the highest rate', rate: Math.round(highest.rate / 2), goals: { p50: 3, p99: 15 } },
   ]) {
-    const target = await createTopic(context, `bench-latency-${rate}`, 'readers');
+    const target = await createTopic(context, `bench-latency-${rate}`, { groups: ['readers'] });
     const { p50, p99, ...more } = await runChild('./load/latency.mjs', { ...target, ...times, rate });
-    const row = { id: 'latency-embedded', unit: 'ms', details: { rate, highest: highest.rate, ...more } };
+    const row = { id: `latency-${name}`, unit: 'ms', details: { rate, highest: highest.rate, ...more } };
     rows.push(
-      { ...row, variant: `p50 at ${title}`, value: p50, goal: goals.p50, reached: p50 <= goals.p50 },
-      { ...row, variant: `p99 at ${title}`, value: p99, goal: goals.p99, reached: p99 <= goals.p99 },
+      { ...row, variant: `${variant}, p50 at ${title}`, value: p50, goal: goals.p50, reached: p50 <= goals.p50 },
+      { ...row, variant: `${variant}, p99 at ${title}`, value: p99, goal: goals.p99, reached: p99 <= goals.p99 },
     );
   }
   return rows;
@@ -133,13 +215,23 @@ export async function readIdleMemory(cluster) {
   return Object.fromEntries(Object.entries(cluster.processes).map(([name, { pid }]) => [name, residentMiB(pid)]));
 }
 
+/** By id; each is measured on the storages that it names, by default on all. */
 export const ROWS = {
-  'memory-idle': { parts: [], run: memoryIdle },
-  startup: { parts: [], run: startup },
-  'publish-embedded': { parts: ['frames', 'store'], run: publishEmbedded },
-  'e2e-embedded': { parts: ['frames', 'store', 'served'], run: e2eEmbedded },
-  tail: { parts: ['served'], run: tail },
-  unary: { parts: ['unary'], run: unary },
-  'sdk-single': { parts: ['unary'], run: sdkSingle },
-  'latency-embedded': { parts: [], run: latencyEmbedded },
+  'memory-idle': { parts: [], run: memoryIdle, storages: ['embedded'] },
+  startup: { parts: [], run: startup, storages: ['embedded'] },
+  publish: { parts: ['frames', 'store'], run: publish },
+  e2e: { parts: ['frames', 'store', 'served'], run: e2e },
+  tail: { parts: ['served'], run: tail, storages: ['embedded'] },
+  'catch-up': { parts: ['served', 'reads'], run: catchUp, storages: ['mysql', 'mariadb'] },
+  unary: { parts: ['unary'], run: unary, storages: ['embedded'] },
+  'sdk-single': { parts: ['unary'], run: sdkSingle, storages: ['embedded'] },
+  latency: { parts: [], run: latency },
+  partitions: { parts: [], run: partitions },
+  topics: { parts: [], run: topics },
+  groups: { parts: [], run: groups },
+  scheduled: { parts: [], run: scheduled },
 };
+
+/** Ids of the rows of a storage. */
+export const rowsOf = (storage) =>
+  Object.keys(ROWS).filter((id) => ROWS[id].storages === undefined || ROWS[id].storages.includes(storage));

@@ -83,13 +83,15 @@ async function consumeAll(args, limit) {
 }
 
 /**
- * `limit` given: the rate at which so many are consumed, after `warmUpGroup` has consumed the same. Otherwise a steady
+ * `limit` given: the rate at which so many are consumed, after `warmUpGroup`, if given, has consumed the same. Otherwise a steady
  * rate after the warm-up.
  */
 export async function run({ warmUpMs, measureMs, limit, warmUpGroup, ...args }) {
   if (limit === undefined) {
     return countPerSecond((count) => consume(args, count), { warmUpMs, measureMs });
   }
-  await consumeAll({ ...args, group: warmUpGroup }, limit);
+  if (warmUpGroup !== undefined) {
+    await consumeAll({ ...args, group: warmUpGroup }, limit);
+  }
   return { rate: await consumeAll(args, limit), spread: null };
 }

@@ -2,17 +2,19 @@
 import contracts from '@hermes/contracts';
 import grpc from '@grpc/grpc-js';
 
-import { FRAME_MESSAGES, FRAMES_IN_FLIGHT, PARTITIONS, publishFrame } from '../shapes.mjs';
+import { FRAME_MESSAGES, FRAMES_IN_FLIGHT, publishFrame } from '../shapes.mjs';
 import { countPerSecond } from '../parts/rate.mjs';
 
-function stream({ endpoint, topic, limit = Number.POSITIVE_INFINITY }, count, done) {
+function stream({ endpoint, topics, partitions, limit = Number.POSITIVE_INFINITY }, count, done) {
   const client = new contracts.RawMessagingClient(endpoint, grpc.credentials.createInsecure());
   const call = client.publishStream(new grpc.Metadata(), {});
-  const frames = Array.from({ length: PARTITIONS }, (_, partition) => publishFrame(topic, partition));
+  const frames = Array.from({ length: partitions }, (_, partition) => partition).flatMap((partition) =>
+    topics.map((topic) => publishFrame(topic, partition)),
+  );
   let [sent, answered] = [0, 0];
   const send = () => {
     if (sent < limit) {
-      call.write(frames[(sent / FRAME_MESSAGES) % PARTITIONS]);
+      call.write(frames[(sent / FRAME_MESSAGES) % frames.length]);
       sent += FRAME_MESSAGES;
     }
   };
