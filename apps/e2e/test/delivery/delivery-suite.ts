@@ -9,6 +9,8 @@ export interface DeliveryCluster extends AsyncDisposable {
   readonly topicFields: Partial<TopicSpec>;
 }
 
+/** Of the brokers' leases. */
+export const LEASE_TTL_MS = 5_000;
 export const PATIENCE = { deadlineMs: 30_000 };
 
 /** A consumer that works until it is stopped. */

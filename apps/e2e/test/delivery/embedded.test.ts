@@ -1,10 +1,11 @@
 import { Cluster } from '../harness/cluster.js';
+import { LEASE_TTL_MS } from './delivery-suite.js';
 import { describeDelivery } from './describe-delivery.js';
 
 jest.setTimeout(120_000);
 
 describeDelivery('embedded storage', async () => {
-  const processes = await Cluster.start({ brokers: 2, leaseTtlMs: 5_000 });
+  const processes = await Cluster.start({ brokers: 2, leaseTtlMs: LEASE_TTL_MS });
   return {
     processes,
     topicFields: {},

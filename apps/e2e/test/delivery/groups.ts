@@ -1,4 +1,4 @@
-import { GroupMode } from '@hermes/client';
+import { DeadLetter, GroupMode } from '@hermes/client';
 import { eventually } from '@hermes/testing';
 
 import { placed } from '../harness/placed.js';
@@ -50,6 +50,34 @@ export function describeGroups(suite: DeliverySuite): void {
     const looked = await suite.cli('message', 'get', id);
     expect(looked).toMatchObject({ code: 0, output: expect.stringMatching(/^key +a$/m) as unknown });
     expect(await suite.cli('message', 'get', `${id}9`)).toMatchObject({ code: 1 });
+  });
+
+  test('a group that is deleted and made again under its name begins anew', async () => {
+    const name = await suite.topic();
+    const { admin } = suite.hermes;
+    await admin.createGroup({ topic: name, name: 'billing' });
+    const first = suite.consume(name, 'billing', (text) => {
+      if (text === 'bad') {
+        throw new DeadLetter('bad');
+      }
+    });
+    await suite.publish(name, ['a', 'bad']);
+    await eventually(async () => {
+      expect(await suite.progress(name, 'billing')).toEqual({ lag: 0, dead: 1 });
+    }, PATIENCE);
+    await first.stop();
+    await suite.publish(name, ['unread']);
+    await admin.deleteGroup(name, 'billing');
+    await expect(admin.getGroup(name, 'billing')).rejects.toMatchObject({ code: 'GROUP_NOT_FOUND' });
+    await admin.createGroup({ topic: name, name: 'billing' });
+    expect(await suite.progress(name, 'billing')).toEqual({ lag: 0, dead: 0 });
+    const second = suite.consume(name, 'billing');
+    await suite.publish(name, ['new']);
+    await eventually(async () => {
+      expect(await suite.progress(name, 'billing')).toEqual({ lag: 0, dead: 0 });
+      expect(second.seen).toEqual(['new#1']);
+    }, PATIENCE);
+    await second.stop();
   });
 
   test('partitions and priority levels are added while it is consumed', async () => {

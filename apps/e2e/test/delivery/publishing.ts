@@ -1,13 +1,14 @@
 import { Message, stringCodec } from '@hermes/client';
 import { eventually } from '@hermes/testing';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Caller } from '../harness/caller.js';
-import { type DeliverySuite, PATIENCE } from './delivery-suite.js';
+import { type DeliverySuite, LEASE_TTL_MS, PATIENCE } from './delivery-suite.js';
 import { NumberedPublisher } from './numbered-publisher.js';
 
 /** Publishes that are stored once, now or when their time has come. */
 export function describePublishing(suite: DeliverySuite, title: string): void {
-  test('numbered messages are stored once and in order, though their brokers are killed', async () => {
+  test('numbered messages are stored once and in order, though their brokers are killed, or stand still', async () => {
     const name = await suite.topic();
     using caller = new Caller(suite.processes.gatewayEndpoint);
     const publishers = [1, 2, 3, 4].map(
@@ -20,6 +21,13 @@ export function describePublishing(suite: DeliverySuite, title: string): void {
       await process.end('SIGKILL');
       await process.startReady();
     }
+    // With appends under way it stands still for longer than its lease, and goes on with them.
+    const [stalled] = suite.processes.brokers;
+    const before = publishers[0]!.places.size;
+    await eventually(() => publishers[0]!.places.size > before + 200, PATIENCE);
+    stalled!.process.signal('SIGSTOP');
+    await sleep(LEASE_TTL_MS + 1_500);
+    stalled!.process.signal('SIGCONT');
     await running;
     const stored = new Map<string, string>();
     const sequences = new Map<string, number>();

@@ -1,6 +1,7 @@
 import { DeadLetter, parseRetryPolicy } from '@hermes/client';
 import { eventually } from '@hermes/testing';
 
+import { HermesProcess } from '../harness/hermes-process.js';
 import { type DeliverySuite, PATIENCE } from './delivery-suite.js';
 
 /** What becomes of messages that fail. */
@@ -76,5 +77,68 @@ export function describeSettling(suite: DeliverySuite): void {
       );
     }, PATIENCE);
     await again.stop();
+  });
+
+  /** A consumer process that gets messages and does nothing: it stands still. */
+  const consumers: HermesProcess[] = [];
+  afterEach(async () => {
+    await Promise.all(consumers.splice(0).map((consumer) => consumer.end('SIGKILL')));
+  });
+  const frozenConsumer = async (name: string, group: string): Promise<HermesProcess> => {
+    const consumer = new HermesProcess('tail', [
+      ...['tail', name, '--group', group],
+      ...['--server', suite.processes.gatewayEndpoint],
+    ]);
+    consumer.start();
+    consumers.push(consumer);
+    await eventually(async () => {
+      expect((await suite.hermes.admin.describeGroup(name, group)).consumers).toHaveLength(1);
+    }, PATIENCE);
+    consumer.signal('SIGSTOP');
+    return consumer;
+  };
+  const texts = Array.from({ length: 20 }, (_, nth) => `message-${nth}`);
+
+  test('what a frozen consumer holds comes again as another attempt; what it says of it later changes nothing', async () => {
+    const name = await suite.topic();
+    await suite.hermes.admin.createGroup({
+      ...{ topic: name, name: 'billing', retry: parseRetryPolicy('3:[50,50]') },
+      ackDeadline: { seconds: 1, nanos: 0 },
+    });
+    const frozen = await frozenConsumer(name, 'billing');
+    await suite.publish(name, texts);
+    const other = suite.consume(name, 'billing');
+    await eventually(async () => {
+      expect(new Set(other.seen.map((text) => text.split('#')[0]))).toEqual(new Set(texts));
+      expect(await suite.progress(name, 'billing')).toEqual({ lag: 0, dead: 0 });
+    }, PATIENCE);
+    expect(other.seen.every((text) => text.endsWith('#1'))).toBe(false);
+    const settled = other.seen.length;
+    frozen.signal('SIGCONT');
+    await suite.publish(name, ['last']);
+    await eventually(async () => {
+      expect(await suite.progress(name, 'billing')).toEqual({ lag: 0, dead: 0 });
+    }, PATIENCE);
+    expect(other.seen.length).toBeLessThanOrEqual(settled + 1);
+    await other.stop();
+  });
+
+  test('what a killed consumer held comes again as the same attempt', async () => {
+    const name = await suite.topic();
+    await suite.hermes.admin.createGroup({ topic: name, name: 'billing' });
+    const killed = await frozenConsumer(name, 'billing');
+    await suite.publish(name, texts);
+    await eventually(async () => {
+      const { lanes } = await suite.hermes.admin.describeGroup(name, 'billing');
+      expect(lanes.reduce((sum, { inFlight }) => sum + inFlight, 0)).toBe(texts.length);
+    }, PATIENCE);
+    killed.signal('SIGKILL');
+    await killed.ended();
+    const other = suite.consume(name, 'billing');
+    await eventually(async () => {
+      expect([...other.seen].sort()).toEqual(texts.map((text) => `${text}#1`).sort());
+      expect(await suite.progress(name, 'billing')).toEqual({ lag: 0, dead: 0 });
+    }, PATIENCE);
+    await other.stop();
   });
 }
