@@ -15,6 +15,8 @@ const ADMIN_DEADLINE_MS = 30_000;
 const TAIL_MESSAGES = 120_000;
 /** Single publishes a second of the latency rows. */
 const LATENCY_RATE = 1000;
+/** Keys of the `modes` row. */
+const KEYS = 1_000_000;
 /** Messages of the `catch-up` row. */
 const BACKLOG = { quick: 200_000, full: 1_000_000 };
 /** Messages that wait for their time in the `scheduled` row. */
@@ -31,13 +33,13 @@ function admin(context) {
 }
 
 /** Makes a topic, and its groups, the first of which is the row's, for a row of its own. */
-async function createTopic(context, topic, { partitions = PARTITIONS, groups = [] } = {}) {
+async function createTopic(context, topic, { partitions = PARTITIONS, groups = [], mode = 'SHARED' } = {}) {
   const call = admin(context);
   const fields = { name: topic, partitions, ...context.storage.topicFields };
   await call('createTopic', { topic: contracts.Topic.fromPartial(fields) });
   for (const name of groups) {
     await call('createGroup', {
-      group: contracts.Group.fromPartial({ topic, name, mode: contracts.GroupMode.SHARED }),
+      group: contracts.Group.fromPartial({ topic, name, mode: contracts.GroupMode[mode] }),
     });
   }
   const { brokerEndpoint: endpoint, metaServers } = context.cluster;
@@ -70,6 +72,25 @@ async function e2e({ times, parts, ...context }) {
   const { name } = context.storage;
   const limit = limitOf(parts.frames, parts.store, parts.served);
   return ratioRow(`e2e-${name}`, consumed, 'msg/s', limit, GOALS[name].e2e);
+}
+
+/** Publish, deliver by the SDK, acknowledge: each mode beside EXCLUSIVE, with a million keys. */
+async function modes({ times, ...context }) {
+  const rateIn = async (mode) => {
+    const target = await createTopic(context, `bench-${mode}`, { groups: ['readers'], mode });
+    const [consumed] = await Promise.all([
+      runChild('./load/sdk-consumer.mjs', { ...target, ...times }),
+      publishRate({ ...target, keys: KEYS }, times),
+    ]);
+    return consumed;
+  };
+  const exclusive = await rateIn('EXCLUSIVE');
+  const rows = [];
+  for (const mode of ['KEY_ORDERED', 'SHARED']) {
+    const variant = `${context.storage.variant}, ${mode}`;
+    rows.push(await fallsTo('modes', variant, 0.8, [() => exclusive, () => rateIn(mode)]));
+  }
+  return rows;
 }
 
 const GOALS = { embedded: { publish: 0.65, e2e: 0.6 }, mysql: { publish: 0.75, e2e: 0.7 } };
@@ -221,6 +242,7 @@ export const ROWS = {
   startup: { parts: [], run: startup, storages: ['embedded'] },
   publish: { parts: ['frames', 'store'], run: publish },
   e2e: { parts: ['frames', 'store', 'served'], run: e2e },
+  modes: { parts: [], run: modes },
   tail: { parts: ['served'], run: tail, storages: ['embedded'] },
   'catch-up': { parts: ['served', 'reads'], run: catchUp, storages: ['mysql', 'mariadb'] },
   unary: { parts: ['unary'], run: unary, storages: ['embedded'] },

@@ -15,6 +15,16 @@ const body = Buffer.alloc(BODY_BYTES, 'x');
 /** One encoded message of 1 KiB without a key. */
 export const encodedMessage = contracts.Message.encode(contracts.Message.fromPartial({ body })).finish();
 
+/** The same with a key: protobuf fields may stand one after the other. */
+const keyed = (key) =>
+  Buffer.concat([contracts.Message.encode(contracts.Message.fromPartial({ key })).finish(), encodedMessage]);
+
+/** A publish frame of 100 messages whose keys are drawn from so many. */
+export function keyedFrame(topic, partition, keys) {
+  const messages = Array.from({ length: FRAME_MESSAGES }, () => keyed(`key-${Math.floor(Math.random() * keys)}`));
+  return { topic, messages, partition };
+}
+
 /** A publish frame of 100 messages. */
 export function publishFrame(topic, partition) {
   const messages = Array.from({ length: FRAME_MESSAGES }, () => encodedMessage);

@@ -2,10 +2,10 @@
 import contracts from '@hermes/contracts';
 import grpc from '@grpc/grpc-js';
 
-import { FRAME_MESSAGES, FRAMES_IN_FLIGHT, publishFrame } from '../shapes.mjs';
+import { FRAME_MESSAGES, FRAMES_IN_FLIGHT, keyedFrame, publishFrame } from '../shapes.mjs';
 import { countPerSecond } from '../parts/rate.mjs';
 
-function stream({ endpoint, topics, partitions, limit = Number.POSITIVE_INFINITY }, count, done) {
+function stream({ endpoint, topics, partitions, keys, limit = Number.POSITIVE_INFINITY }, count, done) {
   const client = new contracts.RawMessagingClient(endpoint, grpc.credentials.createInsecure());
   const call = client.publishStream(new grpc.Metadata(), {});
   const frames = Array.from({ length: partitions }, (_, partition) => partition).flatMap((partition) =>
@@ -14,7 +14,8 @@ function stream({ endpoint, topics, partitions, limit = Number.POSITIVE_INFINITY
   let [sent, answered] = [0, 0];
   const send = () => {
     if (sent < limit) {
-      call.write(frames[(sent / FRAME_MESSAGES) % frames.length]);
+      const frame = frames[(sent / FRAME_MESSAGES) % frames.length];
+      call.write(keys === undefined ? frame : keyedFrame(frame.topic, frame.partition, keys));
       sent += FRAME_MESSAGES;
     }
   };
