@@ -88,7 +88,7 @@ async function modes({ times, ...context }) {
   const rows = [];
   for (const mode of ['KEY_ORDERED', 'SHARED']) {
     const variant = `${context.storage.variant}, ${mode}`;
-    rows.push(await fallsTo('modes', variant, 0.8, [() => exclusive, () => rateIn(mode)]));
+    rows.push(fallsTo('modes', variant, 0.8, [exclusive, await rateIn(mode)]));
   }
   return rows;
 }
@@ -115,8 +115,7 @@ async function catchUp({ times, parts, quick, ...context }) {
 }
 
 /** Publish throughput of a second shape as a share of the first one's. */
-async function fallsTo(id, variant, goal, [before, after]) {
-  const [first, second] = [await before(), await after()];
+function fallsTo(id, variant, goal, [first, second]) {
   const ratio = second.rate / first.rate;
   return { id, variant, value: second.rate, unit: 'msg/s', spread: second.spread, raw: first.rate, ratio, goal };
 }
@@ -124,7 +123,7 @@ async function fallsTo(id, variant, goal, [before, after]) {
 async function partitions({ times, ...context }) {
   const rateWith = async (count) =>
     publishRate(await createTopic(context, `bench-partitions-${count}`, { partitions: count }), times);
-  return fallsTo('partitions', `${context.storage.variant}, 1 → 1,000`, 0.8, [() => rateWith(1), () => rateWith(1000)]);
+  return fallsTo('partitions', `${context.storage.variant}, 1 → 1,000`, 0.8, [await rateWith(1), await rateWith(1000)]);
 }
 
 async function topics({ times, ...context }) {
@@ -135,7 +134,7 @@ async function topics({ times, ...context }) {
     }
     return publishRate({ ...targets[0], topics: targets.map(({ topic }) => topic) }, times);
   };
-  return fallsTo('topics', `${context.storage.variant}, 1 → 100`, 0.8, [() => rateWith(1), () => rateWith(100)]);
+  return fallsTo('topics', `${context.storage.variant}, 1 → 100`, 0.8, [await rateWith(1), await rateWith(100)]);
 }
 
 /** Groups that nobody consumes: what they cost who publishes. */
@@ -144,7 +143,7 @@ async function groups({ times, ...context }) {
     const names = Array.from({ length: count }, (_, nth) => `group-${nth}`);
     return publishRate(await createTopic(context, `bench-groups-${count}`, { groups: names }), times);
   };
-  return fallsTo('groups', `${context.storage.variant}, 1 → 10`, 0.75, [() => rateWith(1), () => rateWith(10)]);
+  return fallsTo('groups', `${context.storage.variant}, 1 → 10`, 0.75, [await rateWith(1), await rateWith(10)]);
 }
 
 async function scheduled({ times, quick, ...context }) {
@@ -157,7 +156,7 @@ async function scheduled({ times, quick, ...context }) {
   const second = await publishRate(target, times);
   const title = `${variant}, ${waiting.toLocaleString('en')} waiting`;
   return [
-    { ...(await fallsTo('scheduled', title, 0.9, [() => first, () => second])) },
+    fallsTo('scheduled', title, 0.9, [first, second]),
     {
       id: 'scheduled',
       variant: `${variant}, lateness p99`,

@@ -12,6 +12,7 @@ import { createCounters } from '../src/counters.js';
 import { keyHashOfRecord } from '../src/partition/key-hash.js';
 import { Ownership } from '../src/partition/ownership.js';
 import { PartitionOpener } from '../src/partition/partition-opener.js';
+import { type Partition } from '../src/partition/partition.js';
 import { type PartitionServices } from '../src/partition/partition-services.js';
 import { Turns } from '../src/partition/turns.js';
 import { FakeMetaServer } from './fake-meta-server.js';
@@ -51,6 +52,15 @@ export class OwnershipFixture {
         epochTooLow: (assignment) => report('epochTooLow', assignment),
       },
     });
+  }
+
+  /** Lets it own the only partition of `orders`, which has a group `a`. */
+  async servesOrders(): Promise<Partition> {
+    this.meta.addTopic('orders');
+    this.meta.setGroup('orders', 'a');
+    this.change({ opened: [this.assignment('orders', 1)] });
+    await this.reported('ready orders/0@1 r2');
+    return this.ownership.topic('orders')!.served(0)!;
   }
 
   async stop(): Promise<void> {

@@ -18,11 +18,7 @@ let offsets: number[];
 
 beforeAll(async () => {
   await fixture.start();
-  fixture.meta.addTopic('orders');
-  fixture.meta.setGroup('orders', 'a');
-  fixture.change({ opened: [fixture.assignment('orders', 1)] });
-  await fixture.reported('ready orders/0@1 r2');
-  partition = fixture.ownership.topic('orders')!.served(0)!;
+  partition = await fixture.servesOrders();
   const records = Array.from({ length: MANY }, (_, nth) => ({ record: Buffer.from(`${nth}`), keyHash: 0 }));
   const first = partition.lanes[0]!.log.nextOffset;
   await partition.lanes[0]!.appender.append(records, Infinity);

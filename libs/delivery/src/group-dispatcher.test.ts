@@ -269,7 +269,7 @@ describe('GroupDispatcher', () => {
     group.feed(0, [7, 7]);
     group.join(1);
     expect(group.deliver(0)).toEqual(['0#1/1']);
-    expect(group.dispatcher.recordsNeeded(0, 8, 10)).toEqual([4]);
+    expect(group.dispatcher.recordsNeeded(0, 8)).toEqual([4]);
     group.dispatcher.recordsKept(0, [4]);
     // 0 is in flight, 1 waits behind it, 2, 3, 6 and 7 were never read; 4 is a retry, 5 was settled.
     expect(group.dispatcher.skip(0, 8)).toBe(6);

@@ -280,10 +280,9 @@ export class GroupDispatcher {
     return where.skipped - before;
   }
 
-  /** Offsets of stored retries below `below` whose records only the log keeps, the lowest first, at most `max`. */
-  recordsNeeded(lane: number, below: number, max: number): number[] {
-    const entries = this.#lane(lane).withoutRecord(below).slice(0, max);
-    return entries.map(({ offset }) => offset);
+  /** Offsets of stored retries below `below` whose records only the log keeps, the lowest first. */
+  recordsNeeded(lane: number, below: number): number[] {
+    return this.#lane(lane).withoutRecord(below);
   }
 
   /** The retries' rows keep their records now. */

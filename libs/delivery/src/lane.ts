@@ -151,11 +151,12 @@ export class Lane {
     return this.#lowest(nextOffset, ({ hasRecord }) => !hasRecord);
   }
 
-  /** Stored retries below `offset` whose records only the log keeps, the lowest offsets first. */
-  withoutRecord(offset: number): Entry[] {
+  /** Offsets below `offset` of stored retries whose records only the log keeps, the lowest first. */
+  withoutRecord(offset: number): number[] {
     return [...this.entries.values()]
       .filter((entry) => entry.offset < offset && entry.stored && !entry.hasRecord)
-      .sort((a, b) => a.offset - b.offset);
+      .map((entry) => entry.offset)
+      .sort((a, b) => a - b);
   }
 
   /** Messages of an earlier owner that were settled before they were fed, and are being written. */

@@ -4,6 +4,7 @@ import {
   type Group,
   GroupMode,
   GroupState,
+  LIMITS,
   type Position,
   PositionEdge,
   type RetryPolicy as GivenRetryPolicy,
@@ -65,30 +66,24 @@ export interface TopicEntry {
 
 const RETRY_DEFAULT = {
   kind: 'exponential',
-  initialMs: 1_000,
-  maxMs: 300_000,
-  multiplier: 2,
-  jitter: 0.2,
-  maxAttempts: 16,
+  initialMs: LIMITS.retryInitialMs,
+  maxMs: LIMITS.retryMaxMs,
+  multiplier: LIMITS.retryMultiplier,
+  jitter: LIMITS.retryJitter,
+  maxAttempts: LIMITS.maxAttempts.default,
 } as const satisfies RetryPolicy;
-const ACK_DEADLINE_DEFAULT_MS = 30_000;
-const RETENTION_AGE_DEFAULT_MS = 7 * 86_400_000;
-const HARD_RETENTION_AGE_DEFAULT_MS = 30 * 86_400_000;
-const PARTITIONS_DEFAULT = 4;
-const BODY_BYTES_DEFAULT = 1024 * 1024;
-
 /** Reads a topic as the meta-server gives it. */
 export function topicSettings(topic: Topic): TopicSettings {
-  const retentionAgeMs = millis(topic.retentionAge, RETENTION_AGE_DEFAULT_MS);
+  const retentionAgeMs = millis(topic.retentionAge, LIMITS.retentionAgeMs);
   return {
     name: topic.name,
     id: topic.uid,
-    partitions: topic.partitions ?? PARTITIONS_DEFAULT,
-    lanes: topic.priorityLevels ?? 1,
-    bodyBytesMax: topic.maxBodyBytes ?? BODY_BYTES_DEFAULT,
+    partitions: topic.partitions ?? LIMITS.partitions.default,
+    lanes: topic.priorityLevels ?? LIMITS.priorityLevels.default,
+    bodyBytesMax: topic.maxBodyBytes ?? LIMITS.bodyBytes.default,
     paused: topic.paused,
     retentionAgeMs,
-    hardRetentionAgeMs: Math.max(retentionAgeMs, millis(topic.hardRetentionAge, HARD_RETENTION_AGE_DEFAULT_MS)),
+    hardRetentionAgeMs: Math.max(retentionAgeMs, millis(topic.hardRetentionAge, LIMITS.hardRetentionAgeMs)),
     retentionBytes: topic.retentionBytes,
     storageClass: STORAGE_CLASSES[topic.storageClass],
     requiredDurability: topic.requiredDurability || Durability.DURABLE,
@@ -109,7 +104,7 @@ export function groupSettings(group: Group, topic: Topic): GroupSettings {
     id: group.uid,
     mode: GROUP_MODES[group.mode],
     start: startOf(group.start),
-    ackDeadlineMs: millis(group.ackDeadline, ACK_DEADLINE_DEFAULT_MS),
+    ackDeadlineMs: millis(group.ackDeadline, LIMITS.ackDeadlineMs.default),
     retry: retryPolicy(group.retry ?? topic.retry),
     paused: group.paused,
     filter: group.filter === '' ? undefined : parseFilter(group.filter),

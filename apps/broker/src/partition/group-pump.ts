@@ -254,8 +254,10 @@ export class GroupPump implements ChangeSource {
    */
   async skip(lane: number, below: number): Promise<number> {
     const { id: groupId } = this.#settings;
-    const needed = (): number[] => this.#dispatcher.recordsNeeded(lane, below, COPIES_MAX);
-    for (let offsets = needed(); offsets.length > 0 && this.isRunning; offsets = needed()) {
+    // What becomes a retry meanwhile keeps the log as it is, until the next call.
+    const needed = this.#dispatcher.recordsNeeded(lane, below);
+    for (let at = 0; at < needed.length && this.isRunning; at += COPIES_MAX) {
+      const offsets = needed.slice(at, at + COPIES_MAX);
       const [from, to] = [Math.min(...offsets), Math.max(...offsets) + 1];
       await this.#partition.commit([{ kind: 'keepRecords', groupId, lane, from, to }]);
       this.#dispatcher.recordsKept(lane, offsets);

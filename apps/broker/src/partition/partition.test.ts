@@ -12,11 +12,7 @@ describe('groups of a Partition', () => {
   beforeEach(async () => {
     fixture = new OwnershipFixture();
     await fixture.start();
-    fixture.meta.addTopic('orders');
-    fixture.meta.setGroup('orders', 'a');
-    fixture.change({ opened: [fixture.assignment('orders', 1)] });
-    await fixture.reported('ready orders/0@1 r2');
-    partition = fixture.ownership.topic('orders')!.served(0)!;
+    partition = await fixture.servesOrders();
   });
   afterEach(() => fixture.stop());
 

@@ -5,6 +5,7 @@ import { type CancelTimer, type Clock, type TaskGroup, type Timers } from '@herm
 import { type Counters } from '../counters.js';
 import { type Ownership } from '../partition/ownership.js';
 import { type Partition } from '../partition/partition.js';
+import { agedLanes } from './aged-lane.js';
 import { skipOverdue } from './skip-overdue.js';
 import { trimDeadLetters } from './trim-dead-letters.js';
 import { trimTargets } from './trim-targets.js';
@@ -80,9 +81,10 @@ export class Retention {
     const { counters, logger } = this.#options;
     const options = { counters, logger: logger.child(placeOf(partition)) };
     try {
-      await skipOverdue(partition, options);
+      const lanes = await agedLanes(partition);
+      await skipOverdue(partition, lanes, options);
       await trimDeadLetters(partition, options);
-      for (const { log, offset } of await trimTargets(partition)) {
+      for (const { log, offset } of await trimTargets(partition, lanes)) {
         const before = log.firstOffset;
         if (offset > before && (await partition.known.keepBelow(log.lane, offset)) && partition.isServing) {
           const outcome = await log.truncateBefore(offset);

@@ -1,8 +1,7 @@
 import { type Logger } from '@hermes/kit';
 import { type Counters } from '../counters.js';
-import { type Lane } from '../partition/lane.js';
 import { type Partition } from '../partition/partition.js';
-import { firstSince } from './trim-targets.js';
+import { type AgedLane, firstSince } from './aged-lane.js';
 
 export interface OverdueOptions {
   readonly counters: Pick<Counters, 'skipped'>;
@@ -15,19 +14,23 @@ export interface OverdueOptions {
  * within `hard_retention_age` is lost to them, counted and logged; retries go on with copies. Durable when it resolves.
  * Rejects with StoreError or HermesError.
  */
-export async function skipOverdue(partition: Partition, options: OverdueOptions): Promise<void> {
+export async function skipOverdue(
+  partition: Partition,
+  lanes: readonly AgedLane[],
+  options: OverdueOptions,
+): Promise<void> {
   const sinceMs = partition.timeMs() - partition.topic.settings.hardRetentionAgeMs;
-  for (const lane of partition.lanes) {
-    const below = await firstSince(lane.log, sinceMs);
-    if (below > lane.log.firstOffset) {
-      await skipIn(partition, lane, { ...options, below });
+  for (const aged of lanes) {
+    const below = await firstSince(aged, sinceMs);
+    if (below > aged.log.firstOffset) {
+      await skipIn(partition, aged.log.lane, { ...options, below });
     }
   }
 }
 
 async function skipIn(
   partition: Partition,
-  { number: lane }: Lane,
+  lane: number,
   { counters, logger, below }: OverdueOptions & { readonly below: number },
 ): Promise<void> {
   for (const pump of partition.groups) {

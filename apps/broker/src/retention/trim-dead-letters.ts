@@ -42,17 +42,19 @@ async function trimGroup(partition: Partition, pump: GroupPump, limits: DeadLett
   const groupId = pump.settings.id;
   const countMax = Math.floor(limits.countMax / topic.settings.partitions);
   const { deadLetters } = await groupState.counts(groupId);
-  let excess = deadLetters.reduce((sum, count) => sum + count, 0) - countMax;
+  let left = deadLetters.reduce((sum, count) => sum + count, 0);
   let dropped = 0;
-  for (;;) {
+  while (left > 0) {
+    const excess = left - countMax;
     const beforeMs = excess > 0 ? Number.MAX_SAFE_INTEGER : Math.floor(partition.timeMs() - limits.ageMs);
     const max = excess > 0 ? Math.min(excess, STEP_MAX) : STEP_MAX;
     const places = await groupState.deadLettersBefore(groupId, beforeMs, max);
     if (places.length === 0 || !pump.isRunning) {
-      return dropped;
+      break;
     }
     await partition.commit(places.map((place) => ({ kind: 'deadLetterDone', groupId, place })));
-    excess -= places.length;
+    left -= places.length;
     dropped += places.length;
   }
+  return dropped;
 }

@@ -1,5 +1,6 @@
 import { type MessageLog } from '@hermes/log';
 import { type Partition } from '../partition/partition.js';
+import { type AgedLane, firstSince } from './aged-lane.js';
 
 /** Up to where a lane's log need not be kept. */
 export interface TrimTarget {
@@ -7,15 +8,14 @@ export interface TrimTarget {
   readonly offset: number;
 }
 
-const ONE = { maxRecords: 1, maxBytes: 1 };
-
 /** Where the lanes of a partition may be cut, by its topic's retention and its groups' progress. Rejects with StoreError. */
-export async function trimTargets(partition: Partition): Promise<TrimTarget[]> {
+export async function trimTargets(partition: Partition, lanes: readonly AgedLane[]): Promise<TrimTarget[]> {
   const { retentionAgeMs, retentionBytes } = partition.topic.settings;
   const excess = excessShare(partition, retentionBytes);
   const targets: TrimTarget[] = [];
-  for (const { log } of partition.lanes) {
-    const byAge = await firstSince(log, partition.timeMs() - retentionAgeMs);
+  for (const lane of lanes) {
+    const { log } = lane;
+    const byAge = await firstSince(lane, partition.timeMs() - retentionAgeMs);
     const bySize = log.firstOffset + Math.floor((log.nextOffset - log.firstOffset) * excess);
     const wanted = Math.max(byAge, bySize);
     if (wanted > log.firstOffset) {
@@ -29,13 +29,6 @@ export async function trimTargets(partition: Partition): Promise<TrimTarget[]> {
 function excessShare({ lanes }: Partition, retentionBytes: number): number {
   const bytes = lanes.reduce((sum, { log }) => sum + log.sizeBytes, 0);
   return retentionBytes === 0 || bytes <= retentionBytes ? 0 : 1 - retentionBytes / bytes;
-}
-
-/** The first offset that is not older. Mostly the oldest record is not, and nothing more has to be asked. */
-export async function firstSince(log: MessageLog, timeMs: number): Promise<number> {
-  const oldest = await log.read(log.firstOffset, ONE);
-  const isYoung = oldest.count === 0 ? log.lastAppendedAtMs >= timeMs : oldest.appendedAtMs(0) >= timeMs;
-  return isYoung ? log.firstOffset : log.offsetAt(timeMs);
 }
 
 /** Nothing at or above this may go: some group needs it. A group that is not here just now keeps all. */

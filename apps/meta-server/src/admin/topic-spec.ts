@@ -92,13 +92,8 @@ function checkNames(topic: Topic): void {
 }
 
 function refuseUnimplemented(topic: Topic, { servedClasses }: TopicDefaults): void {
-  const unimplemented: readonly (readonly [boolean, string])[] = [
-    [!servedClasses.has(topic.storageClass), `Topic.storage_class ${StorageClass[topic.storageClass]}`],
-  ];
-  for (const [asked, name] of unimplemented) {
-    if (asked) {
-      throw notImplemented(name);
-    }
+  if (!servedClasses.has(topic.storageClass)) {
+    throw notImplemented(`Topic.storage_class ${StorageClass[topic.storageClass]}`);
   }
   if (topic.requiredDurability === Durability.REPLICATED && topic.storageClass !== StorageClass.KAFKA) {
     throw new HermesError('UNSUPPORTED_BY_STORAGE', 'only Kafka has in-sync replicas: this cannot be REPLICATED', {
