@@ -1,19 +1,16 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { env, execPath } from 'node:process';
+import { execPath } from 'node:process';
 import { connect } from '@hermes/client';
 import ts from 'typescript';
 
 import { Cluster } from './harness/cluster.js';
+import { codeBlocks, GUIDE_PAGES } from './harness/documents.js';
 import { PlainProject } from './harness/plain-project.js';
 import { pythonWithProtos } from './harness/python.js';
+import { runProgram } from './harness/run-program.js';
 
 const REPOSITORY = join(__dirname, '..', '..', '..');
-const PAGES = [
-  'README.md',
-  ...readdirSync(join(REPOSITORY, 'docs', 'guide')).map((page) => join('docs', 'guide', page)),
-];
 const GATEWAY = '127.0.0.1:4380';
 const TSC = join(REPOSITORY, 'node_modules', 'typescript', 'bin', 'tsc');
 
@@ -23,35 +20,9 @@ interface Example {
 }
 
 function examplesIn(language: string): Example[] {
-  return PAGES.flatMap((page) => {
-    const text = readFileSync(join(REPOSITORY, page), 'utf8');
-    const blocks = [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))];
-    return blocks.map(([, code = ''], nth) => ({ name: `${page.replaceAll(/[/.]/g, '-')}-${nth + 1}`, code }));
-  });
-}
-
-/** What it wrote, once it has ended; if it goes on for ever, what it wrote first. */
-function run(
-  command: string,
-  args: readonly string[],
-  endless: boolean,
-  more = {},
-): Promise<{ code: unknown; out: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...env, ...more } });
-    let out = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk: Buffer) => {
-        out += chunk.toString();
-        if (endless && out.includes('\n')) {
-          child.kill();
-        }
-      });
-    }
-    child.on('exit', (code, signal) => {
-      resolve({ code: endless && signal === 'SIGTERM' ? 0 : code, out });
-    });
-  });
+  return ['README.md', ...GUIDE_PAGES].flatMap((page) =>
+    codeBlocks(page, language).map((code, nth) => ({ name: `${page.replaceAll(/[/.]/g, '-')}-${nth + 1}`, code })),
+  );
 }
 
 const TYPESCRIPT = examplesIn('ts');
@@ -90,10 +61,9 @@ describe('the examples of README and guide', () => {
         `${name}.mjs`,
         ts.transpileModule(here(code), { compilerOptions: options }).outputText,
       );
-      const endless = !code.includes('hermes.close()');
-      const ended = await run(execPath, [program], endless);
+      const ended = await runProgram(execPath, [program], { isEndless: !code.includes('hermes.close()') });
       expect(ended).toMatchObject({ code: 0 });
-      expect(ended.out).not.toBe('');
+      expect(ended.output).not.toBe('');
     },
     30_000,
   );
@@ -102,9 +72,10 @@ describe('the examples of README and guide', () => {
     '$name runs',
     async ({ name, code }) => {
       await prepared(cluster);
-      const { python, env: protos } = pythonWithProtos();
-      const ended = await run(python, ['-u', project.write(`${name}.py`, here(code))], true, protos);
-      expect(ended).toMatchObject({ code: 0, out: expect.stringContaining('id') as string });
+      const { python, env: environment } = pythonWithProtos();
+      const program = project.write(`${name}.py`, here(code));
+      const ended = await runProgram(python, ['-u', program], { isEndless: true, environment });
+      expect(ended).toMatchObject({ code: 0, output: expect.stringContaining('id') as string });
     },
     120_000,
   );

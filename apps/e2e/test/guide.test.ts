@@ -1,37 +1,18 @@
-import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { env, execPath } from 'node:process';
+import { execPath } from 'node:process';
 
 import { Cluster } from './harness/cluster.js';
+import { codeBlocks, GUIDE_PAGES } from './harness/documents.js';
 import { PROGRAM } from './harness/hermes-process.js';
-
-const GUIDE = join(__dirname, '..', '..', '..', 'docs', 'guide');
+import { type ProgramEnd, runProgram } from './harness/run-program.js';
 
 /** The command lines of a page, in order. */
 function commandsOf(page: string): string[] {
-  const text = readFileSync(join(GUIDE, page), 'utf8');
-  const blocks = [...text.matchAll(/^```sh\n(.*?)^```/gms)].map(([, block = '']) => block);
-  return blocks.flatMap((block) => block.split('\n').filter((line) => line !== ''));
+  return codeBlocks(page, 'sh').flatMap((block) => block.split('\n').filter((line) => line !== ''));
 }
 
-function run(line: string, server: string): Promise<{ code: number | null; output: string }> {
-  return new Promise((resolve) => {
-    const program = line.replace('npx hermes', `"${execPath}" "${PROGRAM}"`);
-    const child = spawn('sh', ['-c', program], {
-      env: { ...env, HERMES_SERVER: server },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk: Buffer) => {
-        output += chunk.toString();
-      });
-    }
-    child.on('exit', (code) => {
-      resolve({ code, output });
-    });
-  });
+function run(line: string, server: string): Promise<ProgramEnd> {
+  const program = line.replace('npx hermes', `"${execPath}" "${PROGRAM}"`);
+  return runProgram('sh', ['-c', program], { environment: { HERMES_SERVER: server } });
 }
 
 describe('the commands of the guide', () => {
@@ -41,7 +22,7 @@ describe('the commands of the guide', () => {
   }, 60_000);
   afterAll(() => cluster[Symbol.asyncDispose]());
 
-  it.each(readdirSync(GUIDE))(
+  it.each(GUIDE_PAGES)(
     '%s: run as they stand, one after the other',
     async (page) => {
       const commands = commandsOf(page);

@@ -1,14 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-
 import { connect, type Delivery, GroupMode, type Hermes } from '@hermes/client';
 import { createDeferred } from '@hermes/runtime';
 import { sharedMysql, SQL_SERVER_KINDS } from '@hermes/testing';
 import { type Connection, createConnection, type ResultSetHeader } from 'mysql2/promise';
 
 import { Cluster } from '../harness/cluster.js';
-
-const GUIDE = join(__dirname, '..', '..', '..', '..', 'docs', 'guide', 'exactly-once.md');
+import { codeBlocks } from '../harness/documents.js';
 
 interface Booking {
   readonly account: string;
@@ -17,7 +13,7 @@ interface Booking {
 
 /** The statements of the guide: the table, and the write that is guarded. */
 function statementsOfTheGuide(): [string, string] {
-  const blocks = [...readFileSync(GUIDE, 'utf8').matchAll(/^```sql\n(.*?)^```/gms)].map(([, block = '']) => block);
+  const blocks = codeBlocks('docs/guide/exactly-once.md', 'sql');
   expect(blocks).toHaveLength(2);
   return blocks as [string, string];
 }
