@@ -11,6 +11,7 @@ import {
   SETTLE,
   type SettleKind,
 } from '../src/index.js';
+import { feedWanted, type ImaginedLog } from './feed-wanted.js';
 
 const KEYS = 20_000;
 const CONSUMERS = 4;
@@ -46,6 +47,7 @@ export class Drain {
     letters: new Set(),
   };
   readonly #messages: number;
+  readonly #log: ImaginedLog;
   readonly #mode: DeliveryMode;
   readonly #random: SeededRandom;
   /** What became of each message, once that was stored. */
@@ -57,6 +59,11 @@ export class Drain {
 
   constructor(messages: number, mode: DeliveryMode, seed: number) {
     this.#messages = messages;
+    this.#log = {
+      messages,
+      keyHashOf: (offset) => 1 + ((offset * 7_919) % KEYS),
+      isWanted: (offset) => offset % FILTER_EVERY !== 0,
+    };
     this.#mode = mode;
     this.#random = new SeededRandom(seed);
     this.#fates = new Uint8Array(messages);
@@ -71,7 +78,7 @@ export class Drain {
   run(): void {
     while (!this.#isDrained) {
       this.#nowMs += STEP_MS;
-      this.#feed();
+      feedWanted(this.#dispatcher, this.#log, this.#now());
       for (const { dispatches } of this.#dispatcher.dispatch(this.#now())) {
         dispatches.forEach((dispatch) => {
           this.#deliver(dispatch);
@@ -141,21 +148,6 @@ export class Drain {
       this.#dispatcher.subscribe(request, this.#now());
     }
     this.#commit();
-  }
-
-  #feed(): void {
-    for (const { from, recordsMax } of this.#dispatcher.wanted(this.#now())) {
-      const nextOffset = Math.min(this.#messages, from + Math.min(recordsMax, 1_024));
-      const offsets: number[] = [];
-      for (let offset = from; offset < nextOffset; offset += 1) {
-        if (offset % FILTER_EVERY !== 0) {
-          offsets.push(offset);
-        }
-      }
-      const keyHashes = offsets.map((offset) => 1 + ((offset * 7_919) % KEYS));
-      const ends = offsets.map((_, index) => (index + 1) * 100);
-      this.#dispatcher.feed(0, { from, nextOffset, offsets, keyHashes, ends });
-    }
   }
 
   #deliver({ lane, offset, attempt, deliveryNo, mayExpire }: Dispatch): void {

@@ -1,6 +1,7 @@
 import { SeededRandom } from '@hermes/testing';
 
 import { Credit, type Dispatch, GroupDispatcher, InFlightPool, SETTLE } from '../src/index.js';
+import { feedWanted } from './feed-wanted.js';
 
 const MESSAGES = 150_000;
 const RETRIES_MAX = 100_000;
@@ -10,6 +11,8 @@ const LATER_MS = 1_000_000;
 
 /** Nine of ten messages are of one key, the others of none. */
 const isKeyed = (offset: number): boolean => offset % 10 !== 9;
+
+const LOG = { messages: MESSAGES, keyHashOf: (offset: number) => (isKeyed(offset) ? KEY : 0) };
 
 /** A group whose first message fails: all of its key wait behind it. */
 class WaitingKey {
@@ -44,24 +47,12 @@ class WaitingKey {
 
   /** Feeds, delivers and commits once; false if nothing has happened. */
   step(): boolean {
-    const isFed = this.#feed();
+    const isFed = feedWanted(this.dispatcher, LOG, this.#now());
     const dispatches = this.dispatcher.dispatch(this.#now()).flatMap((order) => order.dispatches);
     dispatches.forEach((dispatch) => {
       this.#settle(dispatch);
     });
     return this.#commit() || isFed || dispatches.length > 0;
-  }
-
-  #feed(): boolean {
-    const wanted = this.dispatcher.wanted(this.#now());
-    for (const { from, recordsMax } of wanted) {
-      const nextOffset = Math.min(MESSAGES, from + Math.min(recordsMax, 1_024));
-      const offsets = Array.from({ length: nextOffset - from }, (_, at) => from + at);
-      const keyHashes = offsets.map((offset) => (isKeyed(offset) ? KEY : 0));
-      const ends = offsets.map((_, at) => (at + 1) * 10);
-      this.dispatcher.feed(0, { from, nextOffset, offsets, keyHashes, ends });
-    }
-    return wanted.some(({ from }) => from < MESSAGES);
   }
 
   #settle({ lane, offset, attempt, deliveryNo }: Dispatch): void {
