@@ -124,6 +124,15 @@ describe('dead letters', () => {
     expect(await subscriber.settle(subscriber.deliveries.slice(1))).toEqual(['OK']);
   });
 
+  test('a late ACK of one is stale, also at the next owner; of what was acknowledged it is not', async () => {
+    const { who, subscriber } = await buried(['a']);
+    await fixture.publishTexts(who.topic, ['b']);
+    const deliveries = await subscriber.received(2);
+    expect(await subscriber.settle(deliveries)).toEqual(['STALE_DELIVERY', 'OK']);
+    await fixture.restartBroker(who.topic);
+    expect(await subscriber.settle(deliveries)).toEqual(['STALE_DELIVERY', 'OK']);
+  });
+
   test('are discarded', async () => {
     const { who, ids } = await buried(['a', 'b', 'c']);
     expect(await discard({ ...who, messageIds: [ids[0]!] })).toEqual({ count: 1, remaining: 0 });

@@ -53,7 +53,7 @@ export class WatchedEngine implements StorageEngine {
       counts: (groupId) => groupState.counts(groupId),
       retryRecord: (groupId, lane, offset) => groupState.retryRecord(groupId, lane, offset),
       deadLetters: (groupId, range) => groupState.deadLetters(groupId, range),
-      deadLettersBefore: (...which) => groupState.deadLettersBefore(...which),
+      deadLettersByAge: (...which) => groupState.deadLettersByAge(...which),
       load: async (groupId) => {
         await this.before({ op: 'load', groupId });
         return groupState.load(groupId);

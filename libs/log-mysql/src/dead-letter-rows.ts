@@ -1,5 +1,5 @@
 import type { DeadLetterCause, DeadLetterPlace } from '@hermes/delivery';
-import type { DeadLetterRange, StoredDeadLetter } from '@hermes/log';
+import type { DeadLetterAges, DeadLetterRange, StoredDeadLetter } from '@hermes/log';
 
 import { GROUP_SQL } from './group-sql.js';
 import { fittingRows } from './page-size.js';
@@ -33,13 +33,14 @@ export async function deadLetters(
   return count === 0 ? [] : (await session.execute(GROUP_SQL.deadLetters, [...range, count])).rows.map(toDeadLetter);
 }
 
-/** The oldest first. */
-export async function deadLettersBefore(
+export async function deadLettersByAge(
   session: Session,
   { topicId, partition }: PartitionAddress,
-  { groupId, timeMs, max }: { readonly groupId: number; readonly timeMs: number; readonly max: number },
+  groupId: number,
+  { first, diedBeforeMs, max }: DeadLetterAges,
 ): Promise<DeadLetterPlace[]> {
-  const { rows } = await session.execute(GROUP_SQL.deadLettersBefore, [topicId, partition, groupId, timeMs, max]);
+  const statement = first === 'oldest' ? GROUP_SQL.oldestDeadLetters : GROUP_SQL.newestDeadLetters;
+  const { rows } = await session.execute(statement, [topicId, partition, groupId, diedBeforeMs, max]);
   return rows.map(([lane, offset, generation]) => ({
     ...{ lane: Number(lane), offset: Number(offset), generation: Number(generation) },
   }));

@@ -29,8 +29,10 @@ export const GROUP_SQL = {
                 FROM dead_letter
                 WHERE ${GROUP} AND lane = ? AND log_offset >= ? AND (log_offset > ? OR generation >= ?)
                 ORDER BY log_offset, generation LIMIT ?`,
-  deadLettersBefore: `SELECT lane, log_offset, generation FROM dead_letter
+  oldestDeadLetters: `SELECT lane, log_offset, generation FROM dead_letter
                       WHERE ${GROUP} AND died_at < ? ORDER BY died_at LIMIT ?`,
+  newestDeadLetters: `SELECT lane, log_offset, generation FROM dead_letter
+                      WHERE ${GROUP} AND died_at < ? ORDER BY died_at DESC LIMIT ?`,
 
   insertCursor: `INSERT INTO group_cursor ${CURSOR} VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0)
                  ON DUPLICATE KEY UPDATE lane = lane`,

@@ -1,8 +1,8 @@
 import type { DeadLetterPlace, GroupChange, GroupSnapshot } from '@hermes/delivery';
-import type { CommitOutcome, DeadLetterRange, GroupCounts, GroupState, StoredDeadLetter } from '@hermes/log';
+import type { CommitOutcome, DeadLetterAges, DeadLetterRange, GroupCounts, GroupState, StoredDeadLetter } from '@hermes/log';
 
 import type { ConnectionSet } from './connection-set.js';
-import { deadLetters, deadLettersBefore, retryRecord } from './dead-letter-rows.js';
+import { deadLetters, deadLettersByAge, retryRecord } from './dead-letter-rows.js';
 import type { FencedWriter } from './fenced-writer.js';
 import * as groupRows from './group-rows.js';
 import { readFault } from './mysql-fault.js';
@@ -47,8 +47,8 @@ export class MysqlGroupState implements GroupState {
     return this.#read((session) => deadLetters(session, this.#options.address, groupId, range));
   }
 
-  deadLettersBefore(groupId: number, timeMs: number, max: number): Promise<readonly DeadLetterPlace[]> {
-    return this.#read((session) => deadLettersBefore(session, this.#options.address, { groupId, timeMs, max }));
+  deadLettersByAge(groupId: number, range: DeadLetterAges): Promise<readonly DeadLetterPlace[]> {
+    return this.#read((session) => deadLettersByAge(session, this.#options.address, groupId, range));
   }
 
   async commit(changes: readonly GroupChange[]): Promise<CommitOutcome> {

@@ -1,5 +1,5 @@
 import type { DeadLetterPlace, GroupChange, GroupSnapshot } from '@hermes/delivery';
-import type { CommitOutcome, DeadLetterRange, GroupCounts, GroupState, StoredDeadLetter } from '@hermes/log';
+import type { CommitOutcome, DeadLetterAges, DeadLetterRange, GroupCounts, GroupState, StoredDeadLetter } from '@hermes/log';
 
 import type { PartitionCalls } from './partition-calls.js';
 import { definite } from './write-outcome.js';
@@ -37,7 +37,7 @@ export class EmbeddedGroupState implements GroupState {
     return this.#calls.call('deadLetters', { groupId, range });
   }
 
-  deadLettersBefore(groupId: number, timeMs: number, max: number): Promise<readonly DeadLetterPlace[]> {
-    return this.#calls.call('deadLettersBefore', { groupId, timeMs, max });
+  deadLettersByAge(groupId: number, range: DeadLetterAges): Promise<readonly DeadLetterPlace[]> {
+    return this.#calls.call('deadLettersByAge', { groupId, range });
   }
 }

@@ -18,8 +18,10 @@ export const GROUP_SQL = {
                 died_at AS diedAtMs, record FROM dead_letter
                 WHERE ${GROUP} AND lane = ? AND log_offset >= ? AND (log_offset > ? OR generation >= ?)
                 ORDER BY log_offset, generation LIMIT ?`,
-  deadLettersBefore: `SELECT lane, log_offset AS offset, generation FROM dead_letter
+  oldestDeadLetters: `SELECT lane, log_offset AS offset, generation FROM dead_letter
                       WHERE ${GROUP} AND died_at < ? ORDER BY died_at LIMIT ?`,
+  newestDeadLetters: `SELECT lane, log_offset AS offset, generation FROM dead_letter
+                      WHERE ${GROUP} AND died_at < ? ORDER BY died_at DESC LIMIT ?`,
 
   insertCursor: `INSERT INTO group_cursor
                  (topic_id, partition, group_id, lane, floor, settled_ranges, consumer_epoch, token, generation)

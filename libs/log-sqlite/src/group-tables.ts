@@ -8,6 +8,7 @@ import type {
 } from '@hermes/delivery';
 import {
   countsByLane,
+  type DeadLetterAges,
   type DeadLetterRange,
   decodeHeld,
   decodeRanges,
@@ -113,12 +114,13 @@ export class GroupTables {
     return letters;
   }
 
-  /** The oldest first. */
-  deadLettersBefore(
+  deadLettersByAge(
     { topicId, partition }: PartitionAddress,
-    { groupId, timeMs, max }: { readonly groupId: number; readonly timeMs: number; readonly max: number },
+    groupId: number,
+    { first, diedBeforeMs, max }: DeadLetterAges,
   ): DeadLetterPlace[] {
-    return this.#statement('deadLettersBefore').all(topicId, partition, groupId, timeMs, max) as DeadLetterPlace[];
+    const statement = this.#statement(first === 'oldest' ? 'oldestDeadLetters' : 'newestDeadLetters');
+    return statement.all(topicId, partition, groupId, diedBeforeMs, max) as DeadLetterPlace[];
   }
 
   /** One above the highest offset that any group has settled in the lane; 0 if there is none. */

@@ -20,7 +20,7 @@ import { sqliteFault } from './sqlite-fault.js';
 
 /** Calls that read of one open partition. */
 type ReadName =
-  | ('read' | 'offsetAt' | 'groupIds' | 'load' | 'counts' | 'retryRecord' | 'deadLetters' | 'deadLettersBefore')
+  | ('read' | 'offsetAt' | 'groupIds' | 'load' | 'counts' | 'retryRecord' | 'deadLetters' | 'deadLettersByAge')
   | ('promotedFrom' | 'identifiedFrom' | 'producers')
   | ScheduleReadName;
 type ScheduleReadName = 'readSchedule' | 'hasSchedule' | 'scheduleCounts' | 'identifiedSchedules';
@@ -205,8 +205,8 @@ export class ShardLoop {
         return shard.groups.retryRecord(session, request.groupId, request);
       case 'deadLetters':
         return shard.groups.deadLetters(session, request.groupId, request.range);
-      case 'deadLettersBefore':
-        return shard.groups.deadLettersBefore(session, request);
+      case 'deadLettersByAge':
+        return shard.groups.deadLettersByAge(session, request.groupId, request.range);
       case 'promotedFrom':
         return session.lane(request.lane).table.promotedFrom(request.offset);
       case 'identifiedFrom':

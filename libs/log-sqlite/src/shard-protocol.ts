@@ -1,5 +1,6 @@
 import type { DeadLetterPlace, GroupChange, GroupSnapshot } from '@hermes/delivery';
 import type {
+  DeadLetterAges,
   DeadLetterRange,
   Fenced,
   GroupCounts,
@@ -112,8 +113,8 @@ export interface ShardCalls {
     arguments: { session: SessionId; groupId: number; range: DeadLetterRange };
     answer: StoredDeadLetter[];
   };
-  deadLettersBefore: {
-    arguments: { session: SessionId; groupId: number; timeMs: number; max: number };
+  deadLettersByAge: {
+    arguments: { session: SessionId; groupId: number; range: DeadLetterAges };
     answer: DeadLetterPlace[];
   };
   readSchedule: { arguments: { session: SessionId; range: ScheduleRange }; answer: ScheduledRecord[] };

@@ -28,6 +28,13 @@ export interface DeadLetterRange {
   readonly maxBytes: number;
 }
 
+/** Which dead letters of a group to find, whatever their lanes. */
+export interface DeadLetterAges {
+  readonly first: 'oldest' | 'newest';
+  readonly diedBeforeMs: number;
+  readonly max: number;
+}
+
 /** The durable progress of all groups in one partition, fenced by one row (`settle_seq`). */
 export interface GroupState {
   /** Ids of the groups that have state here. */
@@ -50,6 +57,6 @@ export interface GroupState {
   /** Dead letters of one lane; none: there are no more in it. */
   deadLetters(groupId: number, range: DeadLetterRange): Promise<readonly StoredDeadLetter[]>;
 
-  /** Places of the dead letters of all lanes that died before `timeMs`, the oldest first, at most `max`. */
-  deadLettersBefore(groupId: number, timeMs: number, max: number): Promise<readonly DeadLetterPlace[]>;
+  /** Places of dead letters of all lanes, by when they died. */
+  deadLettersByAge(groupId: number, range: DeadLetterAges): Promise<readonly DeadLetterPlace[]>;
 }

@@ -5,6 +5,7 @@ export { type AppendChain, APPENDER_BOUNDS_DEFAULT, type AppenderBounds } from '
 export { type AppendResult } from './append-result.js';
 export {
   type CommitOutcome,
+  type DeadLetterAges,
   type DeadLetterRange,
   type DefiniteCommitOutcome,
   type GroupCounts,

@@ -104,6 +104,7 @@ export class GroupPump implements ChangeSource {
   async start(): Promise<void> {
     await this.#feed.inherit(this.now());
     await this.#feed.passFences();
+    await this.#dead.load(this.#partition.groupState, this.#settings.id, this.#generation);
     this.#armTimer();
   }
 

@@ -109,7 +109,7 @@ export class Partition {
   }
 
   /** The groups' stored state. What changes a running group is for that group's own code: see `commit`. */
-  get groupState(): Pick<GroupState, 'load' | 'counts' | 'retryRecord' | 'deadLetters' | 'deadLettersBefore'> {
+  get groupState(): Pick<GroupState, 'load' | 'counts' | 'retryRecord' | 'deadLetters' | 'deadLettersByAge'> {
     return this.#store.groupState;
   }
 

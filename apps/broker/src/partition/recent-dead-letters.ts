@@ -1,3 +1,5 @@
+import { type GroupState } from '@hermes/log';
+
 /** Dead letters that are remembered. */
 const PLACES_MAX = 10_000;
 
@@ -10,6 +12,17 @@ interface Place {
 /** Which messages have become dead letters lately, so that a late ACK of one is refused and not taken for a repeated one. */
 export class RecentDeadLetters {
   readonly #places = new Set<string>();
+
+  /** Begins with those that are stored: an ACK may also come late to a new owner. Rejects with StoreError. */
+  async load(state: Pick<GroupState, 'deadLettersByAge'>, groupId: number, generation: number): Promise<void> {
+    this.#places.clear();
+    const range = { first: 'newest', diedBeforeMs: Number.MAX_SAFE_INTEGER, max: PLACES_MAX } as const;
+    const newest = await state.deadLettersByAge(groupId, range);
+    // What died before a seek came again after it.
+    for (const place of newest.filter((one) => one.generation === generation).reverse()) {
+      this.add(place);
+    }
+  }
 
   has(place: Place): boolean {
     return this.#places.size > 0 && this.#places.has(keyOf(place));

@@ -48,7 +48,7 @@ async function trimGroup(partition: Partition, pump: GroupPump, limits: DeadLett
     const excess = left - countMax;
     const beforeMs = excess > 0 ? Number.MAX_SAFE_INTEGER : Math.floor(partition.timeMs() - limits.ageMs);
     const max = excess > 0 ? Math.min(excess, STEP_MAX) : STEP_MAX;
-    const places = await groupState.deadLettersBefore(groupId, beforeMs, max);
+    const places = await groupState.deadLettersByAge(groupId, { first: 'oldest', diedBeforeMs: beforeMs, max });
     if (places.length === 0 || !pump.isRunning) {
       break;
     }

@@ -218,18 +218,23 @@ export function describeGroupState(makeHarness: MakeHarness): void {
         expect(textsOf(letters)).toEqual(['a']);
       });
 
-      it('are found by their age, the oldest first, whatever their lanes', async () => {
+      it('are found by their age, from either end, whatever their lanes', async () => {
         const { store, groupState, offsets } = await buried('a', 'b');
         const [other = 0] = await fixture.append(laneOf(store, 1), 'c');
         const older = { ...DEAD, lane: 1, offset: other, diedAtMs: DEAD.diedAtMs - 1_000 };
         await groupState.commit([{ kind: 'deadLetter', groupId: GROUP, entry: older }]);
         const place = { lane: 1, offset: other, generation: 0 };
-        expect(await groupState.deadLettersBefore(GROUP, DEAD.diedAtMs, 10)).toEqual([place]);
-        const all = await groupState.deadLettersBefore(GROUP, Number.MAX_SAFE_INTEGER, 10);
+        const found = (first: 'oldest' | 'newest', diedBeforeMs: number, max = 10) =>
+          groupState.deadLettersByAge(GROUP, { first, diedBeforeMs, max });
+        expect(await found('oldest', DEAD.diedAtMs)).toEqual([place]);
+        const all = await found('oldest', Number.MAX_SAFE_INTEGER);
         expect(all[0]).toEqual(place);
         expect(all.slice(1).map(({ offset }) => offset)).toEqual(offsets);
-        expect(await groupState.deadLettersBefore(GROUP, Number.MAX_SAFE_INTEGER, 1)).toEqual([place]);
-        expect(await groupState.deadLettersBefore(GROUP, older.diedAtMs, 10)).toEqual([]);
+        expect((await found('newest', Number.MAX_SAFE_INTEGER)).at(-1)).toEqual(place);
+        expect(await found('oldest', Number.MAX_SAFE_INTEGER, 1)).toEqual([place]);
+        expect(await found('newest', Number.MAX_SAFE_INTEGER, 1)).not.toEqual([place]);
+        expect(await found('oldest', older.diedAtMs)).toEqual([]);
+        expect(await found('newest', older.diedAtMs)).toEqual([]);
       });
 
       it('are discarded one by one', async () => {
