@@ -1,10 +1,13 @@
 import { type Command } from 'commander';
 import type * as Commands from './commands/cluster.js';
+import type * as Moves from './commands/move-partitions.js';
+import { integer } from './flags/values.js';
 import { type RunClient } from './program.js';
 
+const loadMoves = (): Promise<typeof Moves> => import('./commands/move-partitions.js');
 const load = (): Promise<typeof Commands> => import('./commands/cluster.js');
 
-/** hermes cluster, hermes broker list | drain, hermes partition list */
+/** hermes cluster, hermes broker list | drain, hermes partition list | move, hermes rebalance */
 export function addClusterCommands(program: Command, run: RunClient): void {
   program
     .command('cluster')
@@ -26,12 +29,27 @@ export function addClusterCommands(program: Command, run: RunClient): void {
         (commands, session) => commands.drainBroker(session, name, flags),
       ),
     );
-  program
-    .command('partition')
-    .description('look at partitions')
+  const partition = program.command('partition').description('look at partitions, and move them');
+  partition
     .command('list [topic]')
     .description('list partitions and their owners')
     .action((topic: string | undefined) =>
       run(load, (commands, session) => commands.listPartitions(session, topic ?? '')),
+    );
+  partition
+    .command('move')
+    .description('move a partition to a broker, where it stays until that one leaves or `hermes rebalance`')
+    .argument('<topic>')
+    .argument('<partition>', 'its number', integer)
+    .argument('<broker>')
+    .action((topic: string, number: number, to: string) =>
+      run(loadMoves, (commands, session) => commands.movePartition(session, { topic, partition: number, broker: to })),
+    );
+  program
+    .command('rebalance')
+    .description('spread partitions evenly again, those moved by hand included')
+    .option('--dry-run', 'only show what would move')
+    .action((flags: { dryRun?: boolean }) =>
+      run(loadMoves, (commands, session) => commands.rebalance(session, flags.dryRun ?? false)),
     );
 }

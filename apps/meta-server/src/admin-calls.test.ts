@@ -11,6 +11,7 @@ import {
 } from '@hermes/contracts';
 import { eventually } from '@hermes/testing';
 
+import { type FakeBroker } from '../test/fake-broker.js';
 import { failureOf, MetaServerFixture } from '../test/meta-server-fixture.js';
 
 describe('AdminService', () => {
@@ -256,11 +257,15 @@ describe('AdminService', () => {
         () => fixture.admin.drainBroker({ broker: 'a b', cancel: false }),
       ],
       [
-        'MovePartition',
-        'NOT_IMPLEMENTED',
-        () => fixture.admin.movePartition({ topic: 'a', partition: 0, broker: 'b' }),
+        'MovePartition of none',
+        'TOPIC_NOT_FOUND',
+        () => fixture.admin.movePartition({ topic: 'none', partition: 0, broker: 'b1' }),
       ],
-      ['Rebalance', 'NOT_IMPLEMENTED', () => fixture.admin.rebalance({ dryRun: true })],
+      [
+        'MovePartition with a bad number',
+        'INVALID_FIELD',
+        () => fixture.admin.movePartition({ topic: 'none', partition: -1, broker: 'b1' }),
+      ],
     ];
 
     test.each(rows)('%s: %s', async (_, code, run) => {
@@ -375,8 +380,9 @@ describe('data sources', () => {
       return partitions.map(({ dataSource }) => dataSource);
     };
 
+    let first: FakeBroker;
     beforeEach(() => {
-      fixture.broker();
+      first = fixture.broker();
     });
 
     test('a topic lives on the data sources that it names, else where the fewest partitions are', async () => {
@@ -394,6 +400,27 @@ describe('data sources', () => {
         ['m2', 'm2'],
         ['m1', 'm1'],
       ]);
+    });
+
+    test('a partition moves to the broker that is asked for, is served there when that is answered, and stays', async () => {
+      const { admin } = fixture;
+      await create();
+      await createTopic('t', [], 1);
+      const other = fixture.broker({ name: 'b2', incarnation: 2, endpoint: '127.0.0.1:2', dataDirectory: 'd2' });
+      await eventually(() => other.grants.length > 0);
+      const move = (broker: string, deadlineMs = 5_000) =>
+        admin.movePartition({ topic: 't', partition: 0, broker }, { deadlineMs });
+      const moved = move('b2');
+      await eventually(() => first.revokes.length > 0);
+      const held = first.assignments[0]!;
+      first.send({ $case: 'released', value: held });
+      expect(await moved).toEqual({ epoch: held.epoch + 1 });
+      expect(other.assignments).toMatchObject([{ topic: 't', partition: 0, epoch: held.epoch + 1 }]);
+      expect(await move('b2')).toEqual({ epoch: held.epoch + 1 });
+      expect(await admin.rebalance({ dryRun: true })).toEqual({ moves: [] });
+      expect(await failureOf(move('none'))).toMatchObject({ code: 'BROKER_NOT_FOUND' });
+      // The owner is slow to give it back.
+      expect(await failureOf(move('b1', 400))).toMatchObject({ code: 'PARTITION_MOVING', details: { topic: 't' } });
     });
 
     test('what a topic names must be there; one that names nothing needs any', async () => {

@@ -9,6 +9,7 @@ import {
   LIMITS,
   type ListDeadLettersResponse_DeadLetter,
   type ListPartitionsResponse_Partition,
+  type RebalanceResponse_Move,
   type RawStoredMessage,
   ReadMessagesRequest,
   type RedriveDeadLettersRequest,
@@ -188,6 +189,20 @@ export class Admin {
   /** Gives a broker nothing new and moves away what can move; resolves to what it still owns. */
   async drainBroker(broker: string, { cancel = false }: { readonly cancel?: boolean } = {}): Promise<number> {
     return (await this.#call(AdminServiceService.drainBroker, { broker, cancel })).partitionsLeft;
+  }
+
+  /**
+   * Moves a partition to a broker and resolves to its epoch, once it is served there. It stays until that broker leaves
+   * or `rebalance`. PARTITION_MOVING if that takes too long: it goes on. Embedded partitions do not move.
+   */
+  async movePartition(topic: string, partition: number, broker: string): Promise<number> {
+    const request = { topic, partition, broker };
+    return (await this.#call(AdminServiceService.movePartition, request, CREATE_MS)).epoch;
+  }
+
+  /** Spreads partitions evenly again, those moved by hand included; resolves to the moves, which go on behind it. */
+  async rebalance({ dryRun = false }: { readonly dryRun?: boolean } = {}): Promise<RebalanceResponse_Move[]> {
+    return (await this.#call(AdminServiceService.rebalance, { dryRun })).moves;
   }
 
   /** Where each lane begins and ends, its size, and what waits for its time. PARTITION_MOVING if an owner is away. */

@@ -48,6 +48,32 @@ describe('assign', () => {
   const itemsOf = (held: readonly { topic: string; holder: string }[]): AssignItem[] =>
     held.map(({ topic, holder: name }, i) => item(topic, i, name));
 
+  it('gives what is pinned to whom it is pinned, and spreads the rest as evenly as that lets it', () => {
+    fc.assert(
+      fc.property(world, fc.constantFrom(...names), fc.nat(10), ({ holders, held }, pinnedTo, pinned) => {
+        const all = itemsOf(held).map((one, i) => (i < pinned ? { ...one, pinnedTo } : one));
+        const result = assign(
+          holders.map((name) => holder(name)),
+          all,
+        );
+        expect(result).not.toContain(undefined);
+        const isThere = holders.includes(pinnedTo);
+        expect(result.slice(0, pinned).every((name) => !isThere || name === pinnedTo)).toBe(true);
+        const others = counts(
+          result,
+          holders.filter((name) => name !== pinnedTo),
+        );
+        expect(Math.max(0, ...others) - Math.min(Number.POSITIVE_INFINITY, ...others)).toBeLessThanOrEqual(1);
+      }),
+    );
+  });
+
+  it('makes room for what is pinned, and pins no more than there is room', () => {
+    const bounded = [holder('a', { itemsMax: 2 }), holder('b')];
+    const pinned = [0, 1, 2].map((partition) => item('t', partition, 'b', { pinnedTo: 'a' }));
+    expect(assign(bounded, [item('s', 0, 'a'), item('s', 1, 'a'), ...pinned])).toEqual(['b', 'b', 'a', 'a', 'b']);
+  });
+
   it('assigns every partition, spread evenly in total and per topic', () => {
     fc.assert(
       fc.property(world, ({ holders, held }) => {

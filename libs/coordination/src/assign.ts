@@ -24,19 +24,23 @@ export interface AssignItem {
   readonly dataDirectory: string;
   /** Who holds it now; empty: nobody. */
   readonly holder: string;
+  /** Whom an operator gave it: held by that one and moved for no balance, as long as that one may hold it. */
+  readonly pinnedTo?: string;
 }
 
 /**
  * Deals items to holders with the least adjustment: everything stays where it is unless its holder is gone, drained or
- * over its bound; what is free goes to the least loaded; then items move only while two holders differ by two or more,
- * in total and per topic. The same input, in any order, gives the same answer, and an answer given back is not changed.
+ * over its bound, or it is pinned elsewhere; what is free goes to the least loaded; then items that are not pinned move
+ * only while two holders differ by two or more, in total and per topic. The same input, in any order, gives the same answer, and an answer given back is not changed.
  *
  * Returns the holder's name per item, in the order of `items`; undefined: nobody may hold it.
  */
 export function assign(holders: readonly AssignHolder[], items: readonly AssignItem[]): (string | undefined)[] {
   const loads = new Loads(holders);
   const ordered = [...items].sort(byPartition);
-  const free = ordered.filter((item) => !loads.keep(item));
+  // What is pinned comes first: it has a right to the room that there is.
+  const unpinned = ordered.filter((item) => !loads.pin(item));
+  const free = unpinned.filter((item) => !loads.keep(item));
   free.push(...loads.evictSurplus());
   for (const item of free.sort(byPartition)) {
     loads.place(item);

@@ -16,6 +16,8 @@ export interface PersistedAssignment {
   readonly dataDirectory: string;
   /** Where a partition in shared storage lives; empty: not placed yet, or embedded. */
   readonly dataSource: string;
+  /** True: an operator moved it to its owner. */
+  readonly pinned: boolean;
 }
 
 /** A broker's row in the metadata database. */
@@ -141,6 +143,22 @@ export interface PartitionView {
   readonly state: 'OWNED' | 'MOVING' | 'UNOWNED';
   readonly dataSource: string;
 }
+
+/** One change of owner. */
+export interface PartitionMove {
+  readonly topic: string;
+  readonly partition: number;
+  /** Names of brokers. */
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Why a partition cannot be moved to a broker. */
+export type MoveRefusal =
+  | { readonly kind: 'unknownTopic' | 'unknownBroker' | 'brokerNotActive' | 'embedded' }
+  | { readonly kind: 'unknownPartition'; readonly partitions: number }
+  | { readonly kind: 'otherBrokerGroup'; readonly brokerGroup: string }
+  | { readonly kind: 'full'; readonly capacity: number };
 
 /** One broker as GetCluster shows it. */
 export interface BrokerView {

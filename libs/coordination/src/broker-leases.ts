@@ -3,6 +3,8 @@ import {
   type BrokerRegistration,
   type BrokerView,
   type LeasedTopic,
+  type MoveRefusal,
+  type PartitionMove,
   type PartitionView,
   type PersistedAssignment,
   type PersistedBroker,
@@ -11,16 +13,19 @@ import { type BrokerLease } from './broker-lease.js';
 import { BrokerLeaseEnds } from './broker-lease-ends.js';
 import { BrokerOutbox } from './broker-outbox.js';
 import { BrokerRegistry } from './broker-registry.js';
+import { movesUnpinned } from './deal-partitions.js';
 import {
   CLOSE_REASON,
   type HeldPartition,
   LEASE_MARGIN_MS,
   LEASE_TTL_DEFAULT_MS,
+  type PartitionRef,
   type SessionId,
   SETTLE_MS,
   type TopicRoutes,
 } from './lease.js';
 import { type LeasedPartition } from './leased-partition.js';
+import { moveRefusal } from './move-refusal.js';
 import { PartitionTable } from './partition-table.js';
 
 /** What a leader starts from. */
@@ -190,6 +195,27 @@ export class BrokerLeases {
     return this.#outbox.take(nowMs);
   }
 
+  /** An operator moves a partition; no balance takes it from `broker` any more. Nothing changes if that is refused. */
+  move({ topic, partition }: PartitionRef, broker: string, nowMs: number): BrokerLeaseEffect[] {
+    this.#ends.expire(nowMs);
+    const found = this.#table.find(topic, partition);
+    if (found !== undefined && this.moveRefusal({ topic, partition }, broker) === undefined) {
+      this.#table.pin(found, broker);
+      this.#outbox.changed(nowMs);
+    }
+    return this.#outbox.take(nowMs);
+  }
+
+  /** Moves by hand hold no longer: what they left uneven is evened out. */
+  rebalance(nowMs: number): BrokerLeaseEffect[] {
+    this.#ends.expire(nowMs);
+    for (const partition of this.#table.all()) {
+      this.#table.pin(partition, '');
+    }
+    this.#outbox.changed(nowMs);
+    return this.#outbox.take(nowMs);
+  }
+
   /** A topic was made or changed, or a group of its was: owners are told the revision. */
   topicUpserted(topic: LeasedTopic, nowMs: number): BrokerLeaseEffect[] {
     this.#ends.expire(nowMs);
@@ -229,6 +255,16 @@ export class BrokerLeases {
     const served = (partition: LeasedPartition): boolean =>
       partition.owner !== undefined && partition.servedRevision >= revision;
     return partitions.length > 0 && partitions.every(served);
+  }
+
+  /** Why the partition cannot be moved there; undefined: it can. */
+  moveRefusal(partition: PartitionRef, broker: string): MoveRefusal | undefined {
+    return moveRefusal(partition, broker, { table: this.#table, registry: this.#registry });
+  }
+
+  /** What `rebalance` would move. */
+  rebalanceMoves(): PartitionMove[] {
+    return movesUnpinned(this.#table, this.#registry);
   }
 
   /** Partitions of one topic or of all. */

@@ -162,6 +162,12 @@ export class BrokerRegistry {
     return { brokers, forgottenBrokers };
   }
 
+  /** One broker, as if it owned nothing. */
+  view(name: string): BrokerView | undefined {
+    const broker = this.#brokers.get(name);
+    return broker && brokerView(broker, 0);
+  }
+
   views(partitions: (lease: BrokerLease) => number): BrokerView[] {
     return [...this.#brokers.values()].map((broker) =>
       brokerView(broker, broker.lease === undefined ? 0 : partitions(broker.lease)),

@@ -1,4 +1,5 @@
 import { assign, type AssignHolder, type AssignItem } from './assign.js';
+import { type PartitionMove } from './broker-lease-effect.js';
 import { type BrokerLease } from './broker-lease.js';
 import { type BrokerRegistry } from './broker-registry.js';
 import { type LeasedPartition } from './leased-partition.js';
@@ -19,32 +20,48 @@ export function dealPartitions(
 ): Dealt {
   const present = [...registry.leases].filter((lease) => lease.session !== undefined);
   const unplaced = place(table, registry, { present, mayPlace: nowMs >= placeFromMs });
-  // An owner whose stream is gone keeps its partitions until its lease ends: they are not dealt.
-  const isDealt = (one: LeasedPartition): boolean => one.owner === undefined || one.owner.session !== undefined;
-  const items = [...table.all()].filter((one) => isPlaced(table, one) && isDealt(one));
-  const names = assign(
-    present.map((lease) => holderOf(lease, registry)),
-    items.map((one) => itemOf(one, table)),
-  );
-  const byName = new Map(present.map((lease) => [lease.name, lease]));
   const revoke: LeasedPartition[] = [];
   let againMs = unplaced && nowMs < placeFromMs ? placeFromMs : Number.POSITIVE_INFINITY;
-  items.forEach((partition, index) => {
-    const target = byName.get(names[index] ?? '');
-    if (target === undefined || target === partition.owner) {
-      return;
-    }
+  for (const { partition, target } of targets(table, registry, (one) => one.pinnedTo)) {
     if (partition.owner !== undefined) {
       revoke.push(partition);
     } else if (target.draining) {
-      return;
+      continue;
     } else if (partition.reservedUntilMs > nowMs && partition.incarnation !== target.incarnation) {
       againMs = Math.min(againMs, partition.reservedUntilMs);
     } else {
       table.grant(partition, target);
     }
-  });
+  }
   return { revoke, againMs };
+}
+
+/** The changes of owner that balance would ask for if no partition were pinned. */
+export function movesUnpinned(table: PartitionTable, registry: BrokerRegistry): PartitionMove[] {
+  return targets(table, registry, () => '').flatMap(({ partition: { topic, partition, owner }, target }) =>
+    owner === undefined ? [] : [{ topic, partition, from: owner.name, to: target.name }],
+  );
+}
+
+/** Partitions that are to have another owner, and which. */
+function targets(
+  table: PartitionTable,
+  registry: BrokerRegistry,
+  pinnedTo: (partition: LeasedPartition) => string,
+): { partition: LeasedPartition; target: BrokerLease }[] {
+  const present = [...registry.leases].filter((lease) => lease.session !== undefined);
+  // An owner whose stream is gone keeps its partitions until its lease ends: they are not dealt.
+  const isDealt = (one: LeasedPartition): boolean => one.owner === undefined || one.owner.session !== undefined;
+  const dealt = [...table.all()].filter((one) => isPlaced(table, one) && isDealt(one));
+  const names = assign(
+    present.map((lease) => holderOf(lease, registry)),
+    dealt.map((one) => ({ ...itemOf(one, table), pinnedTo: pinnedTo(one) })),
+  );
+  const byName = new Map(present.map((lease) => [lease.name, lease]));
+  return dealt.flatMap((partition, index) => {
+    const target = byName.get(names[index] ?? '');
+    return target === undefined || target === partition.owner ? [] : [{ partition, target }];
+  });
 }
 
 /** Gives new embedded partitions their directory; true if some must wait for one. */

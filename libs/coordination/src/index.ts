@@ -8,6 +8,8 @@ export {
   type CloseEffect,
   type DataSourceChoice,
   type LeasedTopic,
+  type MoveRefusal,
+  type PartitionMove,
   type PartitionView,
   type PersistedAssignment,
   type PersistedBroker,

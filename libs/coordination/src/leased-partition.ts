@@ -16,6 +16,8 @@ export interface LeasedPartition {
   created: boolean;
   dataDirectory: string;
   dataSource: string;
+  /** Broker that an operator moved it to; empty: none. Forgotten when another one gets it. */
+  pinnedTo: string;
   /** Revision that the owner has applied at this epoch; -1: it does not serve yet. */
   servedRevision: number;
   /** Until then it goes to nobody but `incarnation`, which may not know yet that it lost it. */
@@ -43,7 +45,9 @@ export function placeOf({ dataSource, dataDirectory }: LeasedPartition): string 
 }
 
 /** What is known of a partition that has no row yet. */
-const NEW_PARTITION = { epoch: 0, broker: '', incarnation: 0, created: false, dataDirectory: '', dataSource: '' };
+const NEW_PARTITION = {
+  ...{ epoch: 0, broker: '', incarnation: 0, created: false, dataDirectory: '', dataSource: '', pinned: false },
+};
 
 /** A partition that nobody owns yet, from its row if it has one. */
 export function createPartition(
@@ -51,9 +55,10 @@ export function createPartition(
   partition: number,
   row: Omit<PersistedAssignment, 'topic' | 'partition'> = NEW_PARTITION,
 ): LeasedPartition {
-  const { epoch, broker, incarnation, created, dataDirectory, dataSource } = row;
+  const { epoch, broker, incarnation, created, dataDirectory, dataSource, pinned } = row;
   return {
     ...{ topic, partition, epoch, broker, incarnation, created, dataDirectory, dataSource },
+    pinnedTo: pinned ? broker : '',
     owner: undefined,
     servedRevision: -1,
     reservedUntilMs: Number.NEGATIVE_INFINITY,
@@ -63,15 +68,17 @@ export function createPartition(
 /** What of it is stored. */
 export function rowOf(partition: LeasedPartition): PersistedAssignment {
   const { topic, partition: number, owner, incarnation, epoch, created, dataDirectory, dataSource } = partition;
+  const broker = owner?.name ?? '';
   return {
     topic,
     partition: number,
-    broker: owner?.name ?? '',
+    broker,
     incarnation,
     epoch,
     created,
     dataDirectory,
     dataSource,
+    pinned: broker !== '' && broker === partition.pinnedTo,
   };
 }
 

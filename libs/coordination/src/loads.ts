@@ -36,9 +36,15 @@ export class Loads {
     return this.#byItem.get(item)?.holder.name;
   }
 
+  /** Gives an item to the holder that it is pinned to; false if it is not pinned, or that one may not have it. */
+  pin(item: AssignItem): boolean {
+    this.#topics.add(item.topic);
+    const load = item.dataDirectory === '' ? this.#loads.get(item.pinnedTo ?? '') : undefined;
+    return load !== undefined && mayHold(load, item) && this.#room(load) && this.#put(item, load);
+  }
+
   /** Leaves an item where it is or where it lives; false if it is free. */
   keep(item: AssignItem): boolean {
-    this.#topics.add(item.topic);
     const load = item.dataDirectory === '' ? this.#loads.get(item.holder) : this.#byDirectory.get(item.dataDirectory);
     if (item.dataDirectory === '') {
       return load !== undefined && mayHold(load, item) && this.#put(item, load);
@@ -196,7 +202,7 @@ function firstMovable(
 ): AssignItem | undefined {
   let held: AssignItem | undefined;
   for (const item of items) {
-    if (item.dataDirectory === '' && fits(item)) {
+    if (item.dataDirectory === '' && item.pinnedTo !== load.holder.name && fits(item)) {
       if (load.gained === 0 || isGained(item, load)) {
         return item;
       }

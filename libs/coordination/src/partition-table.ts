@@ -118,6 +118,9 @@ export class PartitionTable {
     partition.broker = lease.name;
     partition.incarnation = lease.incarnation;
     partition.epoch += 1;
+    if (partition.pinnedTo !== lease.name) {
+      partition.pinnedTo = '';
+    }
     this.#reset(partition);
   }
 
@@ -125,6 +128,14 @@ export class PartitionTable {
   free(partition: LeasedPartition): void {
     this.#own(partition, undefined);
     this.#reset(partition);
+  }
+
+  /** Notes to whom an operator wants it moved; empty: nobody in particular. */
+  pin(partition: LeasedPartition, broker: string): void {
+    if (partition.pinnedTo !== broker) {
+      partition.pinnedTo = broker;
+      this.touchRow(partition);
+    }
   }
 
   /** Notes that the partition's row and route have changed. */

@@ -38,6 +38,7 @@ export const row = (partition: number, name: string, more: Partial<PersistedAssi
   created: true,
   dataDirectory: '',
   dataSource: '',
+  pinned: false,
   ...more,
 });
 

@@ -81,6 +81,17 @@ const FAULTS: Record<string, Fault> = {
       meta.apply((leases, nowMs) => leases.drain(broker.node.name, { cancel: faults.chance(0.5) }, nowMs));
     }
   },
+  move: ({ meta }, { broker, faults }) => {
+    if (meta.node.state === 'running') {
+      const partition = faults.pick(meta.leases.partitions());
+      meta.apply((leases, nowMs) => leases.move(partition, broker.node.name, nowMs));
+    }
+  },
+  rebalance: ({ meta }) => {
+    if (meta.node.state === 'running') {
+      meta.apply((leases, nowMs) => leases.rebalance(nowMs));
+    }
+  },
   reopen: (_, { broker }) => {
     broker.reopen();
   },

@@ -50,6 +50,8 @@ export interface AssignmentRecord {
   readonly dataDirectory: string;
   /** Data source that has its lanes; empty = in a data directory. */
   readonly dataSource: string;
+  /** True: an operator moved it to its owner. */
+  readonly pinned: boolean;
 }
 
 /** What is remembered of a broker while it is away. */

@@ -18,6 +18,7 @@ const row: AssignmentRecord = {
   created: false,
   dataDirectory: 'd',
   dataSource: '',
+  pinned: false,
 };
 const changes = (given: Partial<LeaseChanges>): LeaseChanges => ({
   assignments: [],

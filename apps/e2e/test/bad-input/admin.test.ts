@@ -39,6 +39,8 @@ const FENCED: Answer = { status: 'ABORTED', reason: 'FENCED' };
 const WITHIN = { storageClass: StorageClass.KAFKA };
 const MET = later('Topic.storage_class KAFKA');
 
+const isRefused = (answer: Answer): boolean => typeof answer === 'object' && answer.reason === 'UNSUPPORTED_BY_STORAGE';
+
 const under = new ClusterUnderAbuse();
 beforeAll(() => under.start());
 afterAll(() => under.stop());
@@ -223,7 +225,7 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
     ['GetDataSource', invalid('data_source', NAME_128)],
     ['ListDataSources', OK],
     ['DeleteDataSource', invalid('data_source', NAME_128)],
-    ['Rebalance', later('Rebalance')],
+    ['Rebalance', OK],
   ])('%s without any field', async (name, answer) => {
     const call = under.at(server).send(`/hermes.admin.v1.AdminService/${name}`, Buffer.alloc(0));
     expect(await answerOf(call)).toEqual(answer);
@@ -244,12 +246,19 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
     expect(await ask(AdminServiceService.createDataSource, request)).toEqual(answer);
   });
 
-  test('MovePartition waits for a later release, and knows its limits', async () => {
-    const { movePartition } = AdminServiceService;
-    expect(await ask(movePartition, { topic: 'orders', partition: 0, broker: 'b' })).toEqual(later('MovePartition'));
-    expect(await ask(movePartition, { topic: 'orders', partition: -1, broker: 'b' })).toEqual(
-      invalid('partition', '0 to 1023'),
-    );
+  test('MovePartition to nowhere, of nothing and of what cannot move', async () => {
+    const { movePartition, getCluster } = AdminServiceService;
+    const move = (fields: object) =>
+      ask(movePartition, { topic: 'orders', partition: 0, broker: 'nothing', ...fields });
+    const { brokers } = await under.at(server).call(getCluster, {});
+    const other = brokers.map(({ name }) => name);
+    expect(await move({})).toMatchObject({ reason: 'BROKER_NOT_FOUND' });
+    expect(await move({ topic: 'none' })).toMatchObject({ reason: 'TOPIC_NOT_FOUND' });
+    expect(await move({ broker: 'a b' })).toEqual(invalid('broker', NAME_128));
+    expect(await move({ partition: -1 })).toEqual(invalid('partition', '0 to 1023'));
+    expect(await move({ partition: 1_023 })).toMatchObject({ reason: 'INVALID_FIELD' });
+    const answers = await Promise.all(other.map((broker) => move({ broker })));
+    expect(answers.every((answer) => answer === OK || isRefused(answer))).toBe(true);
   });
 
   test('nothing of it was made', async () => {

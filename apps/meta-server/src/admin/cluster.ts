@@ -6,18 +6,31 @@ import {
   type DrainBrokerResponse,
   type GetClusterResponse,
   HermesError,
+  invalidField,
+  LIMITS,
   type ListPartitionsRequest,
   type ListPartitionsResponse,
+  type MovePartitionRequest,
+  type MovePartitionResponse,
   PartitionState,
+  type RebalanceRequest,
+  type RebalanceResponse,
 } from '@hermes/contracts';
-import { type BrokerView, type PartitionView } from '@hermes/coordination';
+import {
+  type BrokerView,
+  type MoveRefusal,
+  type PartitionMove,
+  type PartitionRef,
+  type PartitionView,
+} from '@hermes/coordination';
 
 import { refuse } from './field-check.js';
+import { type Waiting } from './cluster-view.js';
 import { cutPage, readPage } from './page.js';
 import { topicNotFound } from './topics.js';
 
-/** What the leases tell about brokers and partitions. */
-export interface LeaseViews {
+/** What the leases tell about brokers and partitions, and what an operator may change. */
+export interface LeaseControl {
   brokers(): readonly BrokerView[];
   /** Version of the program that a broker runs; empty = it has not said. */
   buildOf(broker: string): string;
@@ -25,6 +38,11 @@ export interface LeaseViews {
   partitions(topic?: string): readonly PartitionView[] | undefined;
   /** Starts or ends a drain; undefined: no such broker. Else the number of partitions that it still owns. */
   drain(broker: string, cancel: boolean): Promise<number | undefined>;
+  moveRefusal(partition: PartitionRef, broker: string): MoveRefusal | undefined;
+  /** Moves it and gives its epoch once it is served there; PARTITION_MOVING just before the deadline: it still moves. */
+  move(partition: PartitionRef, broker: string, waiting: Waiting): Promise<number>;
+  /** Ends moves by hand and gives what is moved therefore, or only would be. */
+  rebalance(dryRun: boolean): Promise<readonly PartitionMove[]>;
 }
 
 /** Who answers. */
@@ -38,10 +56,10 @@ const PARTITION_DIGITS = 4;
 
 /** The cluster calls of AdminService. */
 export class ClusterAdmin {
-  readonly #leases: LeaseViews;
+  readonly #leases: LeaseControl;
   readonly #leader: () => Leader;
 
-  constructor(leases: LeaseViews, leader: () => Leader) {
+  constructor(leases: LeaseControl, leader: () => Leader) {
     this.#leases = leases;
     this.#leader = leader;
   }
@@ -88,10 +106,58 @@ export class ClusterAdmin {
     refuse(checkName(broker, 'broker'));
     const partitionsLeft = await this.#leases.drain(broker, cancel);
     if (partitionsLeft === undefined) {
-      throw new HermesError('BROKER_NOT_FOUND', `there is no broker ${broker}`, { details: { broker } });
+      throw brokerNotFound(broker);
     }
     return { partitionsLeft };
   }
+
+  async movePartition(request: MovePartitionRequest, waiting: Waiting): Promise<MovePartitionResponse> {
+    const { topic, partition, broker } = request;
+    refuse(checkTopicName(topic));
+    refuse(checkName(broker, 'broker'));
+    if (partition < 0 || partition >= LIMITS.partitions.max) {
+      throw invalidField('partition', `0 to ${LIMITS.partitions.max - 1}`);
+    }
+    const refusal = this.#leases.moveRefusal({ topic, partition }, broker);
+    if (refusal !== undefined) {
+      throw refusedMove(refusal, request);
+    }
+    return { epoch: await this.#leases.move({ topic, partition }, broker, waiting) };
+  }
+
+  async rebalance({ dryRun }: RebalanceRequest): Promise<RebalanceResponse> {
+    const moves = await this.#leases.rebalance(dryRun);
+    return {
+      moves: moves.map(({ topic, partition, from, to }) => ({ topic, partition, fromBroker: from, toBroker: to })),
+    };
+  }
+}
+
+function refusedMove(refusal: MoveRefusal, { topic, partition, broker }: MovePartitionRequest): HermesError {
+  switch (refusal.kind) {
+    case 'unknownTopic':
+      return topicNotFound(topic);
+    case 'unknownPartition':
+      return invalidField('partition', `0 to ${refusal.partitions - 1}: topic ${topic} has no more`);
+    case 'unknownBroker':
+      return brokerNotFound(broker);
+    case 'brokerNotActive':
+      return new HermesError('BROKER_NOT_ACTIVE', `broker ${broker} is drained or gone`, { details: { broker } });
+    case 'embedded':
+      return new HermesError(
+        'UNSUPPORTED_BY_STORAGE',
+        `topic ${topic} is embedded: partition ${partition} lives in a broker's data directory and stays there`,
+        { details: { feature: 'MovePartition' } },
+      );
+    case 'otherBrokerGroup':
+      return invalidField('broker', `a broker of group ${refusal.brokerGroup}, as topic ${topic} asks for`);
+    case 'full':
+      return new HermesError('QUOTA_EXCEEDED', `broker ${broker} takes ${refusal.capacity} partitions at most`);
+  }
+}
+
+function brokerNotFound(broker: string): HermesError {
+  return new HermesError('BROKER_NOT_FOUND', `there is no broker ${broker}`, { details: { broker } });
 }
 
 /** NUL sorts below every character of a name: order by this text is order by topic, then by number. */

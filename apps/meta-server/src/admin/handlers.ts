@@ -1,16 +1,15 @@
 import { type AdminServiceService } from '@hermes/contracts';
 import { type Handlers } from '@hermes/kit';
 
-import { ClusterAdmin, type Leader, type LeaseViews } from './cluster.js';
+import { ClusterAdmin, type Leader, type LeaseControl } from './cluster.js';
 import { DataSourceAdmin } from './data-sources.js';
 import { GroupAdmin } from './groups.js';
-import { laterCalls } from './later-calls.js';
 import { type AdminContext, TopicAdmin } from './topics.js';
 
 /** AdminService's handlers. */
 export function adminHandlers(
   context: AdminContext,
-  leases: LeaseViews,
+  leases: LeaseControl,
   leader: () => Leader,
 ): Handlers<typeof AdminServiceService> {
   const topics = new TopicAdmin(context);
@@ -18,7 +17,6 @@ export function adminHandlers(
   const dataSources = new DataSourceAdmin(context);
   const cluster = new ClusterAdmin(leases, leader);
   return {
-    ...laterCalls,
     createTopic: (request, call) => topics.create(request, call),
     getTopic: (request) => topics.get(request),
     listTopics: (request) => topics.list(request),
@@ -36,5 +34,7 @@ export function adminHandlers(
     getCluster: () => cluster.getCluster(),
     listPartitions: (request) => cluster.listPartitions(request),
     drainBroker: (request) => cluster.drainBroker(request),
+    movePartition: (request, call) => cluster.movePartition(request, call),
+    rebalance: (request) => cluster.rebalance(request),
   };
 }

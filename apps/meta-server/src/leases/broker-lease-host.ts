@@ -64,7 +64,10 @@ export class BrokerLeaseHost {
   }
 
   /** For questions; events go through `apply`. */
-  get leases(): Pick<BrokerLeases, 'isReady' | 'partitions' | 'partitionsLeft' | 'brokers' | 'routes'> {
+  get leases(): Pick<
+    BrokerLeases,
+    'isReady' | 'partitions' | 'partitionsLeft' | 'brokers' | 'routes' | 'moveRefusal' | 'rebalanceMoves'
+  > {
     return this.#options.leases;
   }
 

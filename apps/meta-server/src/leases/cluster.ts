@@ -5,12 +5,15 @@ import {
   type DataSourceChoice,
   type LeasedGroup,
   type LeasedTopic,
+  type MoveRefusal,
+  type PartitionMove,
+  type PartitionRef,
   type PartitionView,
 } from '@hermes/coordination';
 import { type GroupRecord, type Metadata, type TopicRecord } from '@hermes/metadata';
 import { type Serial, sleep, type TaskGroup, type Timers } from '@hermes/runtime';
 
-import { type LeaseViews } from '../admin/cluster.js';
+import { type LeaseControl } from '../admin/cluster.js';
 import { type ClusterView, type Waiting } from '../admin/cluster-view.js';
 import { topicNotFound } from '../admin/topics.js';
 import { type BrokerLeaseHost } from './broker-lease-host.js';
@@ -30,7 +33,7 @@ export interface ClusterOptions {
 }
 
 /** Between the admin calls and the leases: tells each change, waits for owners, answers what is where. */
-export class Cluster implements ClusterView, LeaseViews {
+export class Cluster implements ClusterView, LeaseControl {
   readonly readiness: Readiness;
   readonly #options: ClusterOptions;
   /** All groups by topic and name. */
@@ -40,12 +43,7 @@ export class Cluster implements ClusterView, LeaseViews {
   constructor(options: ClusterOptions) {
     this.#options = options;
     this.#dataSources = options.dataSources;
-    const { leases } = options.brokers;
-    this.readiness = new Readiness({
-      timers: options.timers,
-      isReady: (topic, revision) => leases.isReady(topic, revision),
-      why: (topic) => this.#whyMoving(topic),
-    });
+    this.readiness = new Readiness(options.timers);
   }
 
   topicChanged(topic: TopicRecord): void {
@@ -103,7 +101,13 @@ export class Cluster implements ClusterView, LeaseViews {
   }
 
   served({ name, revision }: { readonly name: string; readonly revision: number }, waiting: Waiting): Promise<void> {
-    return this.readiness.wait(name, revision, waiting);
+    const { leases } = this.#options.brokers;
+    const awaited = {
+      topic: name,
+      isReady: () => leases.isReady(name, revision),
+      why: () => this.#whyMoving(name),
+    };
+    return this.readiness.wait(awaited, waiting);
   }
 
   /** Remembers a group as it is stored now. */
@@ -139,20 +143,53 @@ export class Cluster implements ClusterView, LeaseViews {
   }
 
   async drain(broker: string, cancel: boolean): Promise<number | undefined> {
-    const { brokers, timers, serial } = this.#options;
+    const { brokers } = this.#options;
     if (!this.brokers().some(({ name }) => name === broker)) {
       return undefined;
     }
     brokers.apply((leases, nowMs) => leases.drain(broker, { cancel }, nowMs));
-    // The leases gather changes for COALESCE_MS before they write them; the answer shall be durable.
-    await sleep(timers, 2 * COALESCE_MS);
-    await serial.run(() => Promise.resolve());
+    await this.#written();
     return brokers.leases.partitionsLeft(broker);
+  }
+
+  moveRefusal(partition: PartitionRef, broker: string): MoveRefusal | undefined {
+    return this.#options.brokers.leases.moveRefusal(partition, broker);
+  }
+
+  async move({ topic, partition }: PartitionRef, broker: string, waiting: Waiting): Promise<number> {
+    const { brokers } = this.#options;
+    const view = (): PartitionView | undefined => brokers.leases.partitions(topic)[partition];
+    brokers.apply((leases, nowMs) => leases.move({ topic, partition }, broker, nowMs));
+    const awaited = {
+      topic,
+      isReady: () => view()?.broker === broker && view()?.state === 'OWNED',
+      why: () => `partition ${partition} of topic ${topic} still moves to broker ${broker}`,
+    };
+    await this.readiness.wait(awaited, waiting);
+    await this.#written();
+    return view()?.epoch ?? 0;
+  }
+
+  async rebalance(dryRun: boolean): Promise<readonly PartitionMove[]> {
+    const { brokers } = this.#options;
+    const moves = brokers.leases.rebalanceMoves();
+    if (!dryRun) {
+      brokers.apply((leases, nowMs) => leases.rebalance(nowMs));
+      await this.#written();
+    }
+    return moves;
   }
 
   /** Ends all waiting. */
   stop(reason: HermesError): void {
     this.readiness.fail(reason);
+  }
+
+  /** The leases gather changes for COALESCE_MS before they write them; an answer shall be durable. */
+  async #written(): Promise<void> {
+    const { timers, serial } = this.#options;
+    await sleep(timers, 2 * COALESCE_MS);
+    await serial.run(() => Promise.resolve());
   }
 
   #groupsOf(topic: string): GroupRecord[] {

@@ -8,28 +8,26 @@ const ANSWER_MARGIN_MS = 250;
 /** Each waiting call holds a stream of its connection anyway; beyond this somebody is looping. */
 export const WAITERS_MAX = 10_000;
 
-interface Waiter {
+/** What a call waits for. */
+export interface Awaited {
   readonly topic: string;
-  readonly revision: number;
+  isReady(): boolean;
+  /** Explains what is still missing. */
+  why(): string;
+}
+
+interface Waiter {
+  readonly awaited: Awaited;
   readonly deferred: Deferred<undefined>;
 }
 
-/** Calls that wait until the owners of a topic are ready with a revision. */
+/** Calls that wait for the owners of a topic's partitions. */
 export class Readiness {
   readonly #waiters = new Set<Waiter>();
   readonly #timers: Timers;
-  readonly #isReady: (topic: string, revision: number) => boolean;
-  readonly #why: (topic: string) => string;
 
-  /** `why` explains what a topic still waits for. */
-  constructor(options: {
-    readonly timers: Timers;
-    readonly isReady: (topic: string, revision: number) => boolean;
-    readonly why: (topic: string) => string;
-  }) {
-    this.#timers = options.timers;
-    this.#isReady = options.isReady;
-    this.#why = options.why;
+  constructor(timers: Timers) {
+    this.#timers = timers;
   }
 
   get waiters(): number {
@@ -37,16 +35,17 @@ export class Readiness {
   }
 
   /** Resolves once ready; PARTITION_MOVING just before the deadline, the signal's reason when nobody waits any more. */
-  async wait(topic: string, revision: number, { deadlineMs, signal }: Waiting): Promise<void> {
-    if (this.#isReady(topic, revision)) {
+  async wait(awaited: Awaited, { deadlineMs, signal }: Waiting): Promise<void> {
+    const { topic } = awaited;
+    if (awaited.isReady()) {
       return;
     }
     if (this.#waiters.size >= WAITERS_MAX) {
       throw new HermesError('BACKPRESSURE', `${WAITERS_MAX} calls wait for partitions already`);
     }
-    const waiter: Waiter = { topic, revision, deferred: createDeferred<undefined>() };
+    const waiter: Waiter = { awaited, deferred: createDeferred<undefined>() };
     const cancelTimer = this.#timers.after(Math.max(deadlineMs / 2, deadlineMs - ANSWER_MARGIN_MS), () => {
-      waiter.deferred.reject(new HermesError('PARTITION_MOVING', this.#why(topic), { details: { topic } }));
+      waiter.deferred.reject(new HermesError('PARTITION_MOVING', awaited.why(), { details: { topic } }));
     });
     const onAbort = (): void => {
       waiter.deferred.reject(signal.reason as Error);
@@ -65,7 +64,7 @@ export class Readiness {
   /** The topic's readiness has changed. */
   changed(topic: string): void {
     for (const waiter of this.#waiters) {
-      if (waiter.topic === topic && this.#isReady(topic, waiter.revision)) {
+      if (waiter.awaited.topic === topic && waiter.awaited.isReady()) {
         waiter.deferred.resolve(undefined);
       }
     }
@@ -74,7 +73,7 @@ export class Readiness {
   /** Nobody needs to wait any more: for one topic, or for all. */
   fail(error: HermesError, topic?: string): void {
     for (const waiter of this.#waiters) {
-      if (topic === undefined || waiter.topic === topic) {
+      if (topic === undefined || waiter.awaited.topic === topic) {
         waiter.deferred.reject(error);
       }
     }

@@ -136,6 +136,7 @@ describeServers((create) => {
     const owner = { broker: 'b1', incarnation: 2 ** 53 - 1 };
     const assignment: AssignmentRecord = {
       ...{ topic: 'orders', partition: 0, ...owner, epoch: 3, created: true, dataDirectory: '', dataSource: 'm1' },
+      pinned: false,
     };
     const changes = { assignments: [assignment], brokers: [], forgottenBrokers: [] };
 

@@ -121,5 +121,13 @@ const sharedDatabase: Migration = {
   },
 };
 
+const manualMoves: Migration = {
+  version: 4,
+  name: 'moves by hand',
+  up: async (database) => {
+    await addColumn(database, { table: 'assignment', column: 'pinned', definition: sql`smallint not null default 0` });
+  },
+};
+
 /** All steps, in order. */
-export const MIGRATIONS: readonly Migration[] = [initial, dataSources, sharedDatabase];
+export const MIGRATIONS: readonly Migration[] = [initial, dataSources, sharedDatabase, manualMoves];

@@ -42,6 +42,7 @@ export interface Schema {
     created: number;
     data_directory: string;
     data_source: string;
+    pinned: Generated<number>;
   };
   data_source: { name: string; config: string; created_at: number };
   /** Which data sources a topic names. */

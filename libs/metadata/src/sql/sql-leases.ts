@@ -70,6 +70,7 @@ export async function loadAssignments(db: Database | Tx, owner?: BrokerProcess):
     created: row.created !== 0,
     dataDirectory: row.data_directory,
     dataSource: row.data_source,
+    pinned: row.pinned !== 0,
   }));
 }
 
@@ -126,6 +127,7 @@ function assignmentRow(topicId: number, record: AssignmentRecord): Insertable<Sc
     created: record.created ? 1 : 0,
     data_directory: record.dataDirectory,
     data_source: record.dataSource,
+    pinned: record.pinned ? 1 : 0,
   };
 }
 
