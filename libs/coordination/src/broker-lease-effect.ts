@@ -142,6 +142,8 @@ export interface PartitionView {
   /** MOVING: granted and not ready yet, or to be given back. */
   readonly state: 'OWNED' | 'MOVING' | 'UNOWNED';
   readonly dataSource: string;
+  /** True: an operator moved it to its owner. */
+  readonly pinned: boolean;
 }
 
 /** One change of owner. */

@@ -36,7 +36,12 @@ export function viewOf(partition: LeasedPartition, isRevoked: boolean): Partitio
     epoch,
     state: owner === undefined ? 'UNOWNED' : serves ? 'OWNED' : 'MOVING',
     dataSource: placeOf(partition),
+    pinned: isPinned(partition),
   };
+}
+
+function isPinned({ owner, pinnedTo }: LeasedPartition): boolean {
+  return owner?.name === pinnedTo;
 }
 
 /** The data source or data directory that has the partition; empty: none yet. */
@@ -68,17 +73,16 @@ export function createPartition(
 /** What of it is stored. */
 export function rowOf(partition: LeasedPartition): PersistedAssignment {
   const { topic, partition: number, owner, incarnation, epoch, created, dataDirectory, dataSource } = partition;
-  const broker = owner?.name ?? '';
   return {
     topic,
     partition: number,
-    broker,
+    broker: owner?.name ?? '',
     incarnation,
     epoch,
     created,
     dataDirectory,
     dataSource,
-    pinned: broker !== '' && broker === partition.pinnedTo,
+    pinned: isPinned(partition),
   };
 }
 

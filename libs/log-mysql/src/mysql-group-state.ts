@@ -1,5 +1,12 @@
 import type { DeadLetterPlace, GroupChange, GroupSnapshot } from '@hermes/delivery';
-import type { CommitOutcome, DeadLetterAges, DeadLetterRange, GroupCounts, GroupState, StoredDeadLetter } from '@hermes/log';
+import type {
+  CommitOutcome,
+  DeadLetterAges,
+  DeadLetterRange,
+  GroupCounts,
+  GroupState,
+  StoredDeadLetter,
+} from '@hermes/log';
 
 import type { ConnectionSet } from './connection-set.js';
 import { deadLetters, deadLettersByAge, retryRecord } from './dead-letter-rows.js';

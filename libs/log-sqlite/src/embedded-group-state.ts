@@ -1,5 +1,12 @@
 import type { DeadLetterPlace, GroupChange, GroupSnapshot } from '@hermes/delivery';
-import type { CommitOutcome, DeadLetterAges, DeadLetterRange, GroupCounts, GroupState, StoredDeadLetter } from '@hermes/log';
+import type {
+  CommitOutcome,
+  DeadLetterAges,
+  DeadLetterRange,
+  GroupCounts,
+  GroupState,
+  StoredDeadLetter,
+} from '@hermes/log';
 
 import type { PartitionCalls } from './partition-calls.js';
 import { definite } from './write-outcome.js';

@@ -47,8 +47,11 @@ export async function listPartitions(session: Session, topic: string): Promise<v
   const found = await readPartitions(session, topic);
   await show(session, { partitions: found, nextPageToken: '' }, ListPartitionsResponse, ({ partitions }) =>
     table(
-      ['TOPIC', 'PARTITION', 'BROKER', 'EPOCH', 'STATE'],
-      partitions.map((one) => [one.topic, one.partition, one.broker, one.epoch, PARTITION_STATES[one.state]]),
+      ['TOPIC', 'PARTITION', 'BROKER', 'EPOCH', 'STATE', 'MOVED'],
+      partitions.map((one) => [
+        ...[one.topic, one.partition, one.broker, one.epoch, PARTITION_STATES[one.state]],
+        one.pinned ? 'by hand' : '',
+      ]),
     ),
   );
 }

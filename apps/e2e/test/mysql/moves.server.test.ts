@@ -42,7 +42,7 @@ describe.each(SQL_SERVER_KINDS)('moves by hand on %s', (kind) => {
     for (const partition of all) {
       const epoch = await hermes.admin.movePartition(TOPIC.topic, partition, first!.name);
       const [moved] = (await placed(hermes, TOPIC.topic)).filter((one) => one.partition === partition);
-      expect(moved).toMatchObject({ broker: first!.name, epoch });
+      expect(moved).toMatchObject({ broker: first!.name, epoch, pinned: true });
     }
     expect(await ownersOf(hermes)).toEqual(all.map(() => first!.name));
     const planned = await hermes.admin.rebalance({ dryRun: true });

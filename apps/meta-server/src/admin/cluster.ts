@@ -95,8 +95,8 @@ export class ClusterAdmin {
     const after = all.map((view) => ({ view, name: nameOf(view) })).filter(({ name }) => name > page.after);
     after.sort((a, b) => (a.name < b.name ? -1 : 1));
     const { entries, nextPageToken } = cutPage(scope, after, page, ({ name }) => name);
-    const partitions = entries.map(({ view: { topic, partition, broker, epoch, state, dataSource } }) => ({
-      ...{ topic, partition, broker, epoch, dataSource },
+    const partitions = entries.map(({ view: { topic, partition, broker, epoch, state, dataSource, pinned } }) => ({
+      ...{ topic, partition, broker, epoch, dataSource, pinned },
       state: PartitionState[state],
     }));
     return Promise.resolve({ partitions, nextPageToken });
