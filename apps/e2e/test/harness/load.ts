@@ -32,6 +32,10 @@ export async function publishLoad(hermes: Hermes, ledger: Ledger, load: PublishL
         load.onAcknowledged?.(id ?? '');
       } catch (error) {
         ledger.fail(value, isDefinite(error) ? 'refused' : 'unknown');
+        if (error instanceof HermesError && error.code === 'DRAINING') {
+          // The client was closed: what follows would be refused at once, for ever.
+          return;
+        }
       }
       ended += 1;
       load.onProgress?.(ended);
