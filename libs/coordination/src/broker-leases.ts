@@ -195,11 +195,15 @@ export class BrokerLeases {
     return this.#outbox.take(nowMs);
   }
 
-  /** An operator moves a partition; no balance takes it from `broker` any more. Nothing changes if that is refused. */
+  /**
+   * An operator moves a partition; no balance takes it from `broker` any more. Nothing changes if that is refused, or if
+   * it lives there and cannot move.
+   */
   move({ topic, partition }: PartitionRef, broker: string, nowMs: number): BrokerLeaseEffect[] {
     this.#ends.expire(nowMs);
     const found = this.#table.find(topic, partition);
-    if (found !== undefined && this.moveRefusal({ topic, partition }, broker) === undefined) {
+    const isMovable = this.#table.settings(topic)?.embedded === false;
+    if (found !== undefined && isMovable && this.moveRefusal({ topic, partition }, broker) === undefined) {
       this.#table.pin(found, broker);
       this.#outbox.changed(nowMs);
     }

@@ -94,6 +94,14 @@ describe('BrokerLeases: moves by hand', () => {
     expect(grants(effects, 1)).toEqual([]);
   });
 
+  it('of an embedded partition to where it lives pins nothing', () => {
+    const leases = two(embedded);
+    const { broker: owner } = leases.partitions()[0]!;
+    expect(leases.moveRefusal(first, owner)).toBeUndefined();
+    expect([...leases.move(first, owner, 1_000), ...leases.tick(1_000 + COALESCE_MS)]).toEqual([]);
+    expect(leases.partitions()[0]).toMatchObject({ broker: owner, pinned: false });
+  });
+
   it('is refused where it cannot be, and changes nothing', () => {
     const leases = two(shared, { capacity: 1 });
     come(leases, 3, broker('c', 3, { brokerGroup: 'other' }), 300);
