@@ -18,7 +18,7 @@ export function dealPartitions(
   registry: BrokerRegistry,
   { nowMs, placeFromMs }: { nowMs: number; placeFromMs: number },
 ): Dealt {
-  const present = [...registry.leases].filter((lease) => lease.session !== undefined);
+  const present = presentOf(registry);
   const unplaced = place(table, registry, { present, mayPlace: nowMs >= placeFromMs });
   const revoke: LeasedPartition[] = [];
   let againMs = unplaced && nowMs < placeFromMs ? placeFromMs : Number.POSITIVE_INFINITY;
@@ -49,19 +49,24 @@ function targets(
   registry: BrokerRegistry,
   pinnedTo: (partition: LeasedPartition) => string,
 ): { partition: LeasedPartition; target: BrokerLease }[] {
-  const present = [...registry.leases].filter((lease) => lease.session !== undefined);
+  const present = presentOf(registry);
   // An owner whose stream is gone keeps its partitions until its lease ends: they are not dealt.
   const isDealt = (one: LeasedPartition): boolean => one.owner === undefined || one.owner.session !== undefined;
   const dealt = [...table.all()].filter((one) => isPlaced(table, one) && isDealt(one));
   const names = assign(
     present.map((lease) => holderOf(lease, registry)),
-    dealt.map((one) => ({ ...itemOf(one, table), pinnedTo: pinnedTo(one) })),
+    dealt.map((one) => itemOf(one, table, pinnedTo(one))),
   );
   const byName = new Map(present.map((lease) => [lease.name, lease]));
   return dealt.flatMap((partition, index) => {
     const target = byName.get(names[index] ?? '');
     return target === undefined || target === partition.owner ? [] : [{ partition, target }];
   });
+}
+
+/** Leases of brokers that can be told what they get. */
+function presentOf(registry: BrokerRegistry): BrokerLease[] {
+  return [...registry.leases].filter((lease) => lease.session !== undefined);
 }
 
 /** Gives new embedded partitions their directory; true if some must wait for one. */
@@ -133,9 +138,10 @@ function isAccepting(lease: BrokerLease, registry: BrokerRegistry): boolean {
   return !lease.draining && !registry.isDrained(lease.name);
 }
 
-function itemOf({ topic, partition, dataDirectory, owner }: LeasedPartition, table: PartitionTable): AssignItem {
+function itemOf(of: LeasedPartition, table: PartitionTable, pinnedTo: string): AssignItem {
+  const { topic, partition, dataDirectory, owner } = of;
   const group = table.settings(topic)?.brokerGroup ?? '';
-  return { topic, partition, group, dataDirectory, holder: owner?.name ?? '' };
+  return { topic, partition, group, dataDirectory, holder: owner?.name ?? '', pinnedTo };
 }
 
 function boundOf(capacity: number): number {

@@ -50,16 +50,18 @@ export function placeOf({ dataSource, dataDirectory }: LeasedPartition): string 
 }
 
 /** What is known of a partition that has no row yet. */
-const NEW_PARTITION = {
-  ...{ epoch: 0, broker: '', incarnation: 0, created: false, dataDirectory: '', dataSource: '', pinned: false },
+const NEW_PARTITION: Omit<PersistedAssignment, 'topic' | 'partition'> = {
+  epoch: 0,
+  broker: '',
+  incarnation: 0,
+  created: false,
+  dataDirectory: '',
+  dataSource: '',
+  pinned: false,
 };
 
 /** A partition that nobody owns yet, from its row if it has one. */
-export function createPartition(
-  topic: string,
-  partition: number,
-  row: Omit<PersistedAssignment, 'topic' | 'partition'> = NEW_PARTITION,
-): LeasedPartition {
+export function createPartition(topic: string, partition: number, row = NEW_PARTITION): LeasedPartition {
   const { epoch, broker, incarnation, created, dataDirectory, dataSource, pinned } = row;
   return {
     ...{ topic, partition, epoch, broker, incarnation, created, dataDirectory, dataSource },
