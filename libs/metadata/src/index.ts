@@ -1,4 +1,4 @@
-export { type Leadership } from './leadership.js';
+export { type Leader, type Leadership } from './leadership.js';
 export { MetadataError, type MetadataErrorCode } from './metadata-error.js';
 export { type MetadataOptions } from './metadata-options.js';
 export {
@@ -7,6 +7,7 @@ export {
   type BrokerLeaseStore,
   type BrokerProcess,
   type BrokerRecord,
+  type Candidacy,
   type CreateOutcome,
   type DataSourceDeletion,
   type DataSourceRecord,
@@ -17,6 +18,8 @@ export {
   type LeaseState,
   type LeaseStore,
   type Metadata,
+  type MetadataDatabase,
+  type MetadataReads,
   type PageRequest,
   type TopicRecord,
   type TopicRevision,

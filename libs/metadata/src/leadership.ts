@@ -1,5 +1,12 @@
 import { type HermesError } from '@hermes/contracts';
 
+/** Who leads. */
+export interface Leader {
+  /** Where it is reached. */
+  readonly endpoint: string;
+  readonly epoch: number;
+}
+
 /** This process's right to decide for the cluster: to grant, to join, to write. */
 export interface Leadership {
   /** Grows at each change of the leader. */

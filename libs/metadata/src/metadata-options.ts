@@ -2,14 +2,12 @@ import { type Clock, type Timers } from '@hermes/runtime';
 
 import { type Migration } from './sql/migrations.js';
 
-/** How to reach the metadata database, and who does. */
+/** How to reach the metadata database. */
 export interface MetadataOptions {
   /** `sqlite:PATH` or `mysql://USER@HOST:PORT/DATABASE?…` (see `parseMysqlUrl`); never with a password. */
   readonly url: string;
   /** File whose first line is the password of a MySQL user; read again at each connection. None if unset. */
   readonly passwordFile?: string | undefined;
-  /** Under which name this process leads: where others reach it. For MySQL. */
-  readonly holder?: string;
   readonly clock?: Clock;
   readonly timers?: Timers;
   /** The schema's steps; tests give their own. */

@@ -1,6 +1,6 @@
 import { type DataSource, type Group, type Topic } from '@hermes/contracts';
 
-import { type Leadership } from './leadership.js';
+import { type Leader, type Leadership } from './leadership.js';
 
 /** A topic as stored. `config` has its defaults filled in and its output-only fields empty. */
 export interface TopicRecord {
@@ -183,11 +183,11 @@ export interface BrokerLeaseStore {
 }
 
 /**
- * The metadata database, as its leader has it. Every method may throw HermesError STORAGE_UNAVAILABLE or STORAGE_FULL:
+ * The metadata, as its leader has it. Every method may throw HermesError STORAGE_UNAVAILABLE or STORAGE_FULL:
  * nothing was changed; each that changes something also NOT_LEADER, and OUTCOME_UNKNOWN when leadership ended before
  * that was known.
  */
-export interface Metadata extends AsyncDisposable {
+export interface Metadata extends MetadataReads {
   readonly leadership: Leadership;
   readonly topics: TopicStore;
   readonly groups: GroupStore;
@@ -195,6 +195,37 @@ export interface Metadata extends AsyncDisposable {
   readonly leases: LeaseStore;
   /** Undefined: no broker can reach this database. */
   readonly brokerLeases: BrokerLeaseStore | undefined;
-  /** Closes the database and gives leadership back; idempotent. */
+  /** Gives leadership back, so that the next one need not wait for its end; nothing is written any more. Idempotent. */
+  resign(): Promise<void>;
+}
+
+/** What anybody may read of the metadata, at any time: what is committed. Every method may throw STORAGE_UNAVAILABLE. */
+export interface MetadataReads {
+  readonly topics: Pick<TopicStore, 'get' | 'list'>;
+  readonly groups: Pick<GroupStore, 'get' | 'list'>;
+  readonly dataSources: Pick<DataSourceStore, 'get' | 'list'>;
+}
+
+/** A process that would lead. */
+export interface Candidacy {
+  /** Where others reach it: what those that follow refer to. */
+  readonly holder: string;
+  /** Ends the wait. */
+  readonly signal: AbortSignal;
+  /** Told at each look who leads instead; undefined: nobody does. */
+  readonly onFollowing?: (leader: Leader | undefined) => void;
+  /** Told when the database could not be asked; it is asked again. */
+  readonly onFault?: (error: unknown) => void;
+}
+
+/** The metadata database as one process has it: it reads, and it leads when nobody else does. */
+export interface MetadataDatabase extends AsyncDisposable {
+  readonly reads: MetadataReads;
+  /**
+   * Waits until nobody else leads, then leads: one term, until leadership is lost or given back. Terms of one process
+   * come one after the other. Rejects with the signal's reason once that is aborted.
+   */
+  lead(candidacy: Candidacy): Promise<Metadata>;
+  /** Closes the database; idempotent. Give leadership back first. */
   close(): Promise<void>;
 }

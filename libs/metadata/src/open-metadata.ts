@@ -1,15 +1,15 @@
 import { MetadataError } from './metadata-error.js';
 import { type MetadataOptions } from './metadata-options.js';
-import { type Metadata } from './metadata.js';
+import { type MetadataDatabase } from './metadata.js';
 import { MYSQL_SCHEME, parseMysqlUrl } from './mysql/mysql-url.js';
 import { openMysqlMetadata } from './mysql/open-mysql.js';
 import { openSqliteMetadata, SQLITE_SCHEME, sqlitePath } from './sqlite/open-sqlite.js';
 
 /**
- * Opens the metadata database as its leader: migrates its schema and raises the leadership's epoch. Where another
- * process leads it throws LOCKED and names that one. Every write is durable when its promise resolves.
+ * Opens the metadata database and migrates its schema. One that only one process can have is LOCKED while another has
+ * it. Every write is durable when its promise resolves.
  */
-export async function openMetadata(options: MetadataOptions): Promise<Metadata> {
+export async function openMetadata(options: MetadataOptions): Promise<MetadataDatabase> {
   checkUrl(options.url);
   return options.url.startsWith(MYSQL_SCHEME) ? openMysqlMetadata(options) : openSqliteMetadata(options);
 }

@@ -1,7 +1,7 @@
 import { DataSource, Group, StorageClass, Topic } from '@hermes/contracts';
 
-import { type AssignmentRecord, type LeaseChanges, type Metadata } from '../src/metadata.js';
-import { openMetadata } from '../src/open-metadata.js';
+import { type AssignmentRecord, type LeaseChanges } from '../src/metadata.js';
+import { lead, type LedMetadata } from './lead.js';
 import { type TestDatabase } from './test-database.js';
 
 const topic = (name: string, partitions = 4, dataSources: string[] = []): Topic =>
@@ -30,10 +30,10 @@ const changes = (given: Partial<LeaseChanges>): LeaseChanges => ({
 /** What holds for metadata on any engine. */
 export function describeMetadata(create: () => Promise<TestDatabase>): void {
   let database: TestDatabase;
-  let metadata: Metadata | undefined;
+  let metadata: LedMetadata | undefined;
 
-  const open = async (): Promise<Metadata> => {
-    metadata = await openMetadata(database);
+  const open = async (): Promise<LedMetadata> => {
+    metadata = await lead(database);
     return metadata;
   };
 

@@ -12,7 +12,8 @@ const outcomeOf = (promise) =>
   );
 
 async function main() {
-  const metadata = await openMetadata({ url, passwordFile, holder });
+  const database = await openMetadata({ url, passwordFile });
+  const metadata = await database.lead({ holder, signal: new AbortController().signal });
   void metadata.leadership.lost.then(({ code }) => say({ lost: code }));
   say({ epoch: metadata.leadership.epoch });
   const pause = (meanwhile) =>

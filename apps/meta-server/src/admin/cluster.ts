@@ -24,6 +24,8 @@ import {
   type PartitionView,
 } from '@hermes/coordination';
 
+import { type Leader } from '@hermes/metadata';
+
 import { refuse } from './field-check.js';
 import { type Waiting } from './cluster-view.js';
 import { cutPage, readPage } from './page.js';
@@ -45,27 +47,21 @@ export interface LeaseControl {
   rebalance(dryRun: boolean): Promise<readonly PartitionMove[]>;
 }
 
-/** Who answers. */
-export interface Leader {
-  readonly endpoint: string;
-  readonly epoch: number;
-}
-
 /** Digits of a partition's number in a page token: 1,024 partitions at most, and order by text is order by number. */
 const PARTITION_DIGITS = 4;
 
 /** The cluster calls of AdminService. */
 export class ClusterAdmin {
   readonly #leases: LeaseControl;
-  readonly #leader: () => Leader;
+  readonly #leader: Leader;
 
-  constructor(leases: LeaseControl, leader: () => Leader) {
+  constructor(leases: LeaseControl, leader: Leader) {
     this.#leases = leases;
     this.#leader = leader;
   }
 
   getCluster(): Promise<GetClusterResponse> {
-    const { endpoint, epoch } = this.#leader();
+    const { endpoint, epoch } = this.#leader;
     const partitions = this.#leases.partitions() ?? [];
     const brokers = this.#leases.brokers().map(({ name, endpoint, zone, brokerGroup, state, partitions }) => ({
       ...{ name, endpoint, zone, brokerGroup, partitions },

@@ -5,24 +5,19 @@ import {
   DataSource,
   type DeleteDataSourceRequest,
   type DeleteDataSourceResponse,
-  type GetDataSourceRequest,
-  type GetDataSourceResponse,
   HermesError,
-  type ListDataSourcesRequest,
-  type ListDataSourcesResponse,
 } from '@hermes/contracts';
 import { type DataSourceRecord } from '@hermes/metadata';
 
 import { checkedDataSource, dataSourceNotFound } from './data-source-spec.js';
 import { refuse } from './field-check.js';
-import { cutPage, readPage } from './page.js';
-import { isSame } from './resource.js';
+import { dataSourceResource, isSame } from './resource.js';
 import { type AdminContext } from './topics.js';
 
 /** Each broker has connections to every one that it owns partitions of. */
 export const DATA_SOURCES_MAX = 1_000;
 
-/** The data source calls of AdminService. */
+/** The calls of AdminService that change data sources. */
 export class DataSourceAdmin {
   readonly #context: AdminContext;
 
@@ -32,35 +27,15 @@ export class DataSourceAdmin {
 
   async create({ dataSource }: CreateDataSourceRequest): Promise<CreateDataSourceResponse> {
     const config = checkedDataSource(dataSource);
-    const { changes } = this.#context;
-    return { dataSource: this.#answer(await changes.run(() => this.#create(config))) };
-  }
-
-  async get({ dataSource }: GetDataSourceRequest): Promise<GetDataSourceResponse> {
-    refuse(checkName(dataSource, 'data_source'));
-    const record = await this.#context.metadata.dataSources.get(dataSource);
-    if (record === undefined) {
-      throw dataSourceNotFound(dataSource);
-    }
-    return { dataSource: this.#answer(record) };
-  }
-
-  async list(request: ListDataSourcesRequest): Promise<ListDataSourcesResponse> {
-    const page = readPage('data-sources', request);
-    const { dataSources } = this.#context.metadata;
-    const records = await dataSources.list({ after: page.after, limit: page.limit + 1 });
-    const { entries, nextPageToken } = cutPage('data-sources', records, page, ({ config }) => config.name);
-    return { dataSources: entries.map((record) => this.#answer(record)), nextPageToken };
+    const { changes, cluster } = this.#context;
+    const record = await changes.run(() => this.#create(config));
+    return { dataSource: dataSourceResource(record, cluster.healthOf(config.name)) };
   }
 
   async delete({ dataSource }: DeleteDataSourceRequest): Promise<DeleteDataSourceResponse> {
     refuse(checkName(dataSource, 'data_source'));
     await this.#context.changes.run(() => this.#delete(dataSource));
     return {};
-  }
-
-  #answer({ config }: DataSourceRecord): DataSource {
-    return { ...config, health: this.#context.cluster.healthOf(config.name) };
   }
 
   async #create(config: DataSource): Promise<DataSourceRecord> {

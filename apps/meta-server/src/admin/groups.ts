@@ -5,30 +5,25 @@ import {
   type CreateGroupResponse,
   type DeleteGroupRequest,
   type DeleteGroupResponse,
-  type GetGroupRequest,
-  type GetGroupResponse,
   Group,
   HermesError,
   invalidField,
-  type ListGroupsRequest,
-  type ListGroupsResponse,
   type UpdateGroupRequest,
   type UpdateGroupResponse,
 } from '@hermes/contracts';
-import { type GroupRecord, type TopicRecord } from '@hermes/metadata';
+import { type GroupRecord, type MetadataReads, type TopicRecord } from '@hermes/metadata';
 
 import { type Waiting } from './cluster-view.js';
 import { checkEtag } from './etag.js';
 import { refuse } from './field-check.js';
 import { filledGroup, updatedGroup } from './group-spec.js';
-import { cutPage, readPage } from './page.js';
 import { groupResource, isSame } from './resource.js';
 import { type AdminContext, topicNotFound } from './topics.js';
 
 /** Each group has state and memory in every partition of its topic. */
 export const GROUPS_PER_TOPIC_MAX = 1_000;
 
-/** The group calls of AdminService. */
+/** The calls of AdminService that change groups. */
 export class GroupAdmin {
   readonly #context: AdminContext;
 
@@ -42,41 +37,18 @@ export class GroupAdmin {
     return { group: await this.#served(record, waiting) };
   }
 
-  async get({ topic, group }: GetGroupRequest): Promise<GetGroupResponse> {
-    checkNames(topic, group);
-    const record = await this.#context.metadata.groups.get(topic, group);
-    if (record === undefined) {
-      throw await this.#missing(topic, group);
-    }
-    return { group: groupResource(record) };
-  }
-
-  async list(request: ListGroupsRequest): Promise<ListGroupsResponse> {
-    const { topic } = request;
-    refuse(checkTopicName(topic));
-    const scope = `groups:${topic}`;
-    const page = readPage(scope, request);
-    const { topics, groups } = this.#context.metadata;
-    if ((await topics.get(topic)) === undefined) {
-      throw topicNotFound(topic);
-    }
-    const records = await groups.list(topic, { after: page.after, limit: page.limit + 1 });
-    const { entries, nextPageToken } = cutPage(scope, records, page, ({ config }) => config.name);
-    return { groups: entries.map(groupResource), nextPageToken };
-  }
-
   async update(request: UpdateGroupRequest, waiting: Waiting): Promise<UpdateGroupResponse> {
     const { group: given, updateMask = [] } = request;
     if (given === undefined) {
       throw invalidField('group', 'required');
     }
-    checkNames(given.topic, given.name, 'group.topic', 'group.name');
+    checkGroupNames(given.topic, given.name, 'group.topic', 'group.name');
     const record = await this.#context.changes.run(() => this.#update(given, updateMask));
     return { group: await this.#served(record, waiting) };
   }
 
   async delete({ topic, group, etag, force }: DeleteGroupRequest): Promise<DeleteGroupResponse> {
-    checkNames(topic, group);
+    checkGroupNames(topic, group);
     const { metadata, cluster, changes } = this.#context;
     await changes.run(async () => {
       const deleted = await metadata.groups.delete(topic, group, (current) => {
@@ -86,7 +58,7 @@ export class GroupAdmin {
         }
       });
       if (deleted === undefined) {
-        throw await this.#missing(topic, group);
+        throw await groupMissing(metadata.topics, topic, group);
       }
       cluster.groupDeleted(deleted.record, await this.#topic(topic));
     });
@@ -124,7 +96,7 @@ export class GroupAdmin {
       return next;
     });
     if (updated === undefined) {
-      throw await this.#missing(given.topic, given.name);
+      throw await groupMissing(metadata.topics, given.topic, given.name);
     }
     cluster.groupChanged(updated.record, await this.#topic(given.topic));
     return updated.record;
@@ -147,16 +119,22 @@ export class GroupAdmin {
     }
     return groupResource({ ...record, active: true });
   }
-
-  async #missing(topic: string, group: string): Promise<HermesError> {
-    if ((await this.#context.metadata.topics.get(topic)) === undefined) {
-      return topicNotFound(topic);
-    }
-    return new HermesError('GROUP_NOT_FOUND', `topic ${topic} has no group ${group}`, { details: { topic, group } });
-  }
 }
 
-function checkNames(topic: string, group: string, topicField = 'topic', groupField = 'group'): void {
+/** Why there is no such group: its topic is missing, or it is. */
+export async function groupMissing(
+  topics: MetadataReads['topics'],
+  topic: string,
+  group: string,
+): Promise<HermesError> {
+  if ((await topics.get(topic)) === undefined) {
+    return topicNotFound(topic);
+  }
+  return new HermesError('GROUP_NOT_FOUND', `topic ${topic} has no group ${group}`, { details: { topic, group } });
+}
+
+/** Throws INVALID_FIELD unless both can be names. */
+export function checkGroupNames(topic: string, group: string, topicField = 'topic', groupField = 'group'): void {
   refuse(checkTopicName(topic, topicField));
   refuse(checkGroupName(group, groupField));
 }

@@ -1,5 +1,12 @@
-import { type Group, GroupState, timestampFromMs, type Topic } from '@hermes/contracts';
-import { type GroupRecord, type TopicRecord } from '@hermes/metadata';
+import {
+  type DataSource,
+  type DataSource_Health,
+  type Group,
+  GroupState,
+  timestampFromMs,
+  type Topic,
+} from '@hermes/contracts';
+import { type DataSourceRecord, type GroupRecord, type TopicRecord } from '@hermes/metadata';
 
 import { etagOf } from './etag.js';
 
@@ -22,6 +29,11 @@ export function groupResource(record: GroupRecord): Group {
     createdAt: timestampFromMs(record.createdAtMs),
     state: record.active ? GroupState.ACTIVE : GroupState.CREATING,
   };
+}
+
+/** A data source as callers see it, with what brokers tell of it. */
+export function dataSourceResource({ config }: DataSourceRecord, health: DataSource_Health[]): DataSource {
+  return { ...config, health };
 }
 
 /** True if both describe the same, whatever their output-only fields say. */

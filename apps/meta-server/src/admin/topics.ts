@@ -4,12 +4,8 @@ import {
   type CreateTopicResponse,
   type DeleteTopicRequest,
   type DeleteTopicResponse,
-  type GetTopicRequest,
-  type GetTopicResponse,
   HermesError,
   invalidField,
-  type ListTopicsRequest,
-  type ListTopicsResponse,
   StorageClass,
   Topic,
   type UpdateTopicRequest,
@@ -22,7 +18,6 @@ import { type ClusterView, type Waiting } from './cluster-view.js';
 import { dataSourceNotFound } from './data-source-spec.js';
 import { checkEtag } from './etag.js';
 import { refuse } from './field-check.js';
-import { cutPage, readPage } from './page.js';
 import { isSame, topicResource } from './resource.js';
 import { filledTopic, type TopicDefaults, updatedTopic } from './topic-spec.js';
 
@@ -41,7 +36,7 @@ export interface AdminContext {
   readonly defaults: TopicDefaults;
 }
 
-/** The topic calls of AdminService. */
+/** The calls of AdminService that change topics. */
 export class TopicAdmin {
   readonly #context: AdminContext;
 
@@ -55,18 +50,6 @@ export class TopicAdmin {
     const record = await changes.run(() => this.#create(config));
     await cluster.served({ name: config.name, revision: record.configRevision }, waiting);
     return { topic: topicResource(record) };
-  }
-
-  async get({ topic }: GetTopicRequest): Promise<GetTopicResponse> {
-    refuse(checkTopicName(topic));
-    return { topic: topicResource(found(topic, await this.#context.metadata.topics.get(topic))) };
-  }
-
-  async list(request: ListTopicsRequest): Promise<ListTopicsResponse> {
-    const page = readPage('topics', request);
-    const records = await this.#context.metadata.topics.list({ after: page.after, limit: page.limit + 1 });
-    const { entries, nextPageToken } = cutPage('topics', records, page, ({ config }) => config.name);
-    return { topics: entries.map(topicResource), nextPageToken };
   }
 
   async update(request: UpdateTopicRequest, waiting: Waiting): Promise<UpdateTopicResponse> {

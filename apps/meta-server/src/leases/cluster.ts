@@ -182,7 +182,7 @@ export class Cluster implements ClusterView, LeaseControl {
 
   /** Ends all waiting. */
   stop(reason: HermesError): void {
-    this.readiness.fail(reason);
+    this.readiness.end(reason);
   }
 
   /** The leases gather changes for COALESCE_MS before they write them; an answer shall be durable. */

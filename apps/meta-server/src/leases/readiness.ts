@@ -25,6 +25,7 @@ interface Waiter {
 export class Readiness {
   readonly #waiters = new Set<Waiter>();
   readonly #timers: Timers;
+  #ended: HermesError | undefined;
 
   constructor(timers: Timers) {
     this.#timers = timers;
@@ -39,6 +40,9 @@ export class Readiness {
     const { topic } = awaited;
     if (awaited.isReady()) {
       return;
+    }
+    if (this.#ended !== undefined) {
+      throw this.#ended;
     }
     if (this.#waiters.size >= WAITERS_MAX) {
       throw new HermesError('BACKPRESSURE', `${WAITERS_MAX} calls wait for partitions already`);
@@ -70,12 +74,20 @@ export class Readiness {
     }
   }
 
-  /** Nobody needs to wait any more: for one topic, or for all. */
-  fail(error: HermesError, topic?: string): void {
+  /** Nobody needs to wait for this topic any more. */
+  fail(error: HermesError, topic: string): void {
     for (const waiter of this.#waiters) {
-      if (topic === undefined || waiter.awaited.topic === topic) {
+      if (waiter.awaited.topic === topic) {
         waiter.deferred.reject(error);
       }
+    }
+  }
+
+  /** Nobody needs to wait any more, nor begin to. */
+  end(error: HermesError): void {
+    this.#ended ??= error;
+    for (const waiter of this.#waiters) {
+      waiter.deferred.reject(error);
     }
   }
 }

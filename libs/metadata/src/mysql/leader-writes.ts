@@ -36,8 +36,8 @@ export class LeaderWrites {
 
   async #write<T>(action: (tx: Tx) => Promise<T>): Promise<T> {
     const { holding } = this.#leadership;
-    if (holding === undefined) {
-      throw new HermesError('NO_LEADER', 'this meta-server does not lead');
+    if (holding === undefined || this.#leadership.isOver) {
+      throw await this.#leadership.noteDeposed();
     }
     this.#writeSeq += 1;
     const tx = await this.#db.startTransaction().execute();

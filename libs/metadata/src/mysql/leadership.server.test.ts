@@ -3,9 +3,11 @@ import { systemClock, systemTimers, type Timers } from '@hermes/runtime';
 import { eventually } from '@hermes/testing';
 
 import { CuttingProxy } from '../../test/cutting-proxy.js';
+import { lead, type LedMetadata } from '../../test/lead.js';
 import { LeaderProcess } from '../../test/leader-process.js';
 import { describeServers, type TestServerDatabase } from '../../test/test-database.js';
 import { type MetadataOptions } from '../metadata-options.js';
+import { type Leader } from '../leadership.js';
 import { type Metadata } from '../metadata.js';
 import { openMetadata } from '../open-metadata.js';
 import { LEADERSHIP_TTL_MS } from './leased-leadership.js';
@@ -26,10 +28,10 @@ const codeOf = (write: Promise<unknown>): Promise<string> =>
 
 describeServers((create) => {
   let database: TestServerDatabase;
-  const opened: Metadata[] = [];
+  const opened: LedMetadata[] = [];
 
-  const open = async (options: Partial<MetadataOptions> = {}): Promise<Metadata> => {
-    const metadata = await openMetadata({ ...database, holder: 'meta-1:4370', ...options });
+  const open = async (options: Partial<MetadataOptions> & { holder?: string } = {}): Promise<LedMetadata> => {
+    const metadata = await lead({ ...database, ...options });
     opened.push(metadata);
     return metadata;
   };
@@ -55,14 +57,50 @@ describeServers((create) => {
     await database.remove();
   });
 
-  test('a second meta-server is refused with 69 and told who leads, as long as that one renews', async () => {
+  test('a second one reads, is told who leads, and leads as soon as that one makes room', async () => {
     const first = await open();
-    await expect(open({ holder: 'meta-2:4370' })).rejects.toMatchObject({
-      code: 'LOCKED',
-      exitCode: 69,
-      message: expect.stringContaining('meta-1:4370') as unknown,
-    });
+    await using second = await openMetadata(database);
+    const seen: (Leader | undefined)[] = [];
+    const { signal } = new AbortController();
+    const led = second.lead({ holder: 'meta-2:4370', signal, onFollowing: (leader) => seen.push(leader) });
+    await eventually(() => seen.length >= 2);
+    expect(new Set(seen.map((leader) => leader?.endpoint))).toEqual(new Set(['meta-1:4370']));
     expect(first.leadership.isValid()).toBe(true);
+    await first.topics.create(Topic.fromPartial({ name: 'orders' }), 0);
+    expect(await second.reads.topics.get('orders')).toMatchObject({ config: { name: 'orders' } });
+    await first.resign();
+    const next = await led;
+    expect(next.leadership.epoch).toBe(2);
+    expect(await codeOf(first.topics.delete('orders', () => undefined))).toBe('NOT_LEADER');
+    expect(await codeOf(next.topics.delete('orders', () => undefined))).toBe('OK');
+    await next.resign();
+  });
+
+  test('who gave up waiting does not lead any more', async () => {
+    const first = await open();
+    await using second = await openMetadata(database);
+    const given = new AbortController();
+    const led = second.lead({ holder: 'meta-2:4370', signal: given.signal });
+    given.abort(new Error('enough'));
+    await expect(led).rejects.toThrow('enough');
+    await first.close();
+    expect(await query('select holder, expires_at from leadership')).toEqual([
+      { holder: 'meta-1:4370', expires_at: 0 },
+    ]);
+  });
+
+  test('one process leads again after it lost leadership, at another epoch', async () => {
+    await using both = await openMetadata(database);
+    const candidacy = { holder: 'meta-1:4370', signal: new AbortController().signal };
+    const first = await both.lead(candidacy);
+    await query(`update leadership set holder = 'meta-2:4370', incarnation = 1, epoch = epoch + 1, expires_at = 0`);
+    await first.leadership.lost;
+    await first.resign();
+    const again = await both.lead(candidacy);
+    expect(again.leadership.epoch).toBe(3);
+    expect(await codeOf(first.topics.create(Topic.fromPartial({ name: 'orders' }), 0))).toBe('NOT_LEADER');
+    expect(await codeOf(again.topics.create(Topic.fromPartial({ name: 'orders' }), 0))).toBe('OK');
+    await again.resign();
   });
 
   test('a leader that stops makes room at once', async () => {

@@ -39,7 +39,7 @@ export interface LeasedLeadershipOptions {
 /**
  * Leadership for a time, by the one row of `leadership`: taken and renewed by compare-and-set with the database's
  * clock. A candidate calls `take` until it is taken; from then on it renews itself until it is lost or released. One
- * object is one candidacy: who lost leadership and wants it again makes another.
+ * object is one candidacy: whoever lost leadership and wants it again makes another.
  */
 export class LeasedLeadership implements Leadership {
   readonly #options: LeasedLeadershipOptions;
@@ -57,6 +57,11 @@ export class LeasedLeadership implements Leadership {
   /** The leadership that this process took last. */
   get holding(): Holding | undefined {
     return this.#holding;
+  }
+
+  /** True once it is lost or given back: for good. */
+  get isOver(): boolean {
+    return this.#over;
   }
 
   get epoch(): number {
@@ -114,7 +119,7 @@ export class LeasedLeadership implements Leadership {
     const by = await readLeadership(this.#options.db).catch(() => undefined);
     const error =
       by === undefined
-        ? new HermesError('NOT_LEADER', 'another meta-server leads by now')
+        ? new HermesError('NOT_LEADER', 'this meta-server leads no longer')
         : new HermesError('NOT_LEADER', `${by.holder} leads by now, at epoch ${by.epoch}`, {
             details: { endpoint: by.holder, epoch: String(by.epoch) },
           });

@@ -1,12 +1,10 @@
-import { hostname } from 'node:os';
-
 import { HermesError } from '@hermes/contracts';
 import { random53, sleep, systemClock, systemRandom, systemTimers, type Timers } from '@hermes/runtime';
 import { type Kysely, sql } from 'kysely';
 
 import { MetadataError } from '../metadata-error.js';
 import { type MetadataOptions } from '../metadata-options.js';
-import { type Metadata } from '../metadata.js';
+import { type Candidacy, type Metadata, type MetadataDatabase } from '../metadata.js';
 import { MYSQL } from '../sql/engine.js';
 import { migrate } from '../sql/migrate.js';
 import { MIGRATIONS } from '../sql/migrations.js';
@@ -17,8 +15,8 @@ import { LEADERSHIP, SqlLeases } from '../sql/sql-leases.js';
 import { SqlTopics } from '../sql/sql-topics.js';
 import { MysqlBrokerLeases } from './broker-leases.js';
 import { LeaderWrites } from './leader-writes.js';
-import { createLeadership, type Holding, type LeadershipRecord } from './leadership-row.js';
-import { LEADERSHIP_TTL_MS, LeasedLeadership } from './leased-leadership.js';
+import { createLeadership, type Holding } from './leadership-row.js';
+import { LeasedLeadership } from './leased-leadership.js';
 import { errnoOf } from './mysql-fault.js';
 import { type SessionWaits } from './mysql-session.js';
 import { mysqlName, parseMysqlUrl } from './mysql-url.js';
@@ -39,57 +37,97 @@ const CANDIDATE_POLL_MS = 200;
 /** ER_ACCESS_DENIED_ERROR, ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR, MariaDB's ER_ACCESS_DENIED_NO_PASSWORD */
 const ACCESS_DENIED = [1044, 1045, 1142, 1698];
 
-/**
- * Opens a MySQL or MariaDB database as its leader. A leader that was killed without giving leadership back is waited
- * for, at most its TTL; one that renews it meanwhile is alive: LOCKED.
- */
-export async function openMysqlMetadata(options: MetadataOptions): Promise<Metadata> {
+/** Opens a MySQL or MariaDB database: migrates it, reads it, and leads on it when nobody else does. */
+export async function openMysqlMetadata(options: MetadataOptions): Promise<MetadataDatabase> {
   const { clock = systemClock, timers = systemTimers } = options;
   const address = parseMysqlUrl(options.url);
   const parts: DatabaseParts = { credentials: { address, passwordFile: options.passwordFile }, clock, timers };
-  const candidate = { holder: options.holder ?? `${hostname()}:${process.pid}`, incarnation: random53(systemRandom) };
-  const leading: { leadership?: LeasedLeadership } = {};
-  const db = leaderDatabase(parts, () => leading.leadership?.holding);
-  const reader = openDatabase(parts, { waits: READER_WAITS, connectionsMax: READERS_MAX, useMs: READER_USE_MS });
-  const leadership = (leading.leadership = new LeasedLeadership({ db, candidate, clock, timers }));
   try {
     await migrateAlone(parts, options);
-    await lead(leadership, { timers, name: mysqlName(address) });
   } catch (error) {
-    await Promise.all([db.destroy(), reader.destroy()]);
     throw openingError(error, mysqlName(address));
   }
-  return metadataOf({ db, reader, leadership, timers });
+  const reader = openDatabase(parts, { waits: READER_WAITS, connectionsMax: READERS_MAX, useMs: READER_USE_MS });
+  const write: SqlAccess['write'] = () => Promise.reject(new HermesError('NOT_LEADER', 'this is for reading'));
+  const incarnation = random53(systemRandom);
+  const close = (): Promise<void> => reader.destroy();
+  return {
+    reads: storesOf({ db: reader, write }),
+    lead: (candidacy) => lead({ ...candidacy, incarnation }, reader, parts),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }
 
-function metadataOf(parts: {
-  readonly db: Database;
-  readonly reader: Database;
-  readonly leadership: LeasedLeadership;
-  readonly timers: Timers;
-}): Metadata {
-  const { db, reader, leadership } = parts;
-  const writes = new LeaderWrites(parts);
-  const access: SqlAccess = { db: reader, write: (action) => writes.write(action) };
-  let closing: Promise<void> | undefined;
-  const close = (): Promise<void> =>
-    (closing ??= leadership
-      .release()
-      // The next one then waits for the rest of the TTL.
-      .catch(() => undefined)
-      .then(async () => {
-        await Promise.all([db.destroy(), reader.destroy()]);
-      }));
+function storesOf(access: SqlAccess): Omit<Metadata, 'leadership' | 'resign'> {
   return {
-    leadership,
     topics: new SqlTopics(access),
     groups: new SqlGroups(access),
     dataSources: new SqlDataSources(access),
     leases: new SqlLeases(access),
     brokerLeases: new MysqlBrokerLeases(access),
-    close,
-    [Symbol.asyncDispose]: close,
   };
+}
+
+/** One candidacy with a connection of its own, and the term that comes of it. */
+async function lead(
+  candidacy: Candidacy & { readonly incarnation: number },
+  reader: Database,
+  parts: DatabaseParts,
+): Promise<Metadata> {
+  const { holder, incarnation } = candidacy;
+  const { clock, timers } = parts;
+  const leading: { leadership?: LeasedLeadership } = {};
+  const db = leaderDatabase(parts, () => leading.leadership?.holding);
+  const leadership = (leading.leadership = new LeasedLeadership({
+    ...{ db, clock, timers },
+    candidate: { holder, incarnation },
+  }));
+  try {
+    await takeInTime(leadership, candidacy, timers);
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
+  const writes = new LeaderWrites({ db, leadership, timers });
+  let resigned: Promise<void> | undefined;
+  const resign = (): Promise<void> =>
+    (resigned ??= leadership
+      .release()
+      // The next one then waits for the rest of the TTL.
+      .catch(() => undefined)
+      .then(() => db.destroy()));
+  return { ...storesOf({ db: reader, write: (action) => writes.write(action) }), leadership, resign };
+}
+
+/** A fault of the database passes; anything else is a defect. */
+function unknownOutcome(fault: unknown): { readonly kind: 'unknown'; readonly fault: HermesError } {
+  if (fault instanceof HermesError) {
+    return { kind: 'unknown', fault };
+  }
+  throw fault;
+}
+
+/** Tries until it is taken: a leader that was killed is followed once its TTL has passed. */
+async function takeInTime(leadership: LeasedLeadership, candidacy: Candidacy, timers: Timers): Promise<void> {
+  const { signal, onFollowing, onFault } = candidacy;
+  for (;;) {
+    signal.throwIfAborted();
+    const outcome = await leadership.take().catch(unknownOutcome);
+    switch (outcome.kind) {
+      case 'taken':
+        return;
+      case 'held': {
+        const { holder: endpoint, epoch, remainingMs } = outcome.by;
+        onFollowing?.(remainingMs > 0 ? { endpoint, epoch } : undefined);
+        break;
+      }
+      case 'unknown':
+        onFollowing?.(undefined);
+        onFault?.(outcome.fault);
+    }
+    await sleep(timers, CANDIDATE_POLL_MS, signal);
+  }
 }
 
 /**
@@ -131,26 +169,6 @@ async function migrateAlone(parts: DatabaseParts, options: MetadataOptions): Pro
     });
   } finally {
     await db.destroy();
-  }
-}
-
-async function lead(leadership: LeasedLeadership, { timers, name }: { timers: Timers; name: string }): Promise<void> {
-  let first: LeadershipRecord | undefined;
-  for (let waitedMs = 0; ; waitedMs += CANDIDATE_POLL_MS) {
-    const outcome = await leadership.take();
-    if (outcome.kind === 'taken') {
-      return;
-    }
-    const { by } = outcome;
-    first ??= by;
-    const renewed = by.epoch !== first.epoch || by.expiresAtMs !== first.expiresAtMs;
-    if (renewed || waitedMs > 2 * LEADERSHIP_TTL_MS) {
-      throw new MetadataError(
-        'LOCKED',
-        `${name} is led by the meta-server at ${by.holder}, which renews its leadership`,
-      );
-    }
-    await sleep(timers, CANDIDATE_POLL_MS);
   }
 }
 

@@ -5,8 +5,9 @@ import { Topic } from '@hermes/contracts';
 import { freePort } from '@hermes/testing';
 import { sql } from 'kysely';
 
+import { lead, type LedMetadata } from '../../test/lead.js';
 import { describeServers, type TestServerDatabase } from '../../test/test-database.js';
-import { type AssignmentRecord, type Metadata } from '../metadata.js';
+import { type AssignmentRecord } from '../metadata.js';
 import { type MetadataOptions } from '../metadata-options.js';
 import { openMetadata } from '../open-metadata.js';
 import { MIGRATIONS } from '../sql/migrations.js';
@@ -14,10 +15,10 @@ import { openBrokerLease } from './open-broker-lease.js';
 
 describeServers((create) => {
   let database: TestServerDatabase;
-  let metadata: Metadata | undefined;
+  let metadata: LedMetadata | undefined;
 
-  const open = async (options: Partial<MetadataOptions> = {}): Promise<Metadata> => {
-    metadata = await openMetadata({ ...database, ...options });
+  const open = async (options: Partial<MetadataOptions> = {}): Promise<LedMetadata> => {
+    metadata = await lead({ ...database, ...options });
     return metadata;
   };
   const query = async (statement: string): Promise<unknown> => {
@@ -97,7 +98,7 @@ describeServers((create) => {
     await expect(open()).rejects.toMatchObject({ code: 'SCHEMA_TOO_NEW', exitCode: 78 });
   });
 
-  test('two that open at once: one leads, the other is refused', async () => {
+  test('two that open at once migrate one after the other, and one leads', async () => {
     const migrations = [
       ...MIGRATIONS,
       {
@@ -108,14 +109,22 @@ describeServers((create) => {
         },
       },
     ];
-    const both = await Promise.allSettled([
-      openMetadata({ ...database, migrations }),
-      openMetadata({ ...database, migrations }),
-    ]);
-    const opened = both.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    await Promise.all(opened.map((one) => one.close()));
-    expect(opened).toHaveLength(1);
-    expect(both.find((one) => one.status === 'rejected')?.reason).toMatchObject({ code: 'LOCKED' });
+    const both = await Promise.all([1, 2].map(() => openMetadata({ ...database, migrations })));
+    const followed = new AbortController();
+    const terms = await Promise.allSettled(
+      both.map((one, index) =>
+        one.lead({
+          holder: `meta-${index}:4370`,
+          signal: followed.signal,
+          onFollowing: () => {
+            followed.abort(new Error('follows'));
+          },
+        }),
+      ),
+    );
+    expect(terms.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    await Promise.all(terms.flatMap((term) => (term.status === 'fulfilled' ? [term.value.resign()] : [])));
+    await Promise.all(both.map((one) => one.close()));
   });
 
   test('a lock that another session holds is STORAGE_UNAVAILABLE, and nothing was changed', async () => {

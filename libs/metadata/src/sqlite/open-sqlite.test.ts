@@ -8,7 +8,7 @@ import { Topic } from '@hermes/contracts';
 import SqliteDatabase from 'better-sqlite3';
 import { sql } from 'kysely';
 
-import { type Metadata } from '../metadata.js';
+import { lead, type LedMetadata } from '../../test/lead.js';
 import { openMetadata } from '../open-metadata.js';
 import { type Migration, MIGRATIONS } from '../sql/migrations.js';
 
@@ -17,10 +17,10 @@ const NEWEST = MIGRATIONS.length;
 
 describe('opening an SQLite file', () => {
   let directory: string;
-  let metadata: Metadata | undefined;
+  let metadata: LedMetadata | undefined;
 
-  const open = async (migrations?: readonly Migration[]): Promise<Metadata> => {
-    metadata = await openMetadata({
+  const open = async (migrations?: readonly Migration[]): Promise<LedMetadata> => {
+    metadata = await lead({
       url: `sqlite:${join(directory, 'meta.db')}`,
       ...(migrations === undefined ? {} : { migrations }),
     });

@@ -7,7 +7,7 @@ import { Kysely } from 'kysely';
 import { MetadataError } from '../metadata-error.js';
 import { soleLeadership } from '../leadership.js';
 import { type MetadataOptions } from '../metadata-options.js';
-import { type Metadata } from '../metadata.js';
+import { type Metadata, type MetadataDatabase } from '../metadata.js';
 import { SQLITE } from '../sql/engine.js';
 import { migrate } from '../sql/migrate.js';
 import { type Migration, MIGRATIONS } from '../sql/migrations.js';
@@ -23,10 +23,10 @@ import { FaultMappingSqliteDialect } from './sqlite-dialect.js';
 export const SQLITE_SCHEME = 'sqlite:';
 
 /**
- * Opens an SQLite file for its only meta-server: makes its directory, takes its lock, migrates its schema and raises
- * the leadership epoch. Every write is on disk when its promise resolves.
+ * Opens an SQLite file for its only meta-server: makes its directory, takes its lock and migrates its schema. Every
+ * write is on disk when its promise resolves. Whoever has the file leads at once.
  */
-export async function openSqliteMetadata(options: MetadataOptions): Promise<Metadata> {
+export async function openSqliteMetadata(options: MetadataOptions): Promise<MetadataDatabase> {
   const path = sqlitePath(options.url);
   const lock = lockDirectory(path);
   let sqlite: SqliteDatabase.Database | undefined;
@@ -79,7 +79,7 @@ function openSqlite(path: string): SqliteDatabase.Database {
 async function openSchema(
   sqlite: SqliteDatabase.Database,
   { path, lock, migrations }: { path: string; lock: FileLock; migrations: readonly Migration[] },
-): Promise<Metadata> {
+): Promise<MetadataDatabase> {
   const db = new Kysely<Schema>({ dialect: new FaultMappingSqliteDialect({ database: sqlite }) });
   await migrate(db as Kysely<unknown>, {
     migrations,
@@ -89,23 +89,24 @@ async function openSchema(
       await sqlite.backup(`${path}.schema-${version}`);
     },
   });
-  const leadership = soleLeadership(await raiseLeadershipEpoch(db));
   const access: SqlAccess = { db, write: (action) => db.transaction().execute(action) };
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> =>
     (closing ??= db.destroy().then(() => {
       lock.release();
     }));
-  return {
-    leadership,
+  const stores = {
     topics: new SqlTopics(access),
     groups: new SqlGroups(access),
     dataSources: new SqlDataSources(access),
     leases: new SqlLeases(access),
     brokerLeases: undefined,
-    close,
-    [Symbol.asyncDispose]: close,
   };
+  const lead = async (): Promise<Metadata> => {
+    const leadership = soleLeadership(await raiseLeadershipEpoch(db));
+    return { ...stores, leadership, resign: () => Promise.resolve() };
+  };
+  return { reads: stores, lead, close, [Symbol.asyncDispose]: close };
 }
 
 async function raiseLeadershipEpoch(db: Kysely<Schema>): Promise<number> {
