@@ -17,6 +17,7 @@ import {
 } from '@hermes/kit';
 import { ByteBudget, PageCache, TailCache } from '@hermes/log';
 import { type EmbeddedEngine } from '@hermes/log-sqlite';
+import { openBrokerLease, type SharedBrokerLease } from '@hermes/metadata';
 import {
   type Clock,
   Lifecycle,
@@ -140,7 +141,8 @@ export async function startBroker(config: BrokerConfig, dependencies: BrokerDepe
 
 async function serve(parts: Parts, port: number): Promise<RunningBroker> {
   const { config, metrics, logger, server, drain, incarnation } = parts;
-  const session = openSession(parts, port);
+  const lease = openLease(parts, port);
+  const { session } = lease;
   parts.session = session;
   const ops = await startOpsServer({
     host: config.host,
@@ -159,6 +161,7 @@ async function serve(parts: Parts, port: number): Promise<RunningBroker> {
     stop: async ({ deadlineMs }) => {
       loop.stop();
       await stop(parts, session, ops, deadlineMs);
+      await lease.database?.close();
     },
   });
   await lifecycle.start();
@@ -242,7 +245,8 @@ function wire(config: BrokerConfig, given: BrokerDependencies, embedded: Embedde
     }),
   );
   server.add(BrokerPartitionService, partitionHandlers(ownership));
-  registerMetrics(metrics, { ownership, subscriber, services, dataSources });
+  const isRenewedInDatabase = (): boolean => parts.session?.renewedInDatabase === true;
+  registerMetrics(metrics, { ownership, subscriber, services, dataSources, isRenewedInDatabase });
   const parts: Parts = {
     ...{ config, clock, timers, random, logger, metrics, incarnation, address, holder, tasks, meta },
     ...{ embedded, storage, dataSources },
@@ -252,7 +256,8 @@ function wire(config: BrokerConfig, given: BrokerDependencies, embedded: Embedde
   return parts;
 }
 
-function openSession(parts: Parts, port: number): LeaseSession {
+/** The lease, and the database that renews it while no meta-server does. */
+function openLease(parts: Parts, port: number): { session: LeaseSession; database: SharedBrokerLease | undefined } {
   const { config, clock, timers, random, logger, holder, ownership, dataSources } = parts;
   const identity: BrokerIdentity = {
     broker: config.brokerName ?? `${hostname()}-${port}`,
@@ -264,11 +269,15 @@ function openSession(parts: Parts, port: number): LeaseSession {
     capacity: 0,
     dataDirectory: parts.embedded.directoryId,
   };
-  return new LeaseSession({
+  const { metadataUrl: url, metadataPasswordFile: passwordFile } = config;
+  const database = url === undefined ? url : openBrokerLease({ url, passwordFile, process: identity, clock, timers });
+  const session = new LeaseSession({
+    database,
     ...{ identity, holder, orders: ownership, dataSources: () => dataSources.reports(), clock, timers, random, logger },
     metaServers: config.metaServers,
     credentials: credentials.createInsecure(),
   });
+  return { session, database };
 }
 
 function crash(error: unknown): void {

@@ -1,4 +1,5 @@
 import { portSetting, processConfig, setting } from '@hermes/kit';
+import { checkMetadataUrl } from '@hermes/metadata';
 import { z } from 'zod';
 
 const MIB = 1024 * 1024;
@@ -23,6 +24,13 @@ export const brokerConfig = processConfig({
     description: 'Failure zone; partitions are spread over zones.',
   }),
   dataDir: setting(z.string().min(1).default('hermes-data'), { description: 'Directory of the embedded storage.' }),
+  metadataUrl: setting(z.string().superRefine(checkMetadataUrl).optional(), {
+    description:
+      'The metadata database, mysql://USER@HOST:PORT/DATABASE: leases are renewed there while no meta-server answers.',
+  }),
+  metadataPasswordFile: setting(z.string().min(1).optional(), {
+    description: 'File whose first line is the password of the metadata database.',
+  }),
   cacheBytes: setting(z.number().int().min(CACHE_BYTES.min).max(CACHE_BYTES.max).default(CACHE_BYTES.default), {
     description: 'Memory for records that were just appended or read.',
     unit: 'bytes',

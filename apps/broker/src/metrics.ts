@@ -13,6 +13,8 @@ export interface Measured {
   readonly subscriber: Subscriber;
   readonly services: PartitionServices;
   readonly dataSources: DataSources;
+  /** True while no meta-server answers and the metadata database renews the lease. */
+  readonly isRenewedInDatabase: () => boolean;
 }
 
 /** A gauge: its name, what it means, and how it is read. */
@@ -26,12 +28,17 @@ export function registerMetrics(metrics: Metrics, measured: Measured): void {
   }
 }
 
-function partitionGauges({ ownership, subscriber, services }: Measured): GaugeEntry[] {
+function partitionGauges({ ownership, subscriber, services, isRenewedInDatabase }: Measured): GaugeEntry[] {
   const { appendBudget, tailCache, pages } = services;
   const lanes = (value: (lane: Lane) => number): (() => number) => {
     return () => sum([...partitionsOf(ownership)].flatMap((partition) => partition.lanes.map(value)));
   };
   return [
+    [
+      'lease_renewed_in_database',
+      '1 while no meta-server answers and the metadata database renews the lease.',
+      () => Number(isRenewedInDatabase()),
+    ],
     ['partitions_open', 'Partitions that are served.', () => ownership.count('open')],
     ['partitions_opening', 'Partitions that are being opened.', () => ownership.count('opening')],
     ['partitions_quarantined', 'Partitions whose data is damaged.', () => ownership.count('quarantined')],

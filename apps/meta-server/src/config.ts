@@ -1,5 +1,5 @@
 import { millisSetting, portSetting, processConfig, setting } from '@hermes/kit';
-import { metadataUrlProblem } from '@hermes/metadata';
+import { checkMetadataUrl } from '@hermes/metadata';
 import { z } from 'zod';
 
 import { SERVED_STORAGE_CLASSES, STORAGE_CLASSES } from './storage-classes.js';
@@ -13,18 +13,9 @@ const STORAGE_CLASS_NAMES = Object.keys(STORAGE_CLASSES) as (keyof typeof STORAG
 export const metaServerConfig = processConfig({
   metaPort: portSetting(4370, 'Port for gRPC.'),
   metaOpsPort: portSetting(9470, 'Port for /metrics, /livez and /readyz.'),
-  metadataUrl: setting(
-    z
-      .string()
-      .superRefine((url, context) => {
-        const problem = metadataUrlProblem(url);
-        if (problem !== undefined) {
-          context.addIssue({ code: 'custom', message: problem });
-        }
-      })
-      .default('sqlite:hermes-data/meta.db'),
-    { description: 'The metadata database: sqlite:PATH or mysql://USER@HOST:PORT/DATABASE.' },
-  ),
+  metadataUrl: setting(z.string().superRefine(checkMetadataUrl).default('sqlite:hermes-data/meta.db'), {
+    description: 'The metadata database: sqlite:PATH or mysql://USER@HOST:PORT/DATABASE.',
+  }),
   metadataPasswordFile: setting(z.string().min(1).optional(), {
     description: 'File whose first line is the password of the metadata database.',
   }),

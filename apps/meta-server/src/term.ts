@@ -12,7 +12,7 @@ import { ConsumerLeaseHost } from './leases/consumer-lease-host.js';
 import { DataSourceNames } from './leases/data-source-names.js';
 import { holdBrokerLease } from './leases/hold-broker-lease.js';
 import { holdConsumerLease } from './leases/hold-consumer-lease.js';
-import { persistWithRetry } from './leases/persist.js';
+import { leaseWrites } from './leases/lease-writes.js';
 import { loadState, type StoredState } from './load-state.js';
 import { RouteTable } from './routes/route-table.js';
 import { RouteWatch } from './routes/watch-routes.js';
@@ -117,6 +117,7 @@ export class Term {
       formerTtlMs: state.formerTtlMs,
       ttlMs: config.brokerLeaseTtlMs,
       nowMs: clock.monotonicMs(),
+      renewedInDatabase: metadata.brokerLeases !== undefined,
     });
     return new BrokerLeaseHost({
       ...{ leases, clock, timers, leadership, serial: this.#serial, tasks: this.#tasks },
@@ -126,7 +127,7 @@ export class Term {
           onFatal(error);
         }
       },
-      persist: persistWithRetry({ metadata, timers, logger }),
+      writes: leaseWrites({ metadata, timers, logger }),
       onRoutes: (changed) => {
         this.#routesChanged(changed);
       },

@@ -32,12 +32,30 @@ export interface PersistedBroker {
   readonly drained: boolean;
 }
 
+/** A broker's process. */
+export interface BrokerProcess {
+  readonly broker: string;
+  readonly incarnation: number;
+}
+
 /** Upserts `assignments` and `brokers` and deletes `forgottenBrokers`, in one transaction. */
 export interface PersistEffect {
   readonly kind: 'persist';
   readonly assignments: readonly PersistedAssignment[];
   readonly brokers: readonly PersistedBroker[];
   readonly forgottenBrokers: readonly string[];
+  /** Processes that registered: from now on each, and no other of its name, may renew its lease in the database. */
+  readonly registered: readonly BrokerProcess[];
+}
+
+/**
+ * Ends a lease in the database, where its holder may have renewed it, unless it lasts longer than `lastsAtMostMs` from
+ * now; the holder can renew it no more. Reports through `leaseEnded` how long it lasts instead; 0: it has ended.
+ */
+export interface EndLeaseEffect extends BrokerProcess {
+  readonly kind: 'endLease';
+  readonly check: number;
+  readonly lastsAtMostMs: number;
 }
 
 /** Sends a grant. `sequence` 0: pushed, prolongs nothing. `assignments` are complete if `changed`, else empty. */
@@ -89,11 +107,18 @@ export interface ReadyEffect {
 }
 
 /**
- * What the shell does, strictly in this order: a `persist` must be durable before any later effect is carried out. A
- * persist that fails ends the process: what follows it was decided on its success.
+ * What the shell does, strictly in this order: `persist` and `endLease` must be durable before any later effect is
+ * carried out. One that fails ends the process: what follows it was decided on its success.
  */
 export type BrokerLeaseEffect =
-  PersistEffect | BrokerGrantEffect | BrokerRevokeEffect | CloseEffect | ProbeEffect | RoutesEffect | ReadyEffect;
+  | PersistEffect
+  | EndLeaseEffect
+  | BrokerGrantEffect
+  | BrokerRevokeEffect
+  | CloseEffect
+  | ProbeEffect
+  | RoutesEffect
+  | ReadyEffect;
 
 /** Introduces a broker process. */
 export interface BrokerRegistration {

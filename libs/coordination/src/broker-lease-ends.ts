@@ -4,17 +4,35 @@ import { type BrokerRegistry } from './broker-registry.js';
 import { CLOSE_REASON, SETTLE_MS } from './lease.js';
 import { type PartitionTable } from './partition-table.js';
 
+/** How long leases last, and who knows. */
+export interface LeaseRules {
+  readonly ttlMs: number;
+  readonly marginMs: number;
+  /** Holders may renew in the database, too: a lease is over once that has ended it. */
+  readonly renewedInDatabase: boolean;
+}
+
+export interface BrokerLeaseEndsOptions {
+  readonly table: PartitionTable;
+  readonly registry: BrokerRegistry;
+  readonly outbox: BrokerOutbox;
+  readonly rules: LeaseRules;
+}
+
 /** How leases end: by time, by a newer process, or because nobody listens at the broker's endpoint any more. */
 export class BrokerLeaseEnds {
   readonly #table: PartitionTable;
   readonly #registry: BrokerRegistry;
   readonly #outbox: BrokerOutbox;
+  readonly #rules: LeaseRules;
   #probes = 0;
+  #checks = 0;
 
-  constructor(table: PartitionTable, registry: BrokerRegistry, outbox: BrokerOutbox) {
+  constructor({ table, registry, outbox, rules }: BrokerLeaseEndsOptions) {
     this.#table = table;
     this.#registry = registry;
     this.#outbox = outbox;
+    this.#rules = rules;
   }
 
   /** When a lease runs out or a probe is due; Infinity: there are none. */
@@ -28,10 +46,32 @@ export class BrokerLeaseEnds {
 
   /** Ends what has run out. Comes before everything else that happens at `nowMs`. */
   expire(nowMs: number): void {
+    const { renewedInDatabase, ttlMs, marginMs } = this.#rules;
     for (const lease of this.#registry.leases) {
-      if (lease.untilMs <= nowMs) {
+      if (lease.untilMs > nowMs) {
+        continue;
+      }
+      if (renewedInDatabase) {
+        this.#close(lease, CLOSE_REASON.expired);
+        lease.untilMs = nowMs + ttlMs + marginMs;
+        this.#endInDatabase(lease, -marginMs);
+      } else {
         this.end(lease, CLOSE_REASON.expired, nowMs);
       }
+    }
+  }
+
+  /** The database has ended a lease, or tells how long it lasts. A holder that has come back since keeps it. */
+  endedInDatabase({ check, lastsMs }: { check: number; lastsMs: number }, nowMs: number): void {
+    const lease = this.#registry.byCheck(check);
+    if (lease === undefined) {
+      return;
+    }
+    lease.check = 0;
+    if (lastsMs > 0) {
+      lease.untilMs = Math.max(lease.untilMs, nowMs + lastsMs + this.#rules.marginMs);
+    } else {
+      this.end(lease, CLOSE_REASON.expired, nowMs);
     }
   }
 
@@ -45,9 +85,7 @@ export class BrokerLeaseEnds {
         partition.reservedUntilMs = Number.NEGATIVE_INFINITY;
       }
     }
-    if (lease.session !== undefined) {
-      this.#outbox.emit({ kind: 'close', session: lease.session, reason });
-    }
+    this.#close(lease, reason);
     this.#registry.end(lease, { over: reason === 'fenced', nowMs });
     this.#outbox.changed(nowMs);
   }
@@ -55,6 +93,7 @@ export class BrokerLeaseEnds {
   /** A stream is gone: its broker has a second to come back. One that has given everything back needs none. */
   streamEnded(lease: BrokerLease, nowMs: number): void {
     this.#registry.unbind(lease);
+    lease.silentSinceMs = nowMs;
     lease.probeAtMs = nowMs + SETTLE_MS;
     if (lease.draining && this.#table.ownedBy(lease).size === 0) {
       this.end(lease, CLOSE_REASON.expired, nowMs);
@@ -80,8 +119,28 @@ export class BrokerLeaseEnds {
   /** A probe was answered. Only a refusal, by a broker that has not come back since, ends its lease early. */
   probed({ probe, refused }: { probe: number; refused: boolean }, nowMs: number): void {
     const lease = this.#registry.byProbe(probe);
-    if (lease !== undefined && refused && lease.session === undefined) {
+    if (lease === undefined || !refused || lease.session !== undefined) {
+      return;
+    }
+    const { renewedInDatabase, ttlMs, marginMs } = this.#rules;
+    if (renewedInDatabase) {
+      // Whatever lasts longer was renewed after the stream's end: somebody is alive there.
+      this.#endInDatabase(lease, ttlMs - (nowMs - lease.silentSinceMs) - marginMs);
+    } else {
       this.end(lease, CLOSE_REASON.expired, nowMs);
+    }
+  }
+
+  #endInDatabase(lease: BrokerLease, lastsAtMostMs: number): void {
+    const { name: broker, incarnation } = lease;
+    lease.check = ++this.#checks;
+    this.#outbox.emit({ kind: 'endLease', check: lease.check, broker, incarnation, lastsAtMostMs });
+  }
+
+  #close(lease: BrokerLease, reason: 'expired' | 'fenced'): void {
+    if (lease.session !== undefined) {
+      this.#outbox.emit({ kind: 'close', session: lease.session, reason });
+      this.#registry.unbind(lease);
     }
   }
 }

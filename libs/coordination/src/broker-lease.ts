@@ -19,6 +19,10 @@ export interface BrokerLease {
   probeAtMs: number;
   /** The probe whose answer counts; 0: none. */
   probe: number;
+  /** Since when it has no stream. */
+  silentSinceMs: number;
+  /** The question to the database whose answer counts; 0: none. */
+  check: number;
   /** Its process is stopping. */
   draining: boolean;
   /** Its assignments changed since it was told. */
@@ -54,8 +58,8 @@ export function brokerRow(from: BrokerRegistration, drained: boolean): Persisted
 export function createLease(row: PersistedBroker, untilMs: number): BrokerLease {
   const { name, incarnation, endpoint, zone, brokerGroup, dataDirectory } = row;
   const identity = { name, incarnation, endpoint, host: '', zone, brokerGroup, capacity: 0, dataDirectory };
-  const probe = { probeAtMs: Number.POSITIVE_INFINITY, probe: 0 };
-  return { ...identity, ...probe, session: undefined, untilMs, draining: false, dirty: false };
+  const unasked = { probeAtMs: Number.POSITIVE_INFINITY, probe: 0, silentSinceMs: Number.POSITIVE_INFINITY, check: 0 };
+  return { ...identity, ...unasked, session: undefined, untilMs, draining: false, dirty: false };
 }
 
 /** Notes that a process is over. */

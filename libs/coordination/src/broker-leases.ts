@@ -39,6 +39,8 @@ export interface BrokerLeasesOptions {
   /** TTL that earlier leaders granted, if that was longer. */
   readonly formerTtlMs?: number;
   readonly marginMs?: number;
+  /** Brokers may renew in the database, too: no lease is over before that has ended it. Unset: they cannot reach it. */
+  readonly renewedInDatabase?: boolean;
 }
 
 /**
@@ -69,7 +71,8 @@ export class BrokerLeases {
     // Brokers of before get the time to come back; else the first one back would get all that is new.
     const placeFromMs = this.#registry.leases.size > 0 ? nowMs + SETTLE_MS : nowMs;
     this.#outbox = new BrokerOutbox({ table: this.#table, registry: this.#registry, ttlMs, placeFromMs });
-    this.#ends = new BrokerLeaseEnds(this.#table, this.#registry, this.#outbox);
+    const rules = { ttlMs, marginMs: this.#marginMs, renewedInDatabase: options.renewedInDatabase ?? false };
+    this.#ends = new BrokerLeaseEnds({ table: this.#table, registry: this.#registry, outbox: this.#outbox, rules });
     this.#outbox.changed(nowMs);
   }
 
@@ -183,6 +186,13 @@ export class BrokerLeases {
   probed(answer: { readonly probe: number; readonly refused: boolean }, nowMs: number): BrokerLeaseEffect[] {
     this.#ends.expire(nowMs);
     this.#ends.probed(answer, nowMs);
+    return this.#outbox.take(nowMs);
+  }
+
+  /** What came of an `endLease`: how long the lease lasts, in ms; 0: it has ended. */
+  leaseEnded(answer: { readonly check: number; readonly lastsMs: number }, nowMs: number): BrokerLeaseEffect[] {
+    this.#ends.expire(nowMs);
+    this.#ends.endedInDatabase(answer, nowMs);
     return this.#outbox.take(nowMs);
   }
 
@@ -321,7 +331,7 @@ export class BrokerLeases {
     for (const partition of this.#table.ownedBy(lease)) {
       if (!kept.has(partition)) {
         // The stream may be an old one that comes late: until its lease ends nobody but the process itself gets it.
-        partition.reservedUntilMs = lease.untilMs;
+        partition.reservedUntilMs = Math.max(lease.untilMs, this.#leaseEnd(nowMs));
         this.#table.free(partition);
       }
     }

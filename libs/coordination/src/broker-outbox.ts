@@ -75,9 +75,9 @@ export class BrokerOutbox {
   persist(nowMs: number): void {
     const { table, registry } = this.#options;
     const assignments = table.takeUnsaved();
-    const { brokers, forgottenBrokers } = registry.takeUnsaved(nowMs, (directory) => table.livesIn(directory));
-    if (assignments.length + brokers.length + forgottenBrokers.length > 0) {
-      this.emit({ kind: 'persist', assignments, brokers, forgottenBrokers });
+    const changed = registry.takeUnsaved(nowMs, (directory) => table.livesIn(directory));
+    if (assignments.length + changed.brokers.length + changed.forgottenBrokers.length > 0) {
+      this.emit({ kind: 'persist', assignments, ...changed });
     }
   }
 

@@ -1,4 +1,10 @@
-import { type BrokerRegistration, type BrokerView, type PersistedBroker } from './broker-lease-effect.js';
+import {
+  type BrokerProcess,
+  type BrokerRegistration,
+  type BrokerView,
+  type PersistedBroker,
+  type PersistEffect,
+} from './broker-lease-effect.js';
 import {
   type Broker,
   type BrokerLease,
@@ -20,6 +26,7 @@ export class BrokerRegistry {
   readonly #brokers = new Map<string, Broker>();
   readonly #sessions = new Map<SessionId, BrokerLease>();
   readonly #unsaved = new Set<Broker>();
+  #registered: BrokerProcess[] = [];
 
   constructor(rows: readonly PersistedBroker[], nowMs: number) {
     for (const row of rows) {
@@ -42,6 +49,7 @@ export class BrokerRegistry {
     const known = current ? broker.row : { ...broker.row, endpoint: '', incarnation: row.incarnation };
     const lease = createLease(known, untilMs);
     lease.probeAtMs = nowMs + SETTLE_MS;
+    lease.silentSinceMs = nowMs;
     this.leases.add(lease);
     if (current || broker.lease === undefined) {
       broker.lease = lease;
@@ -55,6 +63,10 @@ export class BrokerRegistry {
 
   byProbe(probe: number): BrokerLease | undefined {
     return [...this.leases].find((lease) => lease.probe === probe);
+  }
+
+  byCheck(check: number): BrokerLease | undefined {
+    return [...this.leases].find((lease) => lease.check === check);
   }
 
   /** The lease of a broker's current process. */
@@ -94,12 +106,13 @@ export class BrokerRegistry {
     }
     const { endpoint, host, zone, brokerGroup, capacity, dataDirectory } = from;
     Object.assign(lease, { endpoint, host, zone, brokerGroup, capacity, dataDirectory, session });
-    Object.assign(lease, { probe: 0, probeAtMs: Number.POSITIVE_INFINITY });
+    Object.assign(lease, { probe: 0, probeAtMs: Number.POSITIVE_INFINITY, check: 0 });
     this.leases.add(lease);
     this.#sessions.set(session, lease);
     broker.lease = lease;
     broker.row = row;
     this.#unsaved.add(broker);
+    this.#registered.push({ broker: from.broker, incarnation: from.incarnation });
     return { lease, replaced };
   }
 
@@ -142,11 +155,8 @@ export class BrokerRegistry {
     return true;
   }
 
-  /** Rows that changed, and names that are forgotten: gone for long, and nothing lives in their directory. */
-  takeUnsaved(
-    nowMs: number,
-    isUsed: (dataDirectory: string) => boolean,
-  ): { brokers: PersistedBroker[]; forgottenBrokers: string[] } {
+  /** Rows that changed, who registered, and names that are forgotten: gone for long, and nothing lives in their directory. */
+  takeUnsaved(nowMs: number, isUsed: (dataDirectory: string) => boolean): Omit<PersistEffect, 'kind' | 'assignments'> {
     const forgottenBrokers: string[] = [];
     for (const broker of this.#brokers.values()) {
       const { dataDirectory } = broker.row;
@@ -159,7 +169,9 @@ export class BrokerRegistry {
     }
     const brokers = [...this.#unsaved].map((broker) => broker.row);
     this.#unsaved.clear();
-    return { brokers, forgottenBrokers };
+    const registered = this.#registered;
+    this.#registered = [];
+    return { brokers, forgottenBrokers, registered };
   }
 
   /** One broker, as if it owned nothing. */

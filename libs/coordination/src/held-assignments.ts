@@ -83,6 +83,14 @@ export class HeldAssignments {
     return this.#held.delete(keyOf(released));
   }
 
+  /** Drops what is not among `owned` at the same epoch. */
+  retain(owned: readonly HeldPartition[]): LeaseAssignment[] {
+    const epochs = new Map(owned.map((one) => [keyOf(one), one.epoch]));
+    const closed = this.all.filter((one) => epochs.get(keyOf(one)) !== one.epoch);
+    closed.forEach((one) => this.#held.delete(keyOf(one)));
+    return closed;
+  }
+
   /** Drops all. */
   clear(): LeaseAssignment[] {
     const closed = this.all;

@@ -2,11 +2,13 @@ export { assign, type AssignHolder, type AssignItem } from './assign.js';
 export {
   type BrokerGrantEffect,
   type BrokerLeaseEffect,
+  type BrokerProcess,
   type BrokerRegistration,
   type BrokerRevokeEffect,
   type BrokerView,
   type CloseEffect,
   type DataSourceChoice,
+  type EndLeaseEffect,
   type LeasedTopic,
   type MoveRefusal,
   type PartitionMove,
@@ -44,6 +46,6 @@ export {
   type TopicRoutes,
 } from './lease.js';
 export { HeldAssignments, type LeaseChange } from './held-assignments.js';
-export { LeaseHolder, type ReceivedGrant } from './lease-holder.js';
+export { LeaseHolder, type ReceivedGrant, type Renewal } from './lease-holder.js';
 export { LeaseTerm, type Now } from './lease-term.js';
 export { placeEmbedded, type PlaceableDataSource, type PlaceableDirectory, placeOnDataSource } from './place.js';

@@ -11,6 +11,15 @@ export interface ReceivedGrant {
   readonly assignments: readonly LeaseAssignment[];
 }
 
+/** A renewal in the database that was begun: what it was asked for. */
+export interface Renewal {
+  readonly sentAtMs: number;
+  /** Which lease it is, of all that this holder has had. */
+  readonly lease: number;
+  /** Which list of assignments was held. */
+  readonly list: number;
+}
+
 /**
  * The holder's side of a broker lease: a LeaseTerm and what is held under it. (A stream of consumers has one term and
  * HeldAssignments per member.)
@@ -18,6 +27,8 @@ export interface ReceivedGrant {
 export class LeaseHolder {
   readonly #term = new LeaseTerm();
   readonly #held = new HeldAssignments();
+  #leases = 0;
+  #lists = 0;
 
   /** When the lease ends, on the monotonic clock: call `tick` then. -Infinity: none is held. */
   get expiresAtMs(): number {
@@ -49,7 +60,35 @@ export class LeaseHolder {
       return change;
     }
     this.#term.answered(stream, grant.sequence, grant.ttlMs);
-    return grant.changed ? this.#held.replace(grant.assignments) : UNCHANGED;
+    if (!grant.changed) {
+      return UNCHANGED;
+    }
+    this.#lists += 1;
+    return this.#held.replace(grant.assignments);
+  }
+
+  /** Call before the lease is renewed in the database. Undefined: none is held that could be. */
+  renewal(now: Now): { readonly renewal: Renewal | undefined; readonly change: LeaseChange } {
+    const change = this.tick(now);
+    const renewal = { sentAtMs: now.monotonicMs, lease: this.#leases, list: this.#lists };
+    return { renewal: this.#term.isValid(now.monotonicMs) ? renewal : undefined, change };
+  }
+
+  /**
+   * The database has renewed the lease, and then said what is owned: the rest is closed. What a meta-server has granted
+   * meanwhile is newer than that, and a lease that has ended meanwhile stays so.
+   */
+  renewed(
+    { sentAtMs, lease, list }: Renewal,
+    { ttlMs, owned }: { readonly ttlMs: number; readonly owned: readonly HeldPartition[] },
+    now: Now,
+  ): LeaseChange {
+    const change = this.tick(now);
+    if (lease !== this.#leases) {
+      return change;
+    }
+    this.#term.renewed(sentAtMs, ttlMs);
+    return list === this.#lists ? { ...UNCHANGED, closed: this.#held.retain(owned) } : UNCHANGED;
   }
 
   /** A revoke came on `stream`: gives what is to be finished and released; undefined if that epoch is not held. */
@@ -70,6 +109,10 @@ export class LeaseHolder {
 
   /** Finds out whether the lease has ended, by time or because the machine was suspended. */
   tick(now: Now): LeaseChange {
-    return this.#term.hasEnded(now) ? { ...UNCHANGED, closed: this.#held.clear(), expired: true } : UNCHANGED;
+    if (!this.#term.hasEnded(now)) {
+      return UNCHANGED;
+    }
+    this.#leases += 1;
+    return { ...UNCHANGED, closed: this.#held.clear(), expired: true };
   }
 }

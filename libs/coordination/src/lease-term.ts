@@ -59,6 +59,11 @@ export class LeaseTerm {
     }
   }
 
+  /** It was renewed elsewhere, asked for at `sentAtMs`. The caller sees to it that it has not ended since. */
+  renewed(sentAtMs: number, ttlMs: number): void {
+    this.#expiresAtMs = Math.max(this.#expiresAtMs, sentAtMs + ttlMs);
+  }
+
   /** True if the lease has just ended: its time is up, or the machine was suspended. Call it before all else. */
   hasEnded(now: Now): boolean {
     const suspended = this.#wasSuspended(now);

@@ -3,7 +3,6 @@ export { MetadataError, type MetadataErrorCode } from './metadata-error.js';
 export { type MetadataOptions } from './metadata-options.js';
 export {
   type AssignmentRecord,
-  type BrokerLeaseRecord,
   type BrokerLeaseStore,
   type BrokerProcess,
   type BrokerRecord,
@@ -26,4 +25,4 @@ export {
   type TopicStore,
 } from './metadata.js';
 export { type BrokerLeaseOptions, openBrokerLease, type SharedBrokerLease } from './mysql/open-broker-lease.js';
-export { metadataUrlProblem, openMetadata } from './open-metadata.js';
+export { checkMetadataUrl, openMetadata } from './open-metadata.js';

@@ -76,6 +76,8 @@ export interface LeaseState {
 /** Rows to write, and brokers to forget. */
 export interface LeaseChanges extends LeaseState {
   readonly forgottenBrokers: readonly string[];
+  /** Processes that may renew their leases in the database from now on, and no other of their names. */
+  readonly registered: readonly BrokerProcess[];
 }
 
 /** A part of a list that is ordered by name. */
@@ -164,22 +166,13 @@ export interface BrokerProcess {
   readonly incarnation: number;
 }
 
-/** A broker's lease as the database has it, by the database's clock. */
-export interface BrokerLeaseRecord extends BrokerProcess {
-  /** How long it lasts from now; 0 or less: it has ended. */
-  readonly remainingMs: number;
-}
-
-/** The leader's side of `broker_lease`: leases that outlive every meta-server. Only databases that brokers share have it. */
+/** The leader's side of leases that brokers renew in the database. Only databases that brokers can reach have it. */
 export interface BrokerLeaseStore {
-  /** Gives the broker's name to this process, for `ttlMs` from now; the process before can renew no more. */
-  register(process: BrokerProcess, ttlMs: number): Promise<void>;
-  find(broker: string): Promise<BrokerLeaseRecord | undefined>;
   /**
-   * Saves changes that take partitions from `owners`, in a transaction that finds all of their leases ended. Else it
-   * changes nothing and gives those that still last.
+   * Ends the lease of `process`, which can renew it no more, unless it lasts longer than `lastsAtMostMs` from now, by
+   * the database's clock. Gives how long it lasts instead, in ms; 0: it has ended, or was never renewed here.
    */
-  saveTaken(changes: LeaseChanges, owners: readonly BrokerProcess[]): Promise<BrokerLeaseRecord[]>;
+  end(process: BrokerProcess, lastsAtMostMs: number): Promise<number>;
 }
 
 /**

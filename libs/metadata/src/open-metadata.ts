@@ -14,13 +14,15 @@ export async function openMetadata(options: MetadataOptions): Promise<MetadataDa
   return options.url.startsWith(MYSQL_SCHEME) ? openMysqlMetadata(options) : openSqliteMetadata(options);
 }
 
-/** What is wrong with a URL, without repeating it: it might hold a password. Undefined: nothing. */
-export function metadataUrlProblem(url: string): string | undefined {
+/** Adds to a setting's check what is wrong with a URL, without repeating it: it might hold a password. */
+export function checkMetadataUrl(
+  url: string,
+  context: { addIssue(issue: { readonly code: 'custom'; readonly message: string }): void },
+): void {
   try {
     checkUrl(url);
-    return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
   }
 }
 

@@ -24,6 +24,7 @@ const changes = (given: Partial<LeaseChanges>): LeaseChanges => ({
   assignments: [],
   brokers: [],
   forgottenBrokers: [],
+  registered: [],
   ...given,
 });
 

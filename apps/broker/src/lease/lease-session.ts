@@ -16,6 +16,8 @@ import {
 } from '@hermes/coordination';
 import { type Logger } from '@hermes/kit';
 import { Backoff, type CancelTimer, type Clock, type Random, type Timers } from '@hermes/runtime';
+import { type SharedBrokerLease } from '@hermes/metadata';
+import { DatabaseRenewal } from './database-renewal.js';
 import { LeaseStream, type MetaSays } from './lease-stream.js';
 
 /** Who this process is. */
@@ -44,6 +46,8 @@ export interface LeaseSessionOptions {
   readonly identity: BrokerIdentity;
   readonly holder: LeaseHolder;
   readonly orders: LeaseOrders;
+  /** Where the lease is renewed while no meta-server answers; unset: nowhere. */
+  readonly database?: SharedBrokerLease | undefined;
   /** What the meta-server is told, with each heartbeat, of the data sources that are used here. */
   readonly dataSources: () => HoldBrokerLeaseRequest_DataSourceReport[];
   readonly clock: Clock;
@@ -65,11 +69,12 @@ const HEARTBEATS_PER_TTL = 3;
 
 /**
  * Keeps the broker's lease for as long as any meta-server can be reached: one stream, heartbeats each third of the
- * TTL, another stream when that one ends. Expiry is the LeaseHolder's; this class only calls it in time.
+ * TTL, another stream when that one ends; meanwhile the metadata database renews it, where that can be reached. Expiry is the LeaseHolder's; this class only calls it in time.
  */
 export class LeaseSession {
   readonly #options: LeaseSessionOptions;
   readonly #backoff: Backoff;
+  readonly #database: DatabaseRenewal | undefined;
   #stream: LeaseStream | undefined;
   #streamNumber = 0;
   #nextServer = 0;
@@ -85,6 +90,23 @@ export class LeaseSession {
   constructor(options: LeaseSessionOptions) {
     this.#options = options;
     this.#backoff = new Backoff(RECONNECT, options.random);
+    const { database, holder, timers, logger } = options;
+    this.#database =
+      database &&
+      new DatabaseRenewal({
+        ...{ lease: database, holder, timers, logger },
+        ttlMs: () => this.#ttlMs,
+        now: () => this.#now(),
+        onRenewed: (change) => {
+          this.#apply(change);
+          this.#armExpiry();
+        },
+      });
+  }
+
+  /** True while the lease lives by the metadata database alone. */
+  get renewedInDatabase(): boolean {
+    return this.#database?.active === true;
   }
 
   /** True while a meta-server answers. */
@@ -187,6 +209,7 @@ export class LeaseSession {
     if (sequence > 0 && this.#stream !== undefined) {
       if (!this.#answered) {
         this.#answered = true;
+        this.#database?.end();
         this.#options.orders.registered();
       }
       this.#cancelHeartbeat();
@@ -209,6 +232,7 @@ export class LeaseSession {
     const redirect = error.code === 'NOT_LEADER' ? error.details['endpoint'] : undefined;
     this.#redirect = redirect === '' ? undefined : redirect;
     this.#options.logger.warn({ code: error.code, detail: error.message }, 'the lease stream ended');
+    this.#database?.begin();
     this.#connectLater();
   }
 
@@ -246,6 +270,7 @@ export class LeaseSession {
     this.#cancelHeartbeat();
     this.#stream?.close();
     this.#stream = undefined;
+    this.#database?.begin();
     this.#connectLater();
   }
 
@@ -280,6 +305,7 @@ export class LeaseSession {
   }
 
   #cancelAll(): void {
+    this.#database?.end();
     this.#cancelHeartbeat();
     this.#cancelExpiry();
     this.#cancelConnect();

@@ -13,8 +13,17 @@ export interface ClusterOptions {
   readonly brokerFlags?: readonly string[];
   /** Further environment of the brokers: passwords of data sources. */
   readonly brokerEnvironment?: Readonly<Record<string, string>>;
-  /** Where the metadata is; embedded if unset. */
-  readonly metadataUrl?: string;
+  /** Where the metadata is, for meta-servers and brokers; embedded if unset. */
+  readonly metadata?: { readonly url: string; readonly passwordFile: string };
+  /** Meta-servers; more than one need metadata that they can share. One if unset. */
+  readonly metaServers?: number;
+}
+
+/** A meta-server process; it keeps its ports over restarts. */
+export interface MetaProcess {
+  readonly endpoint: string;
+  readonly opsPort: number;
+  readonly process: HermesProcess;
 }
 
 /** A broker process with its own data directory; it keeps ports and directory over restarts. */
@@ -25,23 +34,22 @@ export interface BrokerProcess {
   readonly process: HermesProcess;
 }
 
-/** A whole cluster of separate processes on this machine: one meta-server, some brokers, one gateway. */
+/** A whole cluster of separate processes on this machine: meta-servers, brokers, one gateway. */
 export class Cluster implements AsyncDisposable {
+  readonly metas: MetaProcess[] = [];
   readonly brokers: BrokerProcess[] = [];
-  readonly #options: Required<Omit<ClusterOptions, 'metadataUrl'>>;
-  readonly #metadataUrl: string;
+  readonly #options: Required<Omit<ClusterOptions, 'metadata'>>;
+  readonly #metadata: ClusterOptions['metadata'];
   readonly #directory: TemporaryDirectory;
-  #meta: HermesProcess | undefined;
   #gateway: HermesProcess | undefined;
-  #metaEndpoint = '';
-  #metaOpsPort = 0;
   #gatewayEndpoint = '';
   #gatewayOpsPort = 0;
 
   private constructor(options: ClusterOptions) {
-    this.#options = { brokers: 2, leaseTtlMs: 10_000, brokerFlags: [], brokerEnvironment: {}, ...options };
+    const defaults = { brokers: 2, metaServers: 1, leaseTtlMs: 10_000, brokerFlags: [], brokerEnvironment: {} };
+    this.#options = { ...defaults, ...options };
     this.#directory = temporaryDirectory('hermes-e2e-');
-    this.#metadataUrl = options.metadataUrl ?? `sqlite:${join(this.#directory.path, 'meta', 'meta.db')}`;
+    this.#metadata = options.metadata;
   }
 
   /** Starts every process and waits until all are ready. */
@@ -56,8 +64,9 @@ export class Cluster implements AsyncDisposable {
     return cluster;
   }
 
+  /** The meta-server, where there is one. */
   get meta(): HermesProcess {
-    return present(this.#meta);
+    return present(this.metas[0]).process;
   }
 
   get gateway(): HermesProcess {
@@ -65,11 +74,15 @@ export class Cluster implements AsyncDisposable {
   }
 
   get metaEndpoint(): string {
-    return this.#metaEndpoint;
+    return present(this.metas[0]).endpoint;
   }
 
   get metaOpsPort(): number {
-    return this.#metaOpsPort;
+    return present(this.metas[0]).opsPort;
+  }
+
+  get metaEndpoints(): string[] {
+    return this.metas.map(({ endpoint }) => endpoint);
   }
 
   get gatewayEndpoint(): string {
@@ -81,8 +94,8 @@ export class Cluster implements AsyncDisposable {
   }
 
   get processes(): HermesProcess[] {
-    const all = [this.#meta, ...this.brokers.map((broker) => broker.process), this.#gateway];
-    return all.filter((process) => process !== undefined);
+    const all = [...this.metas, ...this.brokers].map(({ process }) => process);
+    return this.#gateway === undefined ? all : [...all, this.#gateway];
   }
 
   /** Where a process keeps its data: `meta`, or a broker's name. */
@@ -113,7 +126,9 @@ export class Cluster implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    await this.#createMeta();
+    for (let i = 0; i < this.#options.metaServers; i += 1) {
+      this.metas.push(await this.#createMeta());
+    }
     for (let i = 0; i < this.#options.brokers; i += 1) {
       await this.#createBroker();
     }
@@ -121,20 +136,27 @@ export class Cluster implements AsyncDisposable {
     await this.restartAll();
   }
 
-  async #createMeta(): Promise<void> {
+  async #createMeta(): Promise<MetaProcess> {
     const [port, opsPort] = [await freePort(), await freePort()];
-    this.#metaEndpoint = `127.0.0.1:${port}`;
-    this.#metaOpsPort = opsPort;
     const ttl = String(this.#options.leaseTtlMs);
-    this.#meta = new HermesProcess(
-      'meta-server',
+    const embedded = ['--metadata-url', `sqlite:${join(this.#directory.path, 'meta', 'meta.db')}`];
+    const process = new HermesProcess(
+      `meta-server-${this.metas.length}`,
       [
         ...['meta-server', '--meta-port', String(port), '--meta-ops-port', String(opsPort)],
-        ...['--metadata-url', this.#metadataUrl],
+        ...(this.#metadata === undefined ? embedded : this.#metadataFlags),
         ...['--broker-lease-ttl-ms', ttl, '--consumer-lease-ttl-ms', ttl],
       ],
       opsPort,
     );
+    return { endpoint: `127.0.0.1:${port}`, opsPort, process };
+  }
+
+  get #metadataFlags(): string[] {
+    const metadata = this.#metadata;
+    return metadata === undefined
+      ? []
+      : ['--metadata-url', metadata.url, '--metadata-password-file', metadata.passwordFile];
   }
 
   async #createBroker(): Promise<BrokerProcess> {
@@ -144,7 +166,8 @@ export class Cluster implements AsyncDisposable {
       name,
       [
         ...['broker', '--broker-port', String(port), '--broker-ops-port', String(opsPort), '--broker-name', name],
-        ...['--data-dir', join(this.#directory.path, name), '--meta-servers', this.#metaEndpoint],
+        ...['--data-dir', join(this.#directory.path, name), '--meta-servers', this.metaEndpoints.join(',')],
+        ...this.#metadataFlags,
         ...this.#options.brokerFlags,
       ],
       opsPort,
@@ -163,16 +186,16 @@ export class Cluster implements AsyncDisposable {
       'gateway',
       [
         ...['gateway', '--gateway-port', String(port), '--gateway-ops-port', String(opsPort)],
-        ...['--meta-servers', this.#metaEndpoint],
+        ...['--meta-servers', this.metaEndpoints.join(',')],
       ],
       opsPort,
     );
   }
 }
 
-function present(process: HermesProcess | undefined): HermesProcess {
-  if (process === undefined) {
+function present<T>(part: T | undefined): T {
+  if (part === undefined) {
     throw new Error('the cluster has not been started');
   }
-  return process;
+  return part;
 }

@@ -1,5 +1,8 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { connect, type Hermes, StorageClass } from '@hermes/client';
-import { eventually, type TestDatabase } from '@hermes/testing';
+import { eventually, type TemporaryDirectory, temporaryDirectory, type TestDatabase } from '@hermes/testing';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 
 import { Cluster, type ClusterOptions } from './cluster.js';
@@ -12,12 +15,14 @@ export type DataSourceAddress = Pick<TestDatabase, 'host' | 'port' | 'user' | 'n
 
 /** A cluster with a data source called `db`, and a client of it. */
 export class MysqlCluster implements AsyncDisposable {
+  #secrets: TemporaryDirectory | undefined;
+
   private constructor(
     readonly processes: Cluster,
     readonly hermes: Hermes,
   ) {}
 
-  /** Starts everything. All data sources of one cluster have this database's password. */
+  /** Starts everything. All data sources of one cluster have this database's password; metadata are embedded. */
   static async start(database: TestDatabase, options: ClusterOptions = {}): Promise<MysqlCluster> {
     const brokerEnvironment = { ...options.brokerEnvironment, [PASSWORD_VARIABLE]: database.password };
     const processes = await Cluster.start({ ...options, brokerEnvironment });
@@ -25,6 +30,23 @@ export class MysqlCluster implements AsyncDisposable {
     const cluster = new MysqlCluster(processes, hermes);
     await cluster.addDataSource('db', database);
     return cluster;
+  }
+
+  /** Starts several meta-servers; the metadata are on `database` like everything else, and brokers reach them. */
+  static async startShared(database: TestDatabase, options: ClusterOptions): Promise<MysqlCluster> {
+    const { host, port, user, name, password } = database;
+    const directory = temporaryDirectory('hermes-password-');
+    const passwordFile = join(directory.path, 'password');
+    writeFileSync(passwordFile, `${password}\n`);
+    const metadata = { url: `mysql://${user}@${host}:${port}/${name}`, passwordFile };
+    try {
+      const cluster = await MysqlCluster.start(database, { ...options, metadata });
+      cluster.#secrets = directory;
+      return cluster;
+    } catch (error) {
+      directory.remove();
+      throw error;
+    }
   }
 
   async addDataSource(name: string, { host, port, user, name: database }: DataSourceAddress): Promise<void> {
@@ -37,6 +59,7 @@ export class MysqlCluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.hermes.close();
     await this.processes[Symbol.asyncDispose]();
+    this.#secrets?.remove();
   }
 }
 

@@ -2,7 +2,7 @@ import { type HermesError, type HoldBrokerLeaseResponse } from '@hermes/contract
 import {
   type BrokerLeaseEffect,
   type BrokerLeases,
-  type PersistEffect,
+  type EndLeaseEffect,
   type SessionId,
   type TopicRoutes,
 } from '@hermes/coordination';
@@ -14,6 +14,7 @@ import { brokerFrame } from './broker-frame.js';
 import { DataSourceHealth } from './data-source-health.js';
 import { EffectQueue } from './effect-queue.js';
 import { LeaseSessions, type SessionOutlet } from './lease-sessions.js';
+import { type LeaseWrites } from './lease-writes.js';
 import { isRefused } from './probe.js';
 
 /** What the broker leases act upon. */
@@ -26,8 +27,8 @@ export interface BrokerLeaseHostOptions {
   readonly tasks: TaskGroup;
   /** Nothing is decided or granted without it. */
   readonly leadership: Pick<Leadership, 'isValid'>;
-  /** Durable once it resolves. */
-  readonly persist: (changes: PersistEffect) => Promise<void>;
+  /** Durable once they resolve. */
+  readonly writes: LeaseWrites;
   readonly onRoutes: (changed: readonly TopicRoutes[]) => void;
   readonly onReady: (topic: string) => void;
   /** A write failed for good: what was decided on it must not happen, so the process cannot go on. */
@@ -136,7 +137,9 @@ export class BrokerLeaseHost {
           this.#builds.delete(name);
           this.dataSources.forget(name);
         }
-        return this.#options.persist(effect);
+        return this.#options.writes.persist(effect);
+      case 'endLease':
+        return this.#endLease(effect);
       case 'grant':
       case 'revoke':
         // What was decided before it waited for the disk may come too late to be said.
@@ -160,5 +163,10 @@ export class BrokerLeaseHost {
         this.#options.onReady(effect.topic);
         return;
     }
+  }
+
+  async #endLease(effect: EndLeaseEffect): Promise<void> {
+    const lastsMs = await this.#options.writes.endLease(effect);
+    this.apply((leases, nowMs) => leases.leaseEnded({ check: effect.check, lastsMs }, nowMs));
   }
 }

@@ -5,14 +5,14 @@ import { type AssignmentRecord, type BrokerProcess } from '../metadata.js';
 import { loadAssignments } from '../sql/sql-leases.js';
 import { NOW_MS } from './leadership-row.js';
 import { openDatabase } from './open-database.js';
-import { parseMysqlUrl } from './mysql-url.js';
+import { MYSQL_SCHEME, parseMysqlUrl } from './mysql-url.js';
 
 /** A renewal that takes longer comes too late for a TTL of seconds. */
 const USE_MS = 2_000;
 
 /** How a broker reaches the metadata database. */
 export interface BrokerLeaseOptions {
-  /** `mysql://USER@HOST:PORT/DATABASE?…`, as for meta-servers. */
+  /** As for meta-servers. */
   readonly url: string;
   readonly passwordFile?: string | undefined;
   readonly process: BrokerProcess;
@@ -29,8 +29,14 @@ export interface SharedBrokerLease extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Makes a broker's lease of the database; connects at the first call. URL_INVALID for a URL that is none. */
-export function openBrokerLease(options: BrokerLeaseOptions): SharedBrokerLease {
+/**
+ * Makes a broker's lease of the database; connects at the first call. URL_INVALID for a URL that is none. Undefined for
+ * a database that no broker can reach.
+ */
+export function openBrokerLease(options: BrokerLeaseOptions): SharedBrokerLease | undefined {
+  if (!options.url.startsWith(MYSQL_SCHEME)) {
+    return undefined;
+  }
   const { process, clock = systemClock, timers = systemTimers } = options;
   const credentials = { address: parseMysqlUrl(options.url), passwordFile: options.passwordFile };
   const waits = { lockWaitS: 1, idleS: 30 };

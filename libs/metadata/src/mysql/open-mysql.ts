@@ -13,7 +13,7 @@ import { SqlDataSources } from '../sql/sql-data-sources.js';
 import { SqlGroups } from '../sql/sql-groups.js';
 import { LEADERSHIP, SqlLeases } from '../sql/sql-leases.js';
 import { SqlTopics } from '../sql/sql-topics.js';
-import { MysqlBrokerLeases } from './broker-leases.js';
+import { MysqlBrokerLeases, saveRegistered } from './broker-leases.js';
 import { LeaderWrites } from './leader-writes.js';
 import { createLeadership, type Holding } from './leadership-row.js';
 import { LeasedLeadership } from './leased-leadership.js';
@@ -64,7 +64,7 @@ function storesOf(access: SqlAccess): Omit<Metadata, 'leadership' | 'resign'> {
     topics: new SqlTopics(access),
     groups: new SqlGroups(access),
     dataSources: new SqlDataSources(access),
-    leases: new SqlLeases(access),
+    leases: new SqlLeases(access, saveRegistered),
     brokerLeases: new MysqlBrokerLeases(access),
   };
 }

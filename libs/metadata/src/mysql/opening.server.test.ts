@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Topic } from '@hermes/contracts';
-import { freePort } from '@hermes/testing';
+import { eventually, freePort } from '@hermes/testing';
 import { sql } from 'kysely';
 
 import { lead, type LedMetadata } from '../../test/lead.js';
@@ -147,36 +147,58 @@ describeServers((create) => {
       ...{ topic: 'orders', partition: 0, ...owner, epoch: 3, created: true, dataDirectory: '', dataSource: 'm1' },
       pinned: false,
     };
-    const changes = { assignments: [assignment], brokers: [], forgottenBrokers: [] };
+    const changes = { assignments: [assignment], brokers: [], forgottenBrokers: [], registered: [owner] };
+    const successor = { ...owner, incarnation: 5 };
 
-    test('a broker renews until another process has its name, and reads what it owns', async () => {
-      const { brokerLeases, leases, topics } = await open();
+    test('a broker renews as long as it is the registered process, and reads what it owns', async () => {
+      const { leases, topics } = await open();
       await topics.create(Topic.fromPartial({ name: 'orders' }), 0);
+      await using lease = openBrokerLease({ ...database, process: owner })!;
+      expect(await lease.renew(10_000)).toBe(false);
       await leases.save(changes);
-      await using lease = openBrokerLease({ ...database, process: owner });
-      expect(await lease.renew(10_000)).toBe(false);
-      await brokerLeases?.register(owner, 1);
       expect(await lease.renew(10_000)).toBe(true);
-      const found = await brokerLeases?.find('b1');
-      expect(found).toMatchObject(owner);
-      expect(found?.remainingMs).toBeGreaterThan(5_000);
-      expect(found?.remainingMs).toBeLessThanOrEqual(10_000);
       expect(await lease.assignments()).toEqual([assignment]);
-      await brokerLeases?.register({ ...owner, incarnation: 5 }, 10_000);
+      await leases.save({ ...changes, registered: [successor] });
       expect(await lease.renew(10_000)).toBe(false);
-      expect(await brokerLeases?.find('b2')).toBeUndefined();
     });
 
-    test('partitions are taken only from owners whose leases have ended', async () => {
-      const { brokerLeases, leases, topics } = await open();
-      await topics.create(Topic.fromPartial({ name: 'orders' }), 0);
-      await brokerLeases?.register(owner, 10_000);
-      expect(await brokerLeases?.saveTaken(changes, [owner])).toMatchObject([owner]);
-      expect((await leases.load()).assignments).toEqual([]);
-      expect(await brokerLeases?.saveTaken(changes, [{ ...owner, incarnation: 5 }])).toEqual([]);
-      await brokerLeases?.register(owner, -1);
-      expect(await brokerLeases?.saveTaken(changes, [owner])).toEqual([]);
-      expect((await leases.load()).assignments).toEqual([assignment]);
+    test('a lease that was renewed is ended once it has run out, and can be renewed no more', async () => {
+      const { brokerLeases, leases } = await open();
+      await leases.save(changes);
+      await using lease = openBrokerLease({ ...database, process: owner })!;
+      await lease.renew(10_000);
+      // Registered once more, as at a new stream: what it has renewed stays.
+      await leases.save(changes);
+      const lastsMs = (await brokerLeases?.end(owner, 0)) ?? 0;
+      expect(lastsMs).toBeGreaterThan(5_000);
+      expect(lastsMs).toBeLessThanOrEqual(10_000);
+      expect(await lease.renew(1)).toBe(true);
+      await eventually(async () => {
+        expect(await brokerLeases?.end(owner, 0)).toBe(0);
+      });
+      expect(await lease.renew(10_000)).toBe(false);
+      await leases.save(changes);
+      expect(await lease.renew(10_000)).toBe(true);
+    });
+
+    test('one that lasts no longer than told is ended early; one that never was renewed has ended', async () => {
+      const { brokerLeases, leases } = await open();
+      await leases.save(changes);
+      expect(await brokerLeases?.end(owner, -500)).toBe(0);
+      await leases.save(changes);
+      await using lease = openBrokerLease({ ...database, process: owner })!;
+      await lease.renew(10_000);
+      expect(await brokerLeases?.end(owner, 11_000)).toBe(0);
+      expect(await lease.renew(10_000)).toBe(false);
+    });
+
+    test('the end of one process leaves its successor’s lease alone', async () => {
+      const { brokerLeases, leases } = await open();
+      await leases.save({ ...changes, registered: [owner, successor] });
+      await using lease = openBrokerLease({ ...database, process: successor })!;
+      await lease.renew(10_000);
+      expect(await brokerLeases?.end(owner, 0)).toBe(0);
+      expect(await lease.renew(10_000)).toBe(true);
     });
   });
 });

@@ -16,12 +16,18 @@ export const LEADERSHIP = 'meta-server';
 /** Far below what either engine takes in one statement, and above what a round trip costs. */
 const ROWS_PER_STATEMENT = 200;
 
+/** Notes which processes may renew their leases in the database. */
+type SaveRegistered = (tx: Tx, changes: LeaseChanges) => Promise<void>;
+
 /** Owners and brokers in SQL. */
 export class SqlLeases implements LeaseStore {
   readonly #sql: SqlAccess;
+  readonly #saveRegistered: SaveRegistered | undefined;
 
-  constructor(sql: SqlAccess) {
+  /** `saveRegistered` where brokers reach the database. */
+  constructor(sql: SqlAccess, saveRegistered?: SaveRegistered) {
     this.#sql = sql;
+    this.#saveRegistered = saveRegistered;
   }
 
   load(): Promise<LeaseState> {
@@ -36,7 +42,10 @@ export class SqlLeases implements LeaseStore {
   }
 
   async save(changes: LeaseChanges): Promise<void> {
-    await this.#sql.write((tx) => saveChanges(tx, changes));
+    await this.#sql.write(async (tx) => {
+      await saveChanges(tx, changes);
+      await this.#saveRegistered?.(tx, changes);
+    });
   }
 }
 
@@ -88,7 +97,7 @@ async function loadBrokers(tx: Tx): Promise<BrokerRecord[]> {
 }
 
 /** Writes all of it; assignments of topics that are gone are passed over. */
-export async function saveChanges(tx: Tx, { assignments, brokers, forgottenBrokers }: LeaseChanges): Promise<void> {
+async function saveChanges(tx: Tx, { assignments, brokers, forgottenBrokers }: LeaseChanges): Promise<void> {
   const topicIds = await selectTopicIds(tx, assignments);
   const rows = assignments.flatMap((record) => {
     const topicId = topicIds.get(record.topic);
