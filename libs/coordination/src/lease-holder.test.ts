@@ -111,4 +111,51 @@ describe('LeaseHolder', () => {
     expect(holder.release(assignment(0, 9))).toBe(false);
     expect(holder.valid('t', 0, 200)).toBe(true);
   });
+
+  describe('renewed in the database', () => {
+    const renewed = (holder: LeaseHolder, sentAtMs: number, owned: LeaseAssignment[], nowMs = sentAtMs + 10) =>
+      holder.renewed(holder.renewal(at(sentAtMs)).renewal!, { ttlMs: TTL_MS, owned }, at(nowMs));
+
+    it('lasts its TTL from before that was asked for, and keeps what the database says is owned', () => {
+      const { holder, stream } = granted();
+      holder.granted(stream, grant(0, [assignment(0, 1), assignment(1, 4)]), at(200));
+      const change = renewed(holder, 3_000, [assignment(0, 1), assignment(1, 5)]);
+      expect(change.closed.map(({ partition, epoch }) => [partition, epoch])).toEqual([[1, 4]]);
+      expect(holder.expiresAtMs).toBe(3_000 + TTL_MS);
+      expect(holder.valid('t', 0, 3_000 + TTL_MS - 1)).toBe(true);
+    });
+
+    it('cannot be begun when nothing is held, and an answer revives no lease that has ended', () => {
+      expect(new LeaseHolder().renewal(at(0)).renewal).toBeUndefined();
+      const { holder } = granted();
+      const { renewal } = holder.renewal(at(TTL_MS - 10));
+      expect(holder.tick(at(TTL_MS)).expired).toBe(true);
+      expect(holder.renewed(renewal!, { ttlMs: TTL_MS, owned: [assignment(0, 1)] }, at(TTL_MS + 5)).closed).toEqual([]);
+      expect(holder.expiresAtMs).toBe(Number.NEGATIVE_INFINITY);
+      const late = holder.renewal(at(TTL_MS + 6));
+      expect([late.renewal, late.change.expired]).toEqual([undefined, false]);
+    });
+
+    it('that has ended and is held anew is another lease', () => {
+      const { holder } = granted();
+      const { renewal } = holder.renewal(at(TTL_MS - 10));
+      holder.tick(at(TTL_MS));
+      const { stream } = holder.register(at(TTL_MS + 1));
+      const { sequence } = holder.heartbeat(at(TTL_MS + 1));
+      holder.granted(stream, grant(sequence!, [assignment(0, 2)]), at(TTL_MS + 2));
+      const change = holder.renewed(renewal!, { ttlMs: 5 * TTL_MS, owned: [assignment(0, 1)] }, at(TTL_MS + 3));
+      expect(change.closed).toEqual([]);
+      expect(holder.expiresAtMs).toBe(2 * TTL_MS + 1);
+    });
+
+    it('takes nothing away that a meta-server has granted since it was asked', () => {
+      const { holder } = granted();
+      const { renewal } = holder.renewal(at(1_000));
+      const { stream } = holder.register(at(1_005));
+      holder.granted(stream, grant(0, [assignment(0, 1), assignment(1, 1)]), at(1_010));
+      const change = holder.renewed(renewal!, { ttlMs: TTL_MS, owned: [assignment(0, 1)] }, at(1_020));
+      expect(change.closed).toEqual([]);
+      expect(holder.expiresAtMs).toBe(1_000 + TTL_MS);
+    });
+  });
 });
