@@ -55,11 +55,11 @@ export class LeaseTerm {
     const sentAtMs = stream === this.#stream ? this.#sentAtMs.get(sequence) : undefined;
     if (sentAtMs !== undefined) {
       this.#sentAtMs.delete(sequence);
-      this.#expiresAtMs = Math.max(this.#expiresAtMs, sentAtMs + ttlMs);
+      this.renewed(sentAtMs, ttlMs);
     }
   }
 
-  /** It was renewed elsewhere, asked for at `sentAtMs`. The caller sees to it that it has not ended since. */
+  /** It was renewed, asked for at `sentAtMs`. The caller sees to it that it has not ended since. */
   renewed(sentAtMs: number, ttlMs: number): void {
     this.#expiresAtMs = Math.max(this.#expiresAtMs, sentAtMs + ttlMs);
   }

@@ -1,53 +1,64 @@
 import { type SimulationNode, type StreamEnd } from '@hermes/testing';
 
-import {
-  type BrokerLeaseEffect,
-  BrokerLeases,
-  type LeaseAssignment,
-  type PersistedAssignment,
-  type PersistedBroker,
-} from '../src/index.js';
+import { type BrokerLeaseEffect, BrokerLeases, type BrokerLeasesOptions } from '../src/index.js';
 import { type BrokerWorld } from './broker-world.js';
-import { keyOf } from './fenced-store.js';
 import { type Reply, type SimulatedBroker } from './simulated-broker.js';
+import { LEADERSHIP_TTL_MS } from './simulated-database.js';
 
 export const TTL_MS = 10_000;
 
-/** The meta-server's shell: a queue of effects in strict order, a database, one timer. */
+/** Leaders believe in themselves for so long after their last renewal was sent. */
+const BELIEF_MS = LEADERSHIP_TTL_MS - 500;
+const RENEW_MS = 1_000;
+const CANDIDATE_POLL_MS = 500;
+const RETRY_MS = 100;
+
+/** What a meta-server is while it leads. */
+interface Term {
+  readonly epoch: number;
+  readonly leases: BrokerLeases;
+  readonly queue: BrokerLeaseEffect[];
+  validUntilMs: number;
+  busy: boolean;
+  writes: number;
+}
+
+/**
+ * A meta-server's shell. It campaigns until nobody else leads; while it leads it has a queue of effects in strict
+ * order, sessions and one timer, all of which end with its leadership.
+ */
 export class BrokerMeta {
   readonly node: SimulationNode;
   readonly #world: BrokerWorld;
-  readonly #rows = new Map<string, PersistedAssignment>();
-  readonly #brokerRows = new Map<string, PersistedBroker>();
-  readonly #grantedTo = new Map<string, number>();
-  readonly #highest = new Map<string, number>();
+  #term: Term | undefined;
   #sessions = new Map<number, { end: StreamEnd; broker: SimulatedBroker }>();
-  #queue: BrokerLeaseEffect[] = [];
-  #busy = false;
-  #leases: BrokerLeases;
   #cancel = (): void => undefined;
 
   constructor(world: BrokerWorld, node: SimulationNode) {
     this.#world = world;
     this.node = node;
-    this.#leases = this.#create();
-    this.#arm();
+    this.#start();
   }
 
-  get leases(): BrokerLeases {
-    return this.#leases;
+  /** Whether it runs and believes that it leads. */
+  get leads(): boolean {
+    return this.node.state === 'running' && this.#valid() !== undefined;
+  }
+
+  get leases(): BrokerLeases | undefined {
+    return this.#term?.leases;
   }
 
   restart(): void {
     this.node.restart();
-    this.#sessions = new Map();
-    this.#queue = [];
-    this.#busy = false;
-    this.#leases = this.#create();
-    this.#arm();
+    this.#start();
   }
 
   accept(session: number, end: StreamEnd, broker: SimulatedBroker): void {
+    if (this.#valid() === undefined) {
+      end.end();
+      return;
+    }
     this.#sessions.set(session, { end, broker });
     end.onEnd(() => {
       this.#sessions.delete(session);
@@ -64,27 +75,122 @@ export class BrokerMeta {
     }
   }
 
+  /** Nothing is decided without leadership. */
   apply(event: (leases: BrokerLeases, nowMs: number) => BrokerLeaseEffect[]): void {
-    this.#queue.push(...event(this.#leases, this.node.clock.monotonicMs()));
-    this.#pump();
-    this.#arm();
+    const term = this.#valid();
+    if (term !== undefined) {
+      term.queue.push(...event(term.leases, this.node.clock.monotonicMs()));
+      this.#pump(term);
+      this.#arm(term);
+    }
   }
 
-  #create(): BrokerLeases {
-    const rows = [...this.#rows.values()];
-    const options = {
-      topics: this.#world.topics,
-      assignments: this.#world.bugs.load?.(rows) ?? rows,
-      brokers: [...this.#brokerRows.values()],
-      nowMs: this.node.clock.monotonicMs(),
-      ttlMs: TTL_MS,
+  #start(): void {
+    this.#term = undefined;
+    this.#sessions = new Map();
+    this.#campaign();
+  }
+
+  #valid(): Term | undefined {
+    const term = this.#term;
+    const believes = this.#world.bugs.believesForEver === true;
+    return term !== undefined && (believes || this.node.clock.monotonicMs() < term.validUntilMs) ? term : undefined;
+  }
+
+  #campaign(): void {
+    const { database } = this.#world;
+    const sentAtMs = this.node.clock.monotonicMs();
+    const again = (): void => {
+      this.node.timers.after(CANDIDATE_POLL_MS, () => {
+        this.#campaign();
+      });
     };
-    return this.#world.bugs.createLeases?.(options) ?? new BrokerLeases(options);
+    const ask = (): (() => void) => {
+      const epoch = database.take();
+      if (epoch === undefined) {
+        return again;
+      }
+      const state = { assignments: [...database.rows.values()], brokers: [...database.brokerRows.values()] };
+      return () => {
+        this.#lead({ epoch, sentAtMs }, state);
+      };
+    };
+    database.call(this.node, ask, again);
   }
 
-  #arm(): void {
+  #lead(
+    { epoch, sentAtMs }: { epoch: number; sentAtMs: number },
+    { assignments, brokers }: Pick<BrokerLeasesOptions, 'assignments' | 'brokers'>,
+  ): void {
+    const { bugs, topics } = this.#world;
+    const options: BrokerLeasesOptions = {
+      ...{ topics, brokers: brokers ?? [], ttlMs: TTL_MS, nowMs: this.node.clock.monotonicMs() },
+      assignments: bugs.load?.([...assignments]) ?? assignments,
+      renewedInDatabase: true,
+    };
+    const leases = bugs.createLeases?.(options) ?? new BrokerLeases(options);
+    const term: Term = { epoch, leases, queue: [], busy: false, writes: 0, validUntilMs: sentAtMs + BELIEF_MS };
+    this.#term = term;
+    this.#arm(term);
+    this.#renewLater(term);
+    this.#watch(term);
+  }
+
+  #renewLater(term: Term): void {
+    this.node.timers.after(RENEW_MS, () => {
+      if (term !== this.#term) {
+        return;
+      }
+      const sentAtMs = this.node.clock.monotonicMs();
+      const { database } = this.#world;
+      const ask = (): (() => void) => {
+        const renewed = database.renew(term.epoch);
+        return () => {
+          if (!renewed) {
+            this.#lose(term);
+          } else if (term === this.#term) {
+            term.validUntilMs = sentAtMs + BELIEF_MS;
+            this.#renewLater(term);
+          }
+        };
+      };
+      database.call(this.node, ask, () => {
+        this.#renewLater(term);
+      });
+    });
+  }
+
+  /** Steps down in time where leadership cannot be renewed. */
+  #watch(term: Term): void {
+    const leftMs = term.validUntilMs - this.node.clock.monotonicMs();
+    if (term !== this.#term) {
+      return;
+    }
+    if (leftMs <= 0 && this.#world.bugs.believesForEver !== true) {
+      this.#lose(term);
+      return;
+    }
+    this.node.timers.after(Math.max(leftMs, RETRY_MS), () => {
+      this.#watch(term);
+    });
+  }
+
+  #lose(term: Term): void {
+    if (term !== this.#term) {
+      return;
+    }
+    this.#term = undefined;
     this.#cancel();
-    const nextMs = this.#leases.nextTimerMs();
+    for (const { end } of this.#sessions.values()) {
+      end.end();
+    }
+    this.#sessions = new Map();
+    this.#campaign();
+  }
+
+  #arm(term: Term): void {
+    this.#cancel();
+    const nextMs = term.leases.nextTimerMs();
     if (nextMs < Number.POSITIVE_INFINITY) {
       const delayMs = Math.max(0, nextMs - this.node.clock.monotonicMs()) + 0.001;
       this.#cancel = this.node.timers.after(delayMs, () => {
@@ -93,36 +199,74 @@ export class BrokerMeta {
     }
   }
 
-  #pump(): void {
-    while (!this.#busy) {
-      const effect = this.#queue.shift();
+  #pump(term: Term): void {
+    while (!term.busy && term === this.#term) {
+      const effect = term.queue.shift();
       if (effect === undefined) {
         return;
       }
-      this.#run(effect);
+      this.#run(term, effect);
     }
   }
 
-  #run(effect: BrokerLeaseEffect): void {
-    if (effect.kind === 'persist') {
-      const save = (): void => {
-        effect.assignments.forEach((row) => this.#rows.set(keyOf(row), row));
-        effect.brokers.forEach((row) => this.#brokerRows.set(row.name, row));
-      };
-      this.#busy = this.#world.bugs.grantsBeforePersist !== true;
-      this.node.timers.after(this.#world.random.between(0.1, 5), () => {
-        save();
-        this.#busy = false;
-        this.#pump();
-      });
-    } else if (effect.kind === 'probe') {
-      this.#probe(effect);
-    } else if (effect.kind === 'close') {
-      this.#sessions.get(Number(effect.session))?.end.end();
-      this.#sessions.delete(Number(effect.session));
-    } else if (effect.kind === 'grant' || effect.kind === 'revoke') {
-      this.#send(effect);
+  #run(term: Term, effect: BrokerLeaseEffect): void {
+    const { database, bugs } = this.#world;
+    const by = { epoch: term.epoch, write: ++term.writes };
+    switch (effect.kind) {
+      case 'persist':
+        term.busy = bugs.grantsBeforePersist !== true;
+        this.#write(term, () => (database.save(by, effect) ? 0 : undefined));
+        return;
+      case 'endLease':
+        term.busy = true;
+        this.#write(
+          term,
+          () => database.endLease(by, effect),
+          (lastsMs) => {
+            this.apply((leases, nowMs) => leases.leaseEnded({ check: effect.check, lastsMs }, nowMs));
+          },
+        );
+        return;
+      case 'probe':
+        this.#probe(effect);
+        return;
+      case 'close':
+        this.#sessions.get(Number(effect.session))?.end.end();
+        this.#sessions.delete(Number(effect.session));
+        return;
+      case 'grant':
+      case 'revoke':
+        // What was decided before it waited for the database may come too late to be said.
+        if (this.#valid() !== undefined) {
+          this.#send(effect);
+        }
+        return;
+      case 'routes':
+      case 'ready':
     }
+  }
+
+  /** Insists for as long as it leads: rows are written whole, and to end what has ended changes nothing. */
+  #write(term: Term, statement: () => number | undefined, done: (answer: number) => void = () => undefined): void {
+    const ask = (): (() => void) => {
+      const answer = statement();
+      return () => {
+        if (answer === undefined) {
+          this.#lose(term);
+        } else if (term === this.#term) {
+          term.busy = false;
+          done(answer);
+          this.#pump(term);
+        }
+      };
+    };
+    this.#world.database.call(this.node, ask, () => {
+      if (term === this.#term) {
+        this.node.timers.after(RETRY_MS, () => {
+          this.#write(term, statement, done);
+        });
+      }
+    });
   }
 
   #send(effect: Reply): void {
@@ -133,30 +277,12 @@ export class BrokerMeta {
     const { broker, end } = session;
     if (effect.kind === 'grant') {
       effect.assignments.forEach((assignment) => {
-        this.#checkGrant(assignment, broker.incarnationOf(Number(effect.session)));
+        this.#world.checkGrant(assignment, broker.incarnationOf(Number(effect.session)));
       });
     }
     end.send(effect.kind, () => {
       broker.receive(Number(effect.session), effect);
     });
-  }
-
-  /** Epochs grow, are never shared by two processes, and are durable before anyone hears of them. */
-  #checkGrant(assignment: LeaseAssignment, incarnation: number): void {
-    const key = keyOf(assignment);
-    const row = this.#rows.get(key);
-    if (row === undefined || row.epoch < assignment.epoch) {
-      throw new Error(`${key}: epoch ${assignment.epoch} is granted before it is durable`);
-    }
-    if (!this.#world.checksOwners) {
-      return;
-    }
-    const former = this.#grantedTo.get(`${key}@${assignment.epoch}`) ?? incarnation;
-    if (former !== incarnation || assignment.epoch < (this.#highest.get(key) ?? 0)) {
-      throw new Error(`${key}: epoch ${assignment.epoch} is granted to ${incarnation}, after ${former} had it`);
-    }
-    this.#grantedTo.set(`${key}@${assignment.epoch}`, incarnation);
-    this.#highest.set(key, assignment.epoch);
   }
 
   #probe({ probe, broker }: { probe: number; broker: string }): void {

@@ -3,6 +3,7 @@ import { type Simulation, type SimulationNode } from '@hermes/testing';
 import {
   type BrokerLeases,
   type BrokerLeasesOptions,
+  type LeaseAssignment,
   type LeasedTopic,
   type LeaseHolder,
   type PersistedAssignment,
@@ -10,6 +11,7 @@ import {
 import { BrokerMeta } from './broker-meta.js';
 import { FencedStore, keyOf } from './fenced-store.js';
 import { SimulatedBroker } from './simulated-broker.js';
+import { SimulatedDatabase } from './simulated-database.js';
 
 /** What a planted bug replaces; tests alone use it. */
 export interface BrokerBugs {
@@ -19,19 +21,30 @@ export interface BrokerBugs {
   readonly load?: (rows: PersistedAssignment[]) => PersistedAssignment[];
   readonly probeRefusesAlways?: boolean;
   readonly grantsBeforePersist?: boolean;
+  /** A leader that was deposed goes on answering, until the database tells it. */
+  readonly believesForEver?: boolean;
+  /** The database takes a deposed leader's rows. */
+  readonly writesUnfenced?: boolean;
+  /** The database ends leases that were renewed there. */
+  readonly takesRenewedLeases?: boolean;
+  /** Brokers count a renewal in the database from its answer. */
+  readonly renewsFromReceipt?: boolean;
 }
 
-/** A meta-server, brokers, a store, and everything that must hold between them. */
+/** Meta-servers, their database, brokers, a store, and everything that must hold between them. */
 export class BrokerWorld {
   readonly simulation: Simulation;
   readonly bugs: BrokerBugs;
   readonly store = new FencedStore();
   readonly brokers: SimulatedBroker[] = [];
-  readonly meta: BrokerMeta;
+  readonly metas: BrokerMeta[] = [];
+  readonly database: SimulatedDatabase;
   readonly random;
   readonly topics: LeasedTopic[];
   /** Off where clocks or backups are broken on purpose: there the store alone judges. */
   checksOwners = true;
+  readonly #grantedTo = new Map<string, number>();
+  readonly #highest = new Map<string, number>();
   #sessions = 0;
   #incarnations = 0;
 
@@ -44,7 +57,17 @@ export class BrokerWorld {
       { name: 'm', partitions: 3, revision: 1, brokerGroup, embedded: false },
       { name: 'e', partitions: 2, revision: 1, brokerGroup, embedded: true },
     ];
-    this.meta = new BrokerMeta(this, simulation.node('meta', { clockRate: this.#rate() }));
+    this.database = new SimulatedDatabase(this, simulation.node('database', { clockRate: this.#rate() }));
+  }
+
+  addMeta(): void {
+    const node = this.simulation.node(`m${this.metas.length}`, { clockRate: this.#rate() });
+    this.metas.push(new BrokerMeta(this, node));
+  }
+
+  /** Who leads, if anybody does. */
+  get leader(): BrokerMeta | undefined {
+    return this.metas.find((meta) => meta.leads);
   }
 
   addBroker(): void {
@@ -75,6 +98,24 @@ export class BrokerWorld {
         }
       }
     }
+  }
+
+  /** Epochs grow, are never shared by two processes, and are durable before anyone hears of them. */
+  checkGrant(assignment: LeaseAssignment, incarnation: number): void {
+    const key = keyOf(assignment);
+    const row = this.database.rows.get(key);
+    if (row === undefined || row.epoch < assignment.epoch) {
+      throw new Error(`${key}: epoch ${assignment.epoch} is granted before it is durable`);
+    }
+    if (!this.checksOwners) {
+      return;
+    }
+    const former = this.#grantedTo.get(`${key}@${assignment.epoch}`) ?? incarnation;
+    if (former !== incarnation || assignment.epoch < (this.#highest.get(key) ?? 0)) {
+      throw new Error(`${key}: epoch ${assignment.epoch} is granted to ${incarnation}, after ${former} had it`);
+    }
+    this.#grantedTo.set(`${key}@${assignment.epoch}`, incarnation);
+    this.#highest.set(key, assignment.epoch);
   }
 
   /** Every partition was written to within `withinMs`. */

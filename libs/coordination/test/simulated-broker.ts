@@ -1,7 +1,7 @@
 import { type SimulationNode, type StreamEnd } from '@hermes/testing';
 
 import { type BrokerLeaseEffect, type HeldPartition, type LeaseAssignment, LeaseHolder } from '../src/index.js';
-import { TTL_MS } from './broker-meta.js';
+import { type BrokerMeta, TTL_MS } from './broker-meta.js';
 import { type BrokerWorld } from './broker-world.js';
 import { keyOf } from './fenced-store.js';
 
@@ -24,6 +24,10 @@ export class SimulatedBroker {
   #session = 0;
   #stream = 0;
   #answeredAtMs = 0;
+  #meta!: BrokerMeta;
+  #attempts = 0;
+  #renewing = false;
+  #renewals = 0;
 
   constructor(world: BrokerWorld, node: SimulationNode, number: number) {
     this.#world = world;
@@ -39,6 +43,11 @@ export class SimulatedBroker {
 
   incarnationOf(session: number): number {
     return this.#incarnations.get(session) ?? 0;
+  }
+
+  /** Whether its stream is to that meta-server. */
+  isAt(meta: BrokerMeta): boolean {
+    return this.#meta === meta;
   }
 
   /** Whether the process runs and believes its lease valid. */
@@ -57,8 +66,8 @@ export class SimulatedBroker {
     if (this.node.state === 'running' && held !== undefined) {
       this.#giveBack(held);
       this.node.timers.after(this.#world.random.between(1, 10_000), () => {
-        this.#send('released again', (session) => {
-          this.#world.meta.apply((leases, nowMs) => leases.released(session, held, nowMs));
+        this.#send('released again', (session, meta) => {
+          meta.apply((leases, nowMs) => leases.released(session, held, nowMs));
         });
       });
     }
@@ -72,7 +81,11 @@ export class SimulatedBroker {
       this.#revoked(effect.assignment);
       return;
     }
-    this.#answeredAtMs = effect.sequence > 0 ? this.node.clock.monotonicMs() : this.#answeredAtMs;
+    if (effect.sequence > 0) {
+      this.#answeredAtMs = this.node.clock.monotonicMs();
+      this.#renewals += 1;
+      this.#renewing = false;
+    }
     this.#changed(this.#holder.granted(this.#stream, effect, this.#now()));
   }
 
@@ -81,6 +94,8 @@ export class SimulatedBroker {
     this.#holder = this.#world.bugs.createHolder?.() ?? new LeaseHolder();
     this.#served.clear();
     this.#session = 0;
+    this.#renewing = false;
+    this.#renewals += 1;
     this.#connect();
     this.#beat();
     this.#writeOn();
@@ -92,12 +107,15 @@ export class SimulatedBroker {
 
   #connect(): void {
     this.#end?.end();
-    const { simulation, meta } = this.#world;
+    const { simulation } = this.#world;
+    // One meta-server after the other: one that does not lead ends the stream.
+    const meta = (this.#meta = this.#world.metas[++this.#attempts % this.#world.metas.length]!);
     const session = this.#world.nextSession();
     this.#session = session;
     this.#incarnations.set(session, this.incarnation);
     if (meta.node.state === 'crashed') {
       this.#end = undefined;
+      this.#unanswered();
       this.#later(RECONNECT_MS, session);
       return;
     }
@@ -105,6 +123,7 @@ export class SimulatedBroker {
     this.#end = near;
     this.#answeredAtMs = this.node.clock.monotonicMs();
     near.onEnd(() => {
+      this.#unanswered();
       this.#later(RECONNECT_MS, session);
     });
     const { stream, held, change } = this.#holder.register(this.#now());
@@ -120,6 +139,50 @@ export class SimulatedBroker {
     this.#ready();
   }
 
+  /** No meta-server answers: renews in the database, now and from then on. */
+  #unanswered(): void {
+    if (!this.#renewing) {
+      this.#renewing = true;
+      this.#renew(++this.#renewals);
+    }
+  }
+
+  #renew(run: number): void {
+    if (run !== this.#renewals) {
+      return;
+    }
+    const { renewal, change } = this.#holder.renewal(this.#now());
+    if (renewal === undefined) {
+      this.#renewing = false;
+    }
+    this.#changed(change);
+    if (renewal === undefined) {
+      return;
+    }
+    const { database, bugs } = this.#world;
+    const again = (delayMs: number): void => {
+      this.node.timers.after(delayMs, () => {
+        this.#renew(run);
+      });
+    };
+    const process = { broker: this.node.name, incarnation: this.incarnation };
+    const failed = (): void => {
+      again(500);
+    };
+    const read = (): void => {
+      const ask = (): (() => void) => {
+        const owned = database.owned(process);
+        return () => {
+          const sentAtMs = bugs.renewsFromReceipt === true ? this.node.clock.monotonicMs() : renewal.sentAtMs;
+          this.#changed(this.#holder.renewed({ ...renewal, sentAtMs }, { ttlMs: TTL_MS, owned }, this.#now()));
+          again(TTL_MS / 3);
+        };
+      };
+      database.call(this.node, ask, failed);
+    };
+    database.call(this.node, () => (database.renewLease(process, TTL_MS) ? read : failed), failed);
+  }
+
   #later(delayMs: number, session: number): void {
     this.node.timers.after(delayMs, () => {
       if (session === this.#session) {
@@ -131,6 +194,7 @@ export class SimulatedBroker {
   #beat(): void {
     this.node.timers.after(TTL_MS / 3, () => {
       if (this.node.clock.monotonicMs() - this.#answeredAtMs > (2 * TTL_MS) / 3) {
+        this.#unanswered();
         this.#connect();
       } else {
         this.#heartbeat();
@@ -143,8 +207,8 @@ export class SimulatedBroker {
     const { sequence, change } = this.#holder.heartbeat(this.#now());
     this.#changed(change);
     if (sequence !== undefined) {
-      this.#send('heartbeat', (session) => {
-        this.#world.meta.apply((leases, nowMs) => leases.heartbeat(session, sequence, nowMs));
+      this.#send('heartbeat', (session, meta) => {
+        meta.apply((leases, nowMs) => leases.heartbeat(session, sequence, nowMs));
       });
     }
   }
@@ -176,8 +240,8 @@ export class SimulatedBroker {
           this.#served.set(key, assignment);
           this.#ready();
         } else {
-          this.#send('epoch too low', (session) => {
-            this.#world.meta.apply((leases, nowMs) => leases.epochTooLow(session, assignment, result.observed, nowMs));
+          this.#send('epoch too low', (session, meta) => {
+            meta.apply((leases, nowMs) => leases.epochTooLow(session, assignment, result.observed, nowMs));
           });
         }
       };
@@ -194,8 +258,8 @@ export class SimulatedBroker {
 
   #ready(): void {
     const served = [...this.#served.values()].map((one) => ({ ...one, revision: 1 }));
-    this.#send('ready', (session) => {
-      this.#world.meta.apply((leases, nowMs) => leases.ready(session, served, nowMs));
+    this.#send('ready', (session, meta) => {
+      meta.apply((leases, nowMs) => leases.ready(session, served, nowMs));
     });
   }
 
@@ -210,16 +274,17 @@ export class SimulatedBroker {
   #giveBack(held: HeldPartition): void {
     if (this.#holder.release(held)) {
       this.#close([held]);
-      this.#send('released', (session) => {
-        this.#world.meta.apply((leases, nowMs) => leases.released(session, held, nowMs));
+      this.#send('released', (session, meta) => {
+        meta.apply((leases, nowMs) => leases.released(session, held, nowMs));
       });
     }
   }
 
-  #send(label: string, arrive: (session: number) => void): void {
+  #send(label: string, arrive: (session: number, meta: BrokerMeta) => void): void {
     const session = this.#session;
+    const meta = this.#meta;
     this.#end?.send(label, () => {
-      arrive(session);
+      arrive(session, meta);
     });
   }
 
