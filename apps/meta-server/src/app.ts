@@ -92,6 +92,7 @@ async function serve(
       Term.begin(metadata, {
         ...{ config, logger, clock, timers, servedClasses, onFatal },
         endpoint: address.endpoint,
+        metaServers: database.metaServers,
       }),
   });
   started.election = election;

@@ -1,16 +1,19 @@
 import { HermesError } from '@hermes/contracts';
 import { type Logger } from '@hermes/kit';
 import { type Leader, type Metadata, type MetadataDatabase } from '@hermes/metadata';
-import { createDeferred, sleep, type Timers } from '@hermes/runtime';
+import { type CancelTimer, createDeferred, sleep, type Timers } from '@hermes/runtime';
 
 import { type Term } from './term.js';
+
+/** How often a meta-server says that it runs. */
+const ANNOUNCE_MS = 5_000;
 
 /** Before a term that could not begin is tried again, here or elsewhere. */
 const RETRY_MS = 500;
 
 /** What an election needs. */
 export interface ElectionOptions {
-  readonly database: Pick<MetadataDatabase, 'lead'>;
+  readonly database: Pick<MetadataDatabase, 'lead' | 'metaServers'>;
   /** Where this process is reached, once it has started: what others refer to while it leads. */
   readonly endpoint: () => string;
   readonly begin: (metadata: Metadata) => Promise<Term>;
@@ -30,6 +33,7 @@ export class Election {
   #term: Term | undefined;
   #leader: Leader | undefined;
   #hasFault = false;
+  #cancelAnnouncement: CancelTimer = () => undefined;
 
   constructor(options: ElectionOptions) {
     this.#options = options;
@@ -41,19 +45,23 @@ export class Election {
   }
 
   /** Resolves once this process leads or knows that it does not; rejects if its first term cannot begin. */
-  start(): Promise<void> {
+  async start(): Promise<void> {
+    await this.#announce();
     this.#running = this.#run().catch((error: unknown) => {
       if (!this.#stopping.signal.aborted) {
         this.#fail(error);
       }
     });
-    return this.#settled.promise;
+    await this.#settled.promise;
   }
 
   /** Ends the term, if one runs, with `reason`, and takes part no more. Idempotent. */
   async stop(reason: HermesError): Promise<void> {
+    const { database, endpoint } = this.#options;
     this.#stopping.abort(reason);
+    this.#cancelAnnouncement();
     await this.#running;
+    await database.metaServers.withdraw(endpoint()).catch(() => undefined);
   }
 
   /** The term, for a call that needs one. Throws NOT_LEADER with who leads, NO_LEADER if nobody is known to. */
@@ -68,6 +76,17 @@ export class Election {
     throw new HermesError('NOT_LEADER', `the meta-server at ${leader.endpoint} leads`, {
       details: { endpoint: leader.endpoint, epoch: String(leader.epoch) },
     });
+  }
+
+  /** Tells operators that this process runs, now and then; a database that is away shows elsewhere. */
+  async #announce(): Promise<void> {
+    const { database, endpoint, timers } = this.#options;
+    await database.metaServers.announce(endpoint()).catch(() => undefined);
+    if (!this.#stopping.signal.aborted) {
+      this.#cancelAnnouncement = timers.after(ANNOUNCE_MS, () => {
+        void this.#announce();
+      });
+    }
   }
 
   async #run(): Promise<void> {
@@ -93,7 +112,8 @@ export class Election {
         this.#term = undefined;
         this.#leader = leaderIn(reason);
         await term.end(reason);
-        logger.warn({ epoch: metadata.leadership.epoch, reason: reason.message }, 'this meta-server leads no longer');
+        const { epoch } = metadata.leadership;
+        logger[signal.aborted ? 'info' : 'warn']({ epoch, reason: reason.message }, 'this meta-server leads no longer');
       }
     }
   }

@@ -70,6 +70,8 @@ describeServers((create) => {
     await createTopic(first, 'orders');
     const second = await startOne();
     const before = await owners(first);
+    const former = first.server.endpoint;
+    expect(new Set((await first.admin.getCluster({})).metaServers)).toEqual(new Set([former, second.server.endpoint]));
     await first.stopServer();
     await leads(second);
     second.broker({ held: broker.assignments });
@@ -77,7 +79,13 @@ describeServers((create) => {
       expect(await owners(second)).toEqual(before);
     });
     await createTopic(second, 'late');
-    expect(await second.admin.getCluster({})).toMatchObject({ leaderEndpoint: second.server.endpoint, leaderEpoch: 2 });
+    const cluster = await second.admin.getCluster({});
+    expect(cluster).toMatchObject({ leaderEndpoint: second.server.endpoint, leaderEpoch: 2 });
+    expect(cluster.metaServers).toEqual([second.server.endpoint]);
+    expect(cluster.leadershipTerms.map(({ epoch, endpoint }) => [epoch, endpoint])).toEqual([
+      [2, second.server.endpoint],
+      [1, former],
+    ]);
   });
 
   test('leadership changes ten times in a row: one leads at a time, and no partition moves', async () => {

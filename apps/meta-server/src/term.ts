@@ -1,7 +1,7 @@
 import { type CoordinationServiceService, type HermesError, type StorageClass } from '@hermes/contracts';
 import { BrokerLeases, ConsumerLeases, type TopicRoutes } from '@hermes/coordination';
 import { type Handlers, type Logger } from '@hermes/kit';
-import { type Leader, type Leadership, type Metadata } from '@hermes/metadata';
+import { type Leadership, type Metadata, type MetaServerStore } from '@hermes/metadata';
 import { type Clock, Serial, TaskGroup, type Timers } from '@hermes/runtime';
 
 import { leaderCalls, type LeaderCalls } from './admin/handlers.js';
@@ -23,6 +23,7 @@ export interface TermOptions {
   readonly config: MetaServerConfig;
   /** Where this process is reached. */
   readonly endpoint: string;
+  readonly metaServers: Pick<MetaServerStore, 'list' | 'terms'>;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -68,7 +69,7 @@ export class Term {
     });
     this.#routesChanged(this.brokers.leases.routes());
     const defaults = { storageClass: STORAGE_CLASSES[config.defaultStorageClass], servedClasses };
-    const leader: Leader = { endpoint, epoch: leadership.epoch };
+    const leader = { endpoint, epoch: leadership.epoch, metaServers: options.metaServers };
     this.admin = leaderCalls(
       { metadata, cluster: this.cluster, clock, changes: serial, defaults },
       this.cluster,

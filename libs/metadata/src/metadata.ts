@@ -199,6 +199,24 @@ export interface MetadataReads {
   readonly dataSources: Pick<DataSourceStore, 'get' | 'list'>;
 }
 
+/** One term of one leader. */
+export interface LeadershipTerm extends Leader {
+  /** When it began, by the database's clock. */
+  readonly sinceMs: number;
+}
+
+/** The meta-servers of a database: facts for operators, on which nothing is decided. */
+export interface MetaServerStore {
+  /** Says that a meta-server runs; it is taken for gone 15 s after it said so last. */
+  announce(endpoint: string): Promise<void>;
+  /** Says that it runs no longer. */
+  withdraw(endpoint: string): Promise<void>;
+  /** Endpoints of those that run. */
+  list(): Promise<string[]>;
+  /** The last terms, the newest first. */
+  terms(): Promise<LeadershipTerm[]>;
+}
+
 /** A process that would lead. */
 export interface Candidacy {
   /** Where others reach it: what those that follow refer to. */
@@ -214,6 +232,7 @@ export interface Candidacy {
 /** The metadata database as one process has it: it reads, and it leads when nobody else does. */
 export interface MetadataDatabase extends AsyncDisposable {
   readonly reads: MetadataReads;
+  readonly metaServers: MetaServerStore;
   /**
    * Waits until nobody else leads, then leads: one term, until leadership is lost or given back. Terms of one process
    * come one after the other. Rejects with the signal's reason once that is aborted.

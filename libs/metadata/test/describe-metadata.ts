@@ -48,6 +48,29 @@ export function describeMetadata(create: () => Promise<TestDatabase>): void {
     await database.remove();
   });
 
+  describe('meta-servers', () => {
+    test('are those that say so, until they take it back', async () => {
+      const { metaServers } = await open();
+      await metaServers.announce('meta-2:4370');
+      await metaServers.announce('meta-1:4370');
+      await metaServers.announce('meta-2:4370');
+      expect(await metaServers.list()).toEqual(['meta-1:4370', 'meta-2:4370']);
+      await metaServers.withdraw('meta-1:4370');
+      expect(await metaServers.list()).toEqual(['meta-2:4370']);
+    });
+
+    test('lead one term after the other; the last ones are remembered, the newest first', async () => {
+      for (let epoch = 1; epoch <= 22; epoch += 1) {
+        await (await open()).close();
+      }
+      const terms = await (await open()).metaServers.terms();
+      expect(terms.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 20 }, (_, nth) => 23 - nth));
+      expect(new Set(terms.map(({ endpoint }) => endpoint))).toEqual(new Set(['meta-1:4370']));
+      // The database's clock is this machine's.
+      expect(Math.abs((terms[0]?.sinceMs ?? 0) - Date.now())).toBeLessThan(60_000);
+    });
+  });
+
   describe('topics and groups', () => {
     test('come back after a restart with their ids, revisions and configs', async () => {
       const first = await open();

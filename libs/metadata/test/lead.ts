@@ -1,9 +1,10 @@
 import { type MetadataOptions } from '../src/metadata-options.js';
-import { type Metadata } from '../src/metadata.js';
+import { type Metadata, type MetaServerStore } from '../src/metadata.js';
 import { openMetadata } from '../src/open-metadata.js';
 
 /** Metadata of a process that leads. */
 export interface LedMetadata extends Metadata {
+  readonly metaServers: MetaServerStore;
   /** Gives leadership back and closes the database; idempotent. */
   close(): Promise<void>;
 }
@@ -20,7 +21,7 @@ export async function lead({
       await metadata.resign();
       await database.close();
     };
-    return { ...metadata, close };
+    return { ...metadata, metaServers: database.metaServers, close };
   } catch (error) {
     await database.close();
     throw error;

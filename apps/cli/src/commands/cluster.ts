@@ -6,6 +6,7 @@ import {
   ListPartitionsResponse,
   type ListPartitionsResponse_Partition,
   PartitionState,
+  timestampToMs,
 } from '@hermes/contracts';
 import { facts, show, table } from '../output.js';
 import { type Session } from '../session.js';
@@ -25,10 +26,13 @@ const PARTITION_STATES = {
 
 /** hermes cluster */
 export async function showCluster(session: Session): Promise<void> {
-  await show(session, await getCluster(session), GetClusterResponse, (cluster) => [
+  const found = await getCluster(session);
+  const since = found.leadershipTerms[0]?.since;
+  await show(session, found, GetClusterResponse, (cluster) => [
     ...facts([
       ['leader', cluster.leaderEndpoint],
       ['leader epoch', cluster.leaderEpoch],
+      ['leader since', since && new Date(timestampToMs(since) ?? 0).toISOString()],
       ['meta-servers', cluster.metaServers.join(', ')],
       ['unowned partitions', cluster.unownedPartitions],
     ]),

@@ -15,6 +15,7 @@ import {
   PartitionState,
   type RebalanceRequest,
   type RebalanceResponse,
+  timestampFromMs,
 } from '@hermes/contracts';
 import {
   type BrokerView,
@@ -24,7 +25,7 @@ import {
   type PartitionView,
 } from '@hermes/coordination';
 
-import { type Leader } from '@hermes/metadata';
+import { type Leader, type MetaServerStore } from '@hermes/metadata';
 
 import { refuse } from './field-check.js';
 import { type Waiting } from './cluster-view.js';
@@ -47,34 +48,41 @@ export interface LeaseControl {
   rebalance(dryRun: boolean): Promise<readonly PartitionMove[]>;
 }
 
+/** Who answers, and what it knows of its like. */
+export interface LeaderFacts extends Leader {
+  readonly metaServers: Pick<MetaServerStore, 'list' | 'terms'>;
+}
+
 /** Digits of a partition's number in a page token: 1,024 partitions at most, and order by text is order by number. */
 const PARTITION_DIGITS = 4;
 
 /** The cluster calls of AdminService. */
 export class ClusterAdmin {
   readonly #leases: LeaseControl;
-  readonly #leader: Leader;
+  readonly #leader: LeaderFacts;
 
-  constructor(leases: LeaseControl, leader: Leader) {
+  constructor(leases: LeaseControl, leader: LeaderFacts) {
     this.#leases = leases;
     this.#leader = leader;
   }
 
-  getCluster(): Promise<GetClusterResponse> {
-    const { endpoint, epoch } = this.#leader;
+  async getCluster(): Promise<GetClusterResponse> {
+    const { endpoint, epoch, metaServers } = this.#leader;
+    const terms = await metaServers.terms();
     const partitions = this.#leases.partitions() ?? [];
     const brokers = this.#leases.brokers().map(({ name, endpoint, zone, brokerGroup, state, partitions }) => ({
       ...{ name, endpoint, zone, brokerGroup, partitions },
       state: BrokerState[state],
       build: this.#leases.buildOf(name),
     }));
-    return Promise.resolve({
+    return {
       leaderEndpoint: endpoint,
       leaderEpoch: epoch,
-      metaServers: [endpoint],
+      metaServers: await metaServers.list(),
       unownedPartitions: partitions.filter(({ state }) => state === 'UNOWNED').length,
       brokers: brokers.sort((a, b) => (a.name < b.name ? -1 : 1)),
-    });
+      leadershipTerms: terms.map(({ sinceMs, ...term }) => ({ ...term, since: timestampFromMs(sinceMs) })),
+    };
   }
 
   async listPartitions(request: ListPartitionsRequest): Promise<ListPartitionsResponse> {

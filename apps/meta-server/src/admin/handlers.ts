@@ -1,9 +1,7 @@
 import { type AdminServiceService } from '@hermes/contracts';
 import { type Handlers } from '@hermes/kit';
 
-import { type Leader } from '@hermes/metadata';
-
-import { ClusterAdmin, type LeaseControl } from './cluster.js';
+import { ClusterAdmin, type LeaderFacts, type LeaseControl } from './cluster.js';
 import { DataSourceAdmin } from './data-sources.js';
 import { GroupAdmin } from './groups.js';
 import { type StoredCalls } from './reads.js';
@@ -13,7 +11,7 @@ import { type AdminContext, TopicAdmin } from './topics.js';
 export type LeaderCalls = Omit<Handlers<typeof AdminServiceService>, keyof StoredCalls>;
 
 /** Their handlers. */
-export function leaderCalls(context: AdminContext, leases: LeaseControl, leader: Leader): LeaderCalls {
+export function leaderCalls(context: AdminContext, leases: LeaseControl, leader: LeaderFacts): LeaderCalls {
   const topics = new TopicAdmin(context);
   const groups = new GroupAdmin(context);
   const dataSources = new DataSourceAdmin(context);

@@ -12,10 +12,11 @@ import { type Database, type SqlAccess } from '../sql/schema.js';
 import { SqlDataSources } from '../sql/sql-data-sources.js';
 import { SqlGroups } from '../sql/sql-groups.js';
 import { LEADERSHIP, SqlLeases } from '../sql/sql-leases.js';
+import { saveTerm, SqlMetaServers } from '../sql/sql-meta-servers.js';
 import { SqlTopics } from '../sql/sql-topics.js';
 import { MysqlBrokerLeases, saveRegistered } from './broker-leases.js';
 import { LeaderWrites } from './leader-writes.js';
-import { createLeadership, type Holding } from './leadership-row.js';
+import { createLeadership, type Holding, NOW_MS } from './leadership-row.js';
 import { LeasedLeadership } from './leased-leadership.js';
 import { errnoOf } from './mysql-fault.js';
 import { type SessionWaits } from './mysql-session.js';
@@ -53,6 +54,7 @@ export async function openMysqlMetadata(options: MetadataOptions): Promise<Metad
   const close = (): Promise<void> => reader.destroy();
   return {
     reads: storesOf({ db: reader, write }),
+    metaServers: new SqlMetaServers(reader, NOW_MS),
     lead: (candidacy) => lead({ ...candidacy, incarnation }, reader, parts),
     close,
     [Symbol.asyncDispose]: close,
@@ -90,6 +92,9 @@ async function lead(
     throw error;
   }
   const writes = new LeaderWrites({ db, leadership, timers });
+  const term = { endpoint: holder, epoch: leadership.epoch };
+  // For operators alone: a term that could not be noted is led all the same.
+  await writes.write((tx) => saveTerm(tx, term, NOW_MS)).catch(() => undefined);
   let resigned: Promise<void> | undefined;
   const resign = (): Promise<void> =>
     (resigned ??= leadership

@@ -129,5 +129,23 @@ const manualMoves: Migration = {
   },
 };
 
+const metaServers: Migration = {
+  version: 5,
+  name: 'meta-servers and their terms',
+  up: async (database, engine) => {
+    await engine
+      .createTable(database, 'meta_server')
+      .addColumn('endpoint', name, (column) => column.primaryKey())
+      .addColumn('seen_at', 'bigint', (column) => column.notNull())
+      .execute();
+    await engine
+      .createTable(database, 'leadership_term')
+      .addColumn('epoch', 'bigint', (column) => column.primaryKey())
+      .addColumn('endpoint', name, (column) => column.notNull())
+      .addColumn('since', 'bigint', (column) => column.notNull())
+      .execute();
+  },
+};
+
 /** All steps, in order. */
-export const MIGRATIONS: readonly Migration[] = [initial, dataSources, sharedDatabase, manualMoves];
+export const MIGRATIONS: readonly Migration[] = [initial, dataSources, sharedDatabase, manualMoves, metaServers];

@@ -49,6 +49,10 @@ export interface Schema {
   topic_data_source: { topic_id: number; data_source: string };
   /** Only where brokers reach the database. */
   broker_lease: { broker: string; incarnation: number; expires_at: number };
+  /** Processes that run, and when each said so last. */
+  meta_server: { endpoint: string; seen_at: number };
+  /** Who led since when; the last ones. */
+  leadership_term: { epoch: number; endpoint: string; since: number };
   broker: {
     name: string;
     incarnation: number;

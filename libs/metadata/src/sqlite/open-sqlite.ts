@@ -2,12 +2,12 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import SqliteDatabase from 'better-sqlite3';
-import { Kysely } from 'kysely';
+import { Kysely, sql } from 'kysely';
 
 import { MetadataError } from '../metadata-error.js';
 import { soleLeadership } from '../leadership.js';
 import { type MetadataOptions } from '../metadata-options.js';
-import { type Metadata, type MetadataDatabase } from '../metadata.js';
+import { type Candidacy, type Metadata, type MetadataDatabase } from '../metadata.js';
 import { SQLITE } from '../sql/engine.js';
 import { migrate } from '../sql/migrate.js';
 import { type Migration, MIGRATIONS } from '../sql/migrations.js';
@@ -15,9 +15,13 @@ import { type Schema, type SqlAccess } from '../sql/schema.js';
 import { SqlDataSources } from '../sql/sql-data-sources.js';
 import { SqlGroups } from '../sql/sql-groups.js';
 import { LEADERSHIP, SqlLeases } from '../sql/sql-leases.js';
+import { saveTerm, SqlMetaServers } from '../sql/sql-meta-servers.js';
 import { SqlTopics } from '../sql/sql-topics.js';
 import { acquireFileLock, type FileLock } from './file-lock.js';
 import { FaultMappingSqliteDialect } from './sqlite-dialect.js';
+
+/** The machine's clock. */
+const NOW_MS = sql<number>`cast(unixepoch('subsec') * 1000 as integer)`;
 
 /** What the URL of an SQLite database starts with. */
 export const SQLITE_SCHEME = 'sqlite:';
@@ -102,14 +106,15 @@ async function openSchema(
     leases: new SqlLeases(access),
     brokerLeases: undefined,
   };
-  const lead = async (): Promise<Metadata> => {
-    const leadership = soleLeadership(await raiseLeadershipEpoch(db));
+  const lead = async ({ holder }: Candidacy): Promise<Metadata> => {
+    const leadership = soleLeadership(await raiseLeadershipEpoch(db, holder));
     return { ...stores, leadership, resign: () => Promise.resolve() };
   };
-  return { reads: stores, lead, close, [Symbol.asyncDispose]: close };
+  const metaServers = new SqlMetaServers(db, NOW_MS);
+  return { reads: stores, metaServers, lead, close, [Symbol.asyncDispose]: close };
 }
 
-async function raiseLeadershipEpoch(db: Kysely<Schema>): Promise<number> {
+async function raiseLeadershipEpoch(db: Kysely<Schema>, endpoint: string): Promise<number> {
   const name = LEADERSHIP;
   return db.transaction().execute(async (tx) => {
     const row = await tx.selectFrom('leadership').select('epoch').where('name', '=', name).executeTakeFirst();
@@ -117,6 +122,7 @@ async function raiseLeadershipEpoch(db: Kysely<Schema>): Promise<number> {
     await (row === undefined
       ? tx.insertInto('leadership').values({ name, epoch, broker_lease_ttl_ms: 0 }).execute()
       : tx.updateTable('leadership').set({ epoch }).where('name', '=', name).execute());
+    await saveTerm(tx, { endpoint, epoch }, NOW_MS);
     return epoch;
   });
 }
