@@ -112,8 +112,7 @@ export class Election {
         this.#term = undefined;
         this.#leader = leaderIn(reason);
         await term.end(reason);
-        const { epoch } = metadata.leadership;
-        logger[signal.aborted ? 'info' : 'warn']({ epoch, reason: reason.message }, 'this meta-server leads no longer');
+        this.#noteEnd(metadata.leadership.epoch, reason);
       }
     }
   }
@@ -151,6 +150,11 @@ export class Election {
       this.#options.logger.warn({ err: error }, 'the metadata database cannot say who leads');
     }
     this.#settle();
+  }
+
+  #noteEnd(epoch: number, reason: HermesError): void {
+    const level = this.#stopping.signal.aborted ? 'info' : 'warn';
+    this.#options.logger[level]({ epoch, reason: reason.message }, 'this meta-server leads no longer');
   }
 
   #settle(): void {

@@ -162,6 +162,28 @@ describeServers((create) => {
       expect(await lease.renew(10_000)).toBe(false);
     });
 
+    test('a broker’s own user needs to read three tables and to change one', async () => {
+      const { leases, topics } = await open();
+      await topics.create(Topic.fromPartial({ name: 'orders' }), 0);
+      await leases.save(changes);
+      const user = `b${database.name.slice(-8)}`;
+      const accounts = ['localhost', '%'].map((host) => `'${user}'@'${host}'`);
+      const passwordFile = join(database.directory, 'of-the-broker');
+      writeFileSync(passwordFile, 'only-this\n');
+      for (const account of accounts) {
+        await query(`create user ${account} identified by 'only-this'`);
+        for (const table of ['assignment', 'topic', 'broker_lease']) {
+          await query(`grant select on ${database.name}.${table} to ${account}`);
+        }
+        await query(`grant update on ${database.name}.broker_lease to ${account}`);
+      }
+      const url = database.url.replace(/\/\/[^@]*@/, `//${user}@`);
+      await using lease = openBrokerLease({ url, passwordFile, process: owner })!;
+      expect(await lease.renew(10_000)).toBe(true);
+      expect(await lease.assignments()).toEqual([assignment]);
+      await query(`drop user ${accounts.join(', ')}`);
+    });
+
     test('a lease that was renewed is ended once it has run out, and can be renewed no more', async () => {
       const { brokerLeases, leases } = await open();
       await leases.save(changes);
