@@ -38,7 +38,8 @@ describe('the command line', () => {
     [['datasource', 'create', 'm1', '--endpoints', 'h:1,,h:2'], 'separated by commas'],
     [['datasource', 'create', 'm1', '--endpoints', 'h:1', '--password', 'p'], 'unknown option'],
     [['datasource', 'create', 'm1', '--endpoints', 'h:1', '--storage-class', 'embedded'], 'Allowed choices'],
-    [['broker', '--processes', '4'], 'not implemented in this release'],
+    [['broker', '--processes', 'many'], 'a number from 1 to 256'],
+    [['broker', '--processes', '4', '--broker-ops-port', '4378'], 'needs that many ports'],
   ])('refuses %j with 64', async (args, problem) => {
     const run = await cli(args);
     expect(run).toMatchObject({ exitCode: 64, stdout: '' });

@@ -1,6 +1,7 @@
 import { type Command } from 'commander';
 import { type SettingFlags } from './commands/serve.js';
 import { type ServerName } from './servers/servers.js';
+import { processCount } from './supervisor/process-count.js';
 import { type Terminal } from './terminal.js';
 
 const DESCRIPTIONS: Readonly<Record<'up' | ServerName, string>> = {
@@ -27,12 +28,21 @@ export async function addServerCommands(program: Command, context: Context): Pro
   await addSettings(up, context);
   for (const name of ['meta-server', 'broker', 'gateway'] as const) {
     const command = program.command(name).description(DESCRIPTIONS[name]);
-    command.action(async (flags: SettingFlags) => {
-      const { serve } = await import('./commands/serve.js');
-      onExit(await serve(terminal, name, flags));
+    command.action(async ({ processes, ...flags }: SettingFlags) => {
+      const count = processCount(processes);
+      if (count > 1) {
+        const { supervise } = await import('./commands/supervise.js');
+        onExit(await supervise(terminal, count, flags));
+      } else {
+        const { serve } = await import('./commands/serve.js');
+        onExit(await serve(terminal, name, flags));
+      }
     });
     if (name === 'broker') {
-      command.option('--processes <n>', 'brokers to run on this machine; more than one comes with a later release');
+      command.option(
+        '--processes <n>',
+        'brokers to run, on consecutive ports, each with a name and a data directory of its own (default 1)',
+      );
     }
     await addSettings(command, context);
   }
