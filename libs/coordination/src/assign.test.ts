@@ -6,6 +6,7 @@ import { placeEmbedded } from './place.js';
 const holder = (name: string, more: Partial<AssignHolder> = {}): AssignHolder => ({
   name,
   group: '',
+  zone: '',
   host: name,
   itemsMax: Number.POSITIVE_INFINITY,
   dataDirectory: '',
@@ -192,12 +193,22 @@ describe('assign', () => {
     const given = [holder('a', { host: 'h1' }), holder('b', { host: 'h1' }), holder('c', { host: 'h2' })];
     expect(assign(given, items('t', ['', '']))).toEqual(['a', 'c']);
   });
+
+  it('spreads a topic over zones before hosts', () => {
+    const given = [
+      holder('a', { zone: 'z1', host: 'h1' }),
+      holder('b', { zone: 'z1', host: 'h2' }),
+      holder('c', { zone: 'z2', host: 'h3' }),
+    ];
+    expect(assign(given, items('t', ['', '']))).toEqual(['a', 'c']);
+  });
 });
 
 describe('placeEmbedded', () => {
   const directory = (dataDirectory: string, topics: Record<string, number>, accepting = true, brokerGroup = '') => ({
     dataDirectory,
     brokerGroup,
+    zone: '',
     host: dataDirectory,
     topics: new Map(Object.entries(topics)),
     partitions: Object.values(topics).reduce((a, b) => a + b, 0),
@@ -208,6 +219,13 @@ describe('placeEmbedded', () => {
   it('prefers the directory with fewest of the topic, then fewest in all', () => {
     expect(placeEmbedded([directory('x', { t: 1 }), directory('y', { u: 5 })], 't', '')).toBe('y');
     expect(placeEmbedded([directory('x', { u: 6 }), directory('y', { u: 5 })], 't', '')).toBe('y');
+  });
+
+  it('where these are equal, the zone and then the host with fewest of the topic', () => {
+    const at = (name: string, zone: string, host: string, topics = {}) => ({ ...directory(name, topics), zone, host });
+    const full = at('w', 'z1', 'h1', { t: 1 });
+    expect(placeEmbedded([full, at('x', 'z1', 'h2'), at('y', 'z2', 'h1')], 't', '')).toBe('y');
+    expect(placeEmbedded([full, at('x', 'z1', 'h1'), at('y', 'z1', 'h2')], 't', '')).toBe('y');
   });
 
   it('places nothing on drained brokers, in other groups, or beyond capacity', () => {

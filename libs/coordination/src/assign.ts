@@ -5,7 +5,8 @@ export interface AssignHolder {
   readonly name: string;
   /** Only items that ask for this group come here; empty where groups play no part. */
   readonly group: string;
-  /** Holders of one host fail together: a topic is spread over hosts where counts allow it. */
+  /** Holders of one zone, and those of one host, fail together: a topic is spread over both where counts allow it. */
+  readonly zone: string;
   readonly host: string;
   /** Items that it may hold, apart from those that live with it. */
   readonly itemsMax: number;

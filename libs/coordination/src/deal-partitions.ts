@@ -103,10 +103,11 @@ type Directory = PlaceableDirectory & { partitions: number; topics: Map<string, 
 function directoriesOf(present: readonly BrokerLease[], table: PartitionTable, registry: BrokerRegistry): Directory[] {
   const directories = new Map<string, Directory>();
   for (const lease of present) {
-    const { dataDirectory, brokerGroup, host, capacity } = lease;
+    const { dataDirectory, brokerGroup, zone, host, capacity } = lease;
     if (dataDirectory !== '') {
       const bounds = { partitionsMax: boundOf(capacity), accepting: isAccepting(lease, registry) };
-      directories.set(dataDirectory, { dataDirectory, brokerGroup, host, partitions: 0, topics: new Map(), ...bounds });
+      const place = { dataDirectory, brokerGroup, zone, host };
+      directories.set(dataDirectory, { ...place, partitions: 0, topics: new Map(), ...bounds });
     }
   }
   for (const { topic, dataDirectory } of table.all()) {
@@ -130,8 +131,9 @@ function isPlaced(table: PartitionTable, partition: LeasedPartition): boolean {
 }
 
 function holderOf(lease: BrokerLease, registry: BrokerRegistry): AssignHolder {
-  const { name, brokerGroup: group, host, capacity, dataDirectory } = lease;
-  return { name, group, host, itemsMax: boundOf(capacity), dataDirectory, accepting: isAccepting(lease, registry) };
+  const { name, brokerGroup: group, zone, host, capacity, dataDirectory } = lease;
+  const accepting = isAccepting(lease, registry);
+  return { name, group, zone, host, itemsMax: boundOf(capacity), dataDirectory, accepting };
 }
 
 function isAccepting(lease: BrokerLease, registry: BrokerRegistry): boolean {

@@ -154,16 +154,18 @@ export class Loads {
     return load.total - load.fixed < load.holder.itemsMax;
   }
 
-  /** Whether `a` has less than `b`: in total, then of the item's topic, then of that on its host. */
+  /** Whether `a` has less than `b`: in total, then of the item's topic, then of that in its zone, then on its host. */
   #isLighter(a: Load, b: Load, item: AssignItem): boolean {
     const byCount = a.total - b.total || countOf(a, item.topic) - countOf(b, item.topic);
-    return (byCount || this.#onHost(a, item) - this.#onHost(b, item)) < 0;
+    const within = (place: 'zone' | 'host'): number => this.#within(place, a, item) - this.#within(place, b, item);
+    return (byCount || within('zone') || within('host')) < 0;
   }
 
-  #onHost(load: Load, item: AssignItem): number {
+  /** Items of the topic at all holders of the same zone or host. */
+  #within(place: 'zone' | 'host', load: Load, item: AssignItem): number {
     let count = 0;
     for (const other of this.#loads.values()) {
-      count += other.holder.host === load.holder.host ? countOf(other, item.topic) : 0;
+      count += other.holder[place] === load.holder[place] ? countOf(other, item.topic) : 0;
     }
     return count;
   }

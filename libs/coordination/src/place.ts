@@ -2,6 +2,7 @@
 export interface PlaceableDirectory {
   readonly dataDirectory: string;
   readonly brokerGroup: string;
+  readonly zone: string;
   readonly host: string;
   /** Partitions that live there, of all topics and per topic. */
   readonly partitions: number;
@@ -14,7 +15,8 @@ export interface PlaceableDirectory {
 
 /**
  * Chooses the data directory of a new embedded partition, where it stays for good: the one with fewest partitions of
- * its topic, then with fewest in all. Undefined: none may take it now.
+ * its topic, then with fewest in all, then in the zone and on the host with fewest of the topic. Undefined: none may take
+ * it now.
  */
 export function placeEmbedded(
   directories: readonly PlaceableDirectory[],
@@ -25,20 +27,21 @@ export function placeEmbedded(
     (directory) =>
       directory.accepting && directory.brokerGroup === brokerGroup && directory.partitions < directory.partitionsMax,
   );
-  const onHost = (host: string): number =>
-    directories.reduce((sum, other) => sum + (other.host === host ? (other.topics.get(topic) ?? 0) : 0), 0);
-  const ranked = able.map((directory) => ({
-    directory,
-    rank: [directory.topics.get(topic) ?? 0, directory.partitions, onHost(directory.host)] as const,
-  }));
-  ranked.sort(
-    (a, b) =>
-      a.rank[0] - b.rank[0] ||
-      a.rank[1] - b.rank[1] ||
-      a.rank[2] - b.rank[2] ||
-      (a.directory.dataDirectory < b.directory.dataDirectory ? -1 : 1),
-  );
+  const ofTopic = (directory: PlaceableDirectory): number => directory.topics.get(topic) ?? 0;
+  const within = (place: 'zone' | 'host', directory: PlaceableDirectory): number =>
+    directories.reduce((sum, other) => sum + (other[place] === directory[place] ? ofTopic(other) : 0), 0);
+  const ranked = able.map((directory) => {
+    const shared = [within('zone', directory), within('host', directory)];
+    return { directory, rank: [ofTopic(directory), directory.partitions, ...shared] };
+  });
+  ranked.sort((a, b) => compare(a.rank, b.rank) || (a.directory.dataDirectory < b.directory.dataDirectory ? -1 : 1));
   return ranked[0]?.directory.dataDirectory;
+}
+
+/** By the first numbers that differ. */
+function compare(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((value, index) => value !== b[index]);
+  return at === -1 ? 0 : (a[at] ?? 0) - (b[at] ?? 0);
 }
 
 /** A data source that may take a partition. */
