@@ -38,6 +38,8 @@ async function leaderOf({ metas }: Cluster): Promise<MetaProcess> {
 class Load implements AsyncDisposable {
   readonly ledger = new Ledger();
   readonly times = new AckTimes();
+  /** When a message was delivered last, by consumer (performance.now). */
+  readonly deliveredAtMs = [0, 0];
   readonly #enough = new AbortController();
   readonly #ends: Promise<unknown>[] = [];
   readonly #consumers: { stop(): Promise<void> }[] = [];
@@ -52,7 +54,10 @@ class Load implements AsyncDisposable {
     await hermes.admin.createGroup({ topic: TOPIC.topic, name: TOPIC.group });
     const load = new Load(hermes, await connect({ metaServers: processes.metaEndpoints }));
     for (const [nth, client] of [load.gateway, load.direct].entries()) {
-      load.#consumers.push(startConsumer(client, load.ledger, { ...TOPIC, name: `c-${nth}` }));
+      const handle = (): void => {
+        load.deliveredAtMs[nth] = performance.now();
+      };
+      load.#consumers.push(startConsumer(client, load.ledger, { ...TOPIC, name: `c-${nth}`, handle }));
       const names = { topic: TOPIC.topic, name: `load-${nth}`, messages: 10_000_000, keys: 20 };
       const onAcknowledged = (id: string): void => {
         load.times.note(id);
@@ -144,6 +149,9 @@ describe.each(SQL_SERVER_KINDS)('several meta-servers on %s', (kind) => {
     while (performance.now() - sinceMs < 3 * LEASE_TTL_MS) {
       await load.served();
     }
+    const longGoneMs = performance.now() - LEASE_TTL_MS / 2;
+    await load.served();
+    expect(load.deliveredAtMs.map((deliveredMs) => deliveredMs > longGoneMs)).toEqual([true, true]);
     for (const { process } of processes.brokers) {
       expect((await process.ops('/metrics')).text).toMatch(/^hermes_broker_lease_renewed_in_database 1$/m);
     }
