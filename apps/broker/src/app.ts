@@ -4,6 +4,7 @@ import { HermesError } from '@hermes/contracts';
 import { InFlightPool } from '@hermes/delivery';
 import {
   advertisedHost,
+  crash,
   createGrpcServer,
   createLogger,
   createMetrics,
@@ -278,10 +279,4 @@ function openLease(parts: Parts, port: number): { session: LeaseSession; databas
     credentials: credentials.createInsecure(),
   });
   return { session, database };
-}
-
-function crash(error: unknown): void {
-  setImmediate(() => {
-    throw error;
-  });
 }

@@ -1,3 +1,4 @@
+import { type Timestamp, timestampToMs } from '@hermes/contracts';
 import { type Session } from './session.js';
 
 type Cell = string | number | boolean | undefined;
@@ -20,6 +21,11 @@ export function facts(pairs: readonly (readonly [string, Cell])[]): string[] {
   const given = pairs.filter(([, value]) => value !== undefined && value !== '');
   const width = Math.max(...given.map(([name]) => name.length));
   return given.map(([name, value]) => `${name.padEnd(width)}  ${cellText(value)}`);
+}
+
+/** A time as people and `date -d` read it; absent if it is. */
+export function timeText(time: Timestamp | undefined): string | undefined {
+  return time && new Date(timestampToMs(time) ?? 0).toISOString();
 }
 
 /** A generated message type, as far as showing needs it. */

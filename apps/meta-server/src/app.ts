@@ -1,6 +1,7 @@
 import { HermesError, type StorageClass } from '@hermes/contracts';
 import {
   advertisedHost,
+  crash,
   createGrpcServer,
   createLogger,
   createMetrics,
@@ -131,10 +132,4 @@ async function serve(
     opsPort: ops.port,
     stop: (options) => lifecycle.stop(options ?? { deadlineMs: config.drainMs }),
   };
-}
-
-function crash(error: unknown): void {
-  setImmediate(() => {
-    throw error;
-  });
 }

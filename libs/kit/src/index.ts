@@ -56,4 +56,4 @@ export {
 export { SentBatches } from './subscribe/sent-batches.js';
 export { SubscriptionConnection } from './subscribe/subscription-connection.js';
 export { type ControlResponse, type SubscriptionStream } from './subscribe/subscription-stream.js';
-export { type ProcessHost, runProcess, type RunningService, type RunOptions } from './process.js';
+export { crash, type ProcessHost, runProcess, type RunningService, type RunOptions } from './process.js';

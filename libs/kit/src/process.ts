@@ -58,6 +58,13 @@ export async function runProcess(options: RunOptions): Promise<ExitCode> {
   }
 }
 
+/** Ends the process by `error`, as one that nobody caught: `runProcess` drains it and gives its exit code. */
+export function crash(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
+}
+
 /** Undefined when the end came before the start was through. */
 async function startOrEnd(options: RunOptions, signal: AbortSignal): Promise<RunningService | undefined> {
   try {

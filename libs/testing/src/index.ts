@@ -3,6 +3,7 @@ export { FakeClock } from './fake-clock.js';
 export { FakeTimers } from './fake-timers.js';
 export { type FaultDirection, type FaultMode, FaultProxy, type Faults } from './fault-proxy.js';
 export { freePort } from './free-port.js';
+export { isAlive } from './is-alive.js';
 export { findFailure, runSeeds, SeedFailure, type SeedsOptions, type SeedsReport } from './simulation/run-seeds.js';
 export { SeededRandom, splitRandom } from './simulation/seeded-random.js';
 export { Simulation } from './simulation/simulation.js';

@@ -6,9 +6,8 @@ import {
   ListPartitionsResponse,
   type ListPartitionsResponse_Partition,
   PartitionState,
-  timestampToMs,
 } from '@hermes/contracts';
-import { facts, show, table } from '../output.js';
+import { facts, show, table, timeText } from '../output.js';
 import { type Session } from '../session.js';
 
 const BROKER_STATES = {
@@ -26,13 +25,11 @@ const PARTITION_STATES = {
 
 /** hermes cluster */
 export async function showCluster(session: Session): Promise<void> {
-  const found = await getCluster(session);
-  const since = found.leadershipTerms[0]?.since;
-  await show(session, found, GetClusterResponse, (cluster) => [
+  await show(session, await getCluster(session), GetClusterResponse, (cluster) => [
     ...facts([
       ['leader', cluster.leaderEndpoint],
       ['leader epoch', cluster.leaderEpoch],
-      ['leader since', since && new Date(timestampToMs(since) ?? 0).toISOString()],
+      ['leader since', timeText(cluster.leadershipTerms[0]?.since)],
       ['meta-servers', cluster.metaServers.join(', ')],
       ['unowned partitions', cluster.unownedPartitions],
     ]),

@@ -5,9 +5,8 @@ import {
   ListDeadLettersResponse,
   RedriveDeadLettersRequest,
   RedriveDeadLettersResponse,
-  timestampToMs,
 } from '@hermes/contracts';
-import { show, table } from '../output.js';
+import { show, table, timeText } from '../output.js';
 import { type Session } from '../session.js';
 import { type GroupName } from './group.js';
 
@@ -93,7 +92,7 @@ function lines({ deadLetters }: ListDeadLettersResponse): string[] {
       messageId,
       CAUSES[cause],
       attempts,
-      diedAt && new Date(timestampToMs(diedAt) ?? 0).toISOString(),
+      timeText(diedAt),
       message?.key,
       reason,
     ]),

@@ -1,5 +1,5 @@
-import { GetMessageResponse, Message, type StoredMessage, timestampToMs } from '@hermes/contracts';
-import { facts, show } from '../output.js';
+import { GetMessageResponse, Message, type StoredMessage } from '@hermes/contracts';
+import { facts, show, timeText } from '../output.js';
 import { type Session } from '../session.js';
 import { bodyText } from './message-line.js';
 
@@ -16,7 +16,7 @@ function lines({ messageId, message = Message.create(), publishedAt }: StoredMes
   return [
     ...facts([
       ['message', messageId],
-      ['published', publishedAt && new Date(timestampToMs(publishedAt) ?? 0).toISOString()],
+      ['published', timeText(publishedAt)],
       ['key', key],
       ['ref key', refKey],
       ['priority', priority],

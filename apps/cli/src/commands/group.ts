@@ -7,12 +7,11 @@ import {
   GroupState,
   ListGroupsRequest,
   ListGroupsResponse,
-  timestampToMs,
   UpdateGroupRequest,
   UpdateGroupResponse,
 } from '@hermes/contracts';
 import { type GroupFlags } from '../flags/resource-flags.js';
-import { EMPTY, facts, show, table } from '../output.js';
+import { EMPTY, facts, show, table, timeText } from '../output.js';
 import { type Session } from '../session.js';
 import { requireChange } from './require-change.js';
 import { changesRetry, groupOf, modeWord, positionWord, retryWords, updateMask, words } from './resource-fields.js';
@@ -118,7 +117,7 @@ function groupFacts(group: Group | undefined): string[] {
     ['filter', group.filter],
     ['paused', group.paused ? 'yes' : 'no'],
     ['state', group.state === GroupState.CREATING ? 'creating' : 'active'],
-    ['created', group.createdAt && new Date(timestampToMs(group.createdAt) ?? 0).toISOString()],
+    ['created', timeText(group.createdAt)],
     ['etag', group.etag],
   ]);
 }

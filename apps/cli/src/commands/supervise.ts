@@ -1,5 +1,5 @@
 import { brokerConfig } from '@hermes/broker';
-import { EXIT_CODE, type ExitCode, loadConfig } from '@hermes/kit';
+import { crash, EXIT_CODE, type ExitCode, loadConfig } from '@hermes/kit';
 import { brokerProcesses } from '../supervisor/broker-processes.js';
 import { Supervisor } from '../supervisor/supervisor.js';
 import { type Terminal } from '../terminal.js';
@@ -17,14 +17,7 @@ export async function supervise(terminal: Terminal, count: number, flags: Settin
   }
   const { logLevel: level, drainMs } = config;
   return run(terminal, { component: 'supervisor', level, drainMs }, (logger) => {
-    const supervisor = new Supervisor({
-      ...{ program: process.argv[1] ?? '', processes, logger },
-      onFatal: (error) => {
-        setImmediate(() => {
-          throw error;
-        });
-      },
-    });
+    const supervisor = new Supervisor({ program: process.argv[1] ?? '', processes, logger, onFatal: crash });
     supervisor.start();
     return Promise.resolve(supervisor);
   });

@@ -6,13 +6,12 @@ import {
   GetTopicResponse,
   ListTopicsRequest,
   ListTopicsResponse,
-  timestampToMs,
   type Topic,
   UpdateTopicRequest,
   UpdateTopicResponse,
 } from '@hermes/contracts';
 import { type TopicFlags } from '../flags/resource-flags.js';
-import { EMPTY, facts, show, table } from '../output.js';
+import { EMPTY, facts, show, table, timeText } from '../output.js';
 import { type Session } from '../session.js';
 import { changesRetry, retryWords, storageWord, topicOf, updateMask, words } from './resource-fields.js';
 import { requireChange } from './require-change.js';
@@ -127,7 +126,7 @@ function topicFacts(topic: Topic | undefined): string[] {
     ['retry', retryWords(topic.retry)],
     ['broker group', topic.brokerGroup],
     ['paused', topic.paused ? 'yes' : 'no'],
-    ['created', topic.createdAt && new Date(timestampToMs(topic.createdAt) ?? 0).toISOString()],
+    ['created', timeText(topic.createdAt)],
     ['etag', topic.etag],
   ]);
 }

@@ -7,19 +7,13 @@ import { seenAll, settledAll } from '../harness/drain.js';
 import { Ledger, NO_VIOLATIONS } from '../harness/ledger.js';
 import { publishLoad, startConsumer } from '../harness/load.js';
 import { MysqlCluster } from '../harness/mysql-cluster.js';
-import { placed } from '../harness/placed.js';
+import { owned } from '../harness/placed.js';
 
 const PARTITIONS = 4;
 const TOPIC = { topic: 'orders', group: 'billing' } as const;
 const PATIENCE = { deadlineMs: 60_000 };
 const LEASE_TTL_MS = 6_000;
 const ALL = Array.from({ length: PARTITIONS }, (_, partition) => partition);
-
-/** Who owns what, at which epoch, as far as anyone leads. */
-async function owned(hermes: Hermes): Promise<string[]> {
-  const partitions = await placed(hermes, TOPIC.topic);
-  return partitions.map(({ partition, broker, epoch, state }) => `${partition}: ${broker}@${epoch} ${state}`).sort();
-}
 
 /** The process that says of itself that it leads. */
 async function leaderOf({ metas }: Cluster): Promise<MetaProcess> {
@@ -102,7 +96,7 @@ describe.each(SQL_SERVER_KINDS)('several meta-servers on %s', (kind) => {
     await using cluster = await MysqlCluster.startShared(database, { metaServers: 3, leaseTtlMs: LEASE_TTL_MS });
     const { processes, hermes } = cluster;
     await using load = await Load.start(cluster);
-    const before = await owned(hermes);
+    const before = await owned(hermes, TOPIC.topic);
     const epochs = [(await hermes.admin.getCluster()).leaderEpoch];
     for (const signal of ['SIGTERM', 'SIGKILL', 'SIGSTOP'] as const) {
       const sinceMs = performance.now();
@@ -129,7 +123,7 @@ describe.each(SQL_SERVER_KINDS)('several meta-servers on %s', (kind) => {
         await deposed.process.startReady();
       }
       await eventually(async () => {
-        expect(await owned(hermes)).toEqual(before);
+        expect(await owned(hermes, TOPIC.topic)).toEqual(before);
       }, PATIENCE);
       report(`leader ended by ${signal}`, load.times.longestPauseMs(ALL, sinceMs));
     }
@@ -142,7 +136,7 @@ describe.each(SQL_SERVER_KINDS)('several meta-servers on %s', (kind) => {
     await using cluster = await MysqlCluster.startShared(database, { metaServers: 2, leaseTtlMs: LEASE_TTL_MS });
     const { processes, hermes } = cluster;
     await using load = await Load.start(cluster);
-    const before = await owned(hermes);
+    const before = await owned(hermes, TOPIC.topic);
     const sinceMs = performance.now();
     await Promise.all(processes.metas.map(({ process }) => process.end('SIGKILL')));
     // Longer than any lease that a meta-server had granted.
@@ -157,7 +151,7 @@ describe.each(SQL_SERVER_KINDS)('several meta-servers on %s', (kind) => {
     }
     await Promise.all(processes.metas.map(({ process }) => process.startReady()));
     await eventually(async () => {
-      expect(await owned(hermes)).toEqual(before);
+      expect(await owned(hermes, TOPIC.topic)).toEqual(before);
     }, PATIENCE);
     await load.served();
     report(`no meta-server for ${3 * LEASE_TTL_MS} ms`, load.times.longestPauseMs(ALL, sinceMs));

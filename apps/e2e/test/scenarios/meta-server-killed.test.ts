@@ -1,4 +1,4 @@
-import { connect, type Hermes } from '@hermes/client';
+import { connect } from '@hermes/client';
 import { eventually } from '@hermes/testing';
 
 import { AckTimes } from '../harness/ack-times.js';
@@ -6,18 +6,12 @@ import { Cluster } from '../harness/cluster.js';
 import { seenAll, settledAll } from '../harness/drain.js';
 import { Ledger, NO_VIOLATIONS } from '../harness/ledger.js';
 import { publishLoad, startConsumer } from '../harness/load.js';
-import { placed } from '../harness/placed.js';
+import { owned } from '../harness/placed.js';
 
 const KILLS = 10;
 const PARTITIONS = 4;
 const TOPIC = { topic: 'orders', group: 'billing' } as const;
 const PATIENCE = { deadlineMs: 30_000 };
-
-/** Who owns what, at which epoch. */
-async function owned(hermes: Hermes): Promise<string[]> {
-  const partitions = await placed(hermes, TOPIC.topic);
-  return partitions.map(({ partition, broker, epoch, state }) => `${partition}: ${broker}@${epoch} ${state}`);
-}
 
 describe('a meta-server that is killed ten times in a row', () => {
   it('is not noticed by who publishes and consumes; nothing changes its owner; its epoch grows each time', async () => {
@@ -26,7 +20,7 @@ describe('a meta-server that is killed ten times in a row', () => {
     await using direct = await connect({ metaServers: [cluster.metaEndpoint] });
     await gateway.admin.createTopic({ name: TOPIC.topic, partitions: PARTITIONS });
     await gateway.admin.createGroup({ topic: TOPIC.topic, name: TOPIC.group });
-    const before = await owned(gateway);
+    const before = await owned(gateway, TOPIC.topic);
     const ledger = new Ledger();
     const times = new AckTimes();
     const enough = new AbortController();
@@ -52,7 +46,7 @@ describe('a meta-server that is killed ten times in a row', () => {
       await cluster.meta.startReady();
       // Brokers have to come back before their leases end: nobody else can prolong them.
       await eventually(async () => {
-        expect(await owned(gateway)).toEqual(before);
+        expect(await owned(gateway, TOPIC.topic)).toEqual(before);
       }, PATIENCE);
       epochs.push((await gateway.admin.getCluster()).leaderEpoch);
     }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { connect, type Hermes, stringCodec } from '@hermes/client';
 import { BrokerState } from '@hermes/contracts';
-import { eventually, freePort } from '@hermes/testing';
+import { eventually, freePort, isAlive } from '@hermes/testing';
 
 import { Cluster } from '../harness/cluster.js';
 import { HermesProcess } from '../harness/hermes-process.js';
@@ -66,15 +66,6 @@ class Supervised implements AsyncDisposable {
     await this.supervisor.end('SIGKILL');
     await eventually(() => [...this.pids.values()].every((pid) => !isAlive(pid)), PATIENCE);
     await this.cluster[Symbol.asyncDispose]();
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -24,7 +24,6 @@ import {
   type PartitionRef,
   type PartitionView,
 } from '@hermes/coordination';
-
 import { type Leader, type MetaServerStore } from '@hermes/metadata';
 
 import { refuse } from './field-check.js';

@@ -1,6 +1,12 @@
-import { type AdminServiceService, checkName, checkTopicName, type DataSource_Health } from '@hermes/contracts';
+import {
+  type AdminServiceService,
+  checkName,
+  checkTopicName,
+  type DataSource,
+  type DataSource_Health,
+} from '@hermes/contracts';
 import { type Handlers } from '@hermes/kit';
-import { type MetadataReads } from '@hermes/metadata';
+import { type DataSourceRecord, type MetadataReads, type PageRequest } from '@hermes/metadata';
 
 import { dataSourceNotFound } from './data-source-spec.js';
 import { refuse } from './field-check.js';
@@ -20,8 +26,7 @@ export function storedCalls(
   { topics, groups, dataSources }: MetadataReads,
   healthOf: (dataSource: string) => DataSource_Health[],
 ): StoredCalls {
-  const dataSource = (record: Parameters<typeof dataSourceResource>[0]): ReturnType<typeof dataSourceResource> =>
-    dataSourceResource(record, healthOf(record.config.name));
+  const dataSource = (record: DataSourceRecord): DataSource => dataSourceResource(record, healthOf(record.config.name));
   return {
     getTopic: async ({ topic }) => {
       refuse(checkTopicName(topic));
@@ -42,7 +47,7 @@ export function storedCalls(
     listGroups: async (request) => {
       const { topic } = request;
       refuse(checkTopicName(topic));
-      const list = async (page: { after: string; limit: number }) => {
+      const list = async (page: PageRequest) => {
         found(await topics.get(topic), () => topicNotFound(topic));
         return groups.list(topic, page);
       };
@@ -63,7 +68,7 @@ export function storedCalls(
 async function listed<T extends { readonly config: { readonly name: string } }>(
   scope: string,
   request: PageParameters,
-  list: (page: { after: string; limit: number }) => Promise<T[]>,
+  list: (page: PageRequest) => Promise<T[]>,
 ): Promise<{ entries: readonly T[]; nextPageToken: string }> {
   const page = readPage(scope, request);
   // One more than asked for tells whether there is a next page.

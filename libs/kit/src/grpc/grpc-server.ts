@@ -4,6 +4,7 @@ import { type Clock, type InvariantError, systemClock } from '@hermes/runtime';
 import { isLoopback } from '../config/loopback.js';
 import { type Logger } from '../logger.js';
 import { type Metrics } from '../metrics.js';
+import { crash } from '../process.js';
 import { Connections } from './connections.js';
 import { Edge } from './edge.js';
 import { type Handlers, type Method, type Service } from './handlers.js';
@@ -147,12 +148,6 @@ class EdgeServer implements GrpcServer {
 }
 
 const identity = (bytes: Buffer): Buffer => bytes;
-
-function crash(error: InvariantError): void {
-  setImmediate(() => {
-    throw error;
-  });
-}
 
 function channelOptions({ connectionAgeMs = CONNECTION_AGE_MS }: GrpcServerOptions): ChannelOptions {
   return {

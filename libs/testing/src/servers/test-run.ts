@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { env, execPath, pid } from 'node:process';
 
 import { eventually } from '../eventually.js';
+import { isAlive } from '../is-alive.js';
 
 /** Installing and starting a server for the first time may take minutes. */
 export const ONCE_DEADLINE_MS = 600_000;
@@ -127,16 +128,6 @@ function read<T>(file: string): Outcome<T> | false {
 
 function ownerOf(directory: string): number {
   return Number.parseInt(basename(directory).slice(PREFIX.length), 10);
-}
-
-function isAlive(process_: number): boolean {
-  try {
-    process.kill(process_, 0);
-    return true;
-  } catch (error) {
-    // It exists, but belongs to another user.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 function spawnReaper(directory: string): void {
