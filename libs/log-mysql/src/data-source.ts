@@ -1,11 +1,10 @@
-import { StoreError } from '@hermes/log';
+import { type Environment, StoreError } from '@hermes/log';
 import { type CancelTimer, type Clock, type TaskGroup, type Timers } from '@hermes/runtime';
 
 import { type Connect, ConnectionSet } from './connection-set.js';
 import { migrate, readStoreId } from './migrate.js';
 import { ERRNO, errnoOf, readFault } from './mysql-fault.js';
 import type { NoticeListener } from './notice.js';
-import type { Environment } from './secret.js';
 import type { ServerFacts } from './server-facts.js';
 import { driverOptions, type MysqlServerOptions, serverName } from './server-options.js';
 import { type IsolationLevel, Session } from './session.js';

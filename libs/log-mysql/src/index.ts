@@ -7,6 +7,5 @@ export {
   RANGE_ROWS_DEFAULT,
 } from './mysql-engine.js';
 export { type MysqlNotice, type NoticeListener } from './notice.js';
-export { type Environment, readSecret, type SecretReference } from './secret.js';
 export { type ServerFacts } from './server-facts.js';
 export { type MysqlServerOptions, type MysqlTlsOptions } from './server-options.js';

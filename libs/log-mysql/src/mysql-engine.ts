@@ -1,4 +1,6 @@
 import {
+  type Environment,
+  OpeningGate,
   type OpenPartitionOutcome,
   type OpenPartitionRequest,
   type StorageCapabilities,
@@ -22,9 +24,7 @@ import { readFault } from './mysql-fault.js';
 import type { MysqlNotice, NoticeListener } from './notice.js';
 import { PartitionOpening } from './open-partition.js';
 import type { OpeningContext } from './opening-context.js';
-import { OpeningGate } from './opening-gate.js';
 import { RANGE_KEPT_MS_DEFAULT } from './range-keeper.js';
-import type { Environment } from './secret.js';
 import type { ServerFacts } from './server-facts.js';
 import type { MysqlServerOptions } from './server-options.js';
 import type { IsolationLevel } from './session.js';

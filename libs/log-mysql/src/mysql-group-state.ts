@@ -5,6 +5,7 @@ import type {
   DeadLetterRange,
   GroupCounts,
   GroupState,
+  OpeningGate,
   StoredDeadLetter,
 } from '@hermes/log';
 
@@ -13,7 +14,6 @@ import { deadLetters, deadLettersByAge, retryRecord } from './dead-letter-rows.j
 import type { FencedWriter } from './fenced-writer.js';
 import * as groupRows from './group-rows.js';
 import { readFault } from './mysql-fault.js';
-import type { OpeningGate } from './opening-gate.js';
 import type { PartitionAddress } from './partition-rows.js';
 import type { Session } from './session.js';
 

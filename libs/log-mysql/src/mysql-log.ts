@@ -3,6 +3,7 @@ import {
   type AppendOutcome,
   type DefiniteAppendOutcome,
   type MessageLog,
+  type OpeningGate,
   type ReadBounds,
   RecordBlock,
   StoreError,
@@ -15,7 +16,6 @@ import { fitsPacket, type LaneInsert, messagesInsert } from './lane-insert.js';
 import type { LaneTable } from './lane-table.js';
 import type { DefiniteInsert, LaneWriter } from './lane-writer.js';
 import { ERRNO, readFault } from './mysql-fault.js';
-import type { OpeningGate } from './opening-gate.js';
 import { PageReader } from './page-reader.js';
 import * as partitionRows from './partition-rows.js';
 import type { RangeKeeper } from './range-keeper.js';

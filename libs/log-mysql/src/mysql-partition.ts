@@ -1,7 +1,14 @@
-import type { GroupState, MessageLog, PartitionStore, ProducerState, Schedule, StoreError } from '@hermes/log';
+import type {
+  GroupState,
+  MessageLog,
+  OpeningGate,
+  PartitionStore,
+  ProducerState,
+  Schedule,
+  StoreError,
+} from '@hermes/log';
 
 import type { FencedWriter } from './fenced-writer.js';
-import type { OpeningGate } from './opening-gate.js';
 import type { PartitionAddress } from './partition-rows.js';
 
 export interface MysqlPartitionOptions extends PartitionAddress {

@@ -1,12 +1,11 @@
 import { crc32 } from 'node:zlib';
 
-import type { CommitOutcome, IdentifiedPublish, ProducerState } from '@hermes/log';
+import type { CommitOutcome, IdentifiedPublish, OpeningGate, ProducerState } from '@hermes/log';
 
 import type { ConnectionSet } from './connection-set.js';
 import type { FencedWriter } from './fenced-writer.js';
 import { laneTableName } from './lane-table.js';
 import { readFault } from './mysql-fault.js';
-import type { OpeningGate } from './opening-gate.js';
 import type { PartitionAddress } from './partition-rows.js';
 import type { Session } from './session.js';
 

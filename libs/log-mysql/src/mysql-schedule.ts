@@ -1,9 +1,8 @@
-import type { CommitOutcome, Schedule, ScheduleChange, ScheduledRecord, ScheduleRange } from '@hermes/log';
+import type { CommitOutcome, OpeningGate, Schedule, ScheduleChange, ScheduledRecord, ScheduleRange } from '@hermes/log';
 
 import type { ConnectionSet } from './connection-set.js';
 import type { FencedWriter } from './fenced-writer.js';
 import { readFault } from './mysql-fault.js';
-import type { OpeningGate } from './opening-gate.js';
 import type { PartitionAddress } from './partition-rows.js';
 import * as scheduleRows from './schedule-rows.js';
 import type { Session } from './session.js';

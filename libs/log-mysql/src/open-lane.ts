@@ -1,4 +1,4 @@
-import { type OpenPartitionRequest, RECORD_KIND, StoreError } from '@hermes/log';
+import { type OpeningGate, type OpenPartitionRequest, RECORD_KIND, StoreError } from '@hermes/log';
 import { random53 } from '@hermes/runtime';
 
 import type { FencedWriter } from './fenced-writer.js';
@@ -9,7 +9,6 @@ import { LaneWriter } from './lane-writer.js';
 import { ERRNO } from './mysql-fault.js';
 import { MysqlLog } from './mysql-log.js';
 import { type FoundLane, type OpeningContext, OpeningRefused } from './opening-context.js';
-import type { OpeningGate } from './opening-gate.js';
 import { persist } from './persist.js';
 import { RangeKeeper } from './range-keeper.js';
 import type { Session } from './session.js';

@@ -1,4 +1,4 @@
-import { type OpenPartitionOutcome, type OpenPartitionRequest, StoreError } from '@hermes/log';
+import { type OpeningGate, type OpenPartitionOutcome, type OpenPartitionRequest, StoreError } from '@hermes/log';
 
 import type { ConnectionSlot } from './connection-set.js';
 import { createLane, createPartition } from './create-partition.js';
@@ -12,7 +12,6 @@ import { MysqlProducerState } from './mysql-producer-state.js';
 import { MysqlSchedule } from './mysql-schedule.js';
 import { openLane } from './open-lane.js';
 import { dataLoss, type FoundLane, type OpeningContext, OpeningRefused } from './opening-context.js';
-import type { OpeningGate } from './opening-gate.js';
 import * as partitionRows from './partition-rows.js';
 import { persist } from './persist.js';
 import type { Session } from './session.js';

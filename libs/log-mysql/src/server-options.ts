@@ -1,9 +1,7 @@
 import { isIP } from 'node:net';
 
-import { StoreError } from '@hermes/log';
+import { type Environment, readSecret, type SecretReference, StoreError } from '@hermes/log';
 import type { ConnectionOptions, SslOptions } from 'mysql2';
-
-import { type Environment, readSecret, type SecretReference } from './secret.js';
 
 /** TLS to the server; the server's certificate is always verified, and with it the server's name: addresses have none. */
 export interface MysqlTlsOptions {

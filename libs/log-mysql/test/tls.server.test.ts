@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 
+import type { SecretReference } from '@hermes/log';
 import {
   createAuthority,
   type OwnSqlServer,
@@ -13,7 +14,7 @@ import {
 } from '@hermes/testing';
 import { createConnection } from 'mysql2/promise';
 
-import { type MysqlEngine, type MysqlTlsOptions, openMysqlEngine, type SecretReference } from '../src/index.js';
+import { type MysqlEngine, type MysqlTlsOptions, openMysqlEngine } from '../src/index.js';
 
 jest.setTimeout(SHARED_SERVER_DEADLINE_MS);
 

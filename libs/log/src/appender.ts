@@ -17,8 +17,8 @@ import type { TailLane } from './tail-lane.js';
 
 export interface AppenderOptions {
   readonly log: MessageLog;
-  /** Gets every appended block before the callers get their answers. */
-  readonly tail: TailLane;
+  /** Gets every appended block before the callers get their answers; undefined: the log's feed fills it. */
+  readonly tail: TailLane | undefined;
   /** Shared by all lanes of the process. */
   readonly budget: ByteBudget;
   readonly clock: Clock;
@@ -47,8 +47,8 @@ type BatchOutcome = DefiniteAppendOutcome | { readonly kind: 'unknown' };
 /**
  * Group commit of one lane: one batch is under way while the next one gathers, bounded in records and bytes.
  *
- * Order of calls is order of offsets. A batch's records become visible in the tail cache before any of its callers is
- * answered. Once fenced, everything that waits fails definitely and so does every later call.
+ * Order of calls is order of offsets. A batch's records become visible in the tail cache, if it has one, before any of
+ * its callers is answered. Once fenced, everything that waits fails definitely and so does every later call.
  */
 export class Appender {
   readonly counters: AppenderCounters = { batches: 0, records: 0, bytes: 0, backpressured: 0, expired: 0 };
@@ -207,7 +207,7 @@ export class Appender {
     this.counters.batches += 1;
     this.counters.records += block.count;
     this.counters.bytes += block.recordBytes;
-    this.#options.tail.append(block);
+    this.#options.tail?.append(block);
     this.#options.onAppended?.(block);
   }
 

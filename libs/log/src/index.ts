@@ -19,11 +19,14 @@ export {
   type Fenced,
   type Full,
   type InDoubt,
+  type LogFeed,
+  type LogListener,
   type MessageLog,
   type ReadBounds,
   type Refused,
   type TruncateOutcome,
 } from './message-log.js';
+export { OpeningGate } from './opening-gate.js';
 export {
   PAGE_BYTES_MAX,
   PAGE_RECORDS_MAX,
@@ -40,9 +43,11 @@ export {
   type ScheduledRecord,
   type ScheduleRange,
 } from './schedule.js';
+export { type Environment, readSecret, type SecretReference } from './secret.js';
 export { decodeHeld, encodeHeld } from './held.js';
 export { decodeRanges, encodeRanges } from './settled-ranges.js';
 export {
+  type LogShape,
   type OpenPartitionOutcome,
   type OpenPartitionRequest,
   type PartitionStore,

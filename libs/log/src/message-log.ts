@@ -42,6 +42,26 @@ export interface ReadBounds {
   readonly maxBytes: number;
 }
 
+/** Told what is in a log to which others append, too. Must not throw. */
+export interface LogListener {
+  /** The next records that were read from the log's end, in order; there may be gaps, but never an overlap. */
+  records(block: RecordBlock): void;
+  /** `nextOffset` has grown, and its records are there to be read. */
+  grown(): void;
+}
+
+/**
+ * The end of a log whose records are known only once they are read: a stale owner may have appended between two of
+ * ours, and what is delivered must be what the log holds, in the log's order.
+ */
+export interface LogFeed {
+  /** Tells `listener` from now on. Called once, by the log's owner. */
+  follow(listener: LogListener): void;
+
+  /** Resolves when records from `from` on have been told, or had better be read; undefined: they are not on their way. */
+  arrival(from: number): Promise<void> | undefined;
+}
+
 /**
  * The log of one lane, held at one epoch by one owner.
  *
@@ -60,6 +80,9 @@ export interface MessageLog {
   readonly sizeBytes: number;
   /** Time of the last record that this owner knows of, by the store's clock; 0 if there is none. */
   readonly lastAppendedAtMs: number;
+
+  /** Present if what was appended must be read before it is delivered; absent: an append's block is what the log holds. */
+  readonly feed?: LogFeed;
 
   /**
    * Whether one append can hold that many records of so many bytes in total, ref keys included. A batch that does not

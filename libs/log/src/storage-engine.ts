@@ -16,6 +16,15 @@ export interface StorageCapabilities {
   readonly movable: boolean;
 }
 
+/** How the log of a topic is made, where that is done for all of its partitions at once. */
+export interface LogShape {
+  readonly partitions: number;
+  /** How long records are kept; 0 = as the store does by itself. */
+  readonly retentionMs: number;
+  /** How many bytes of a partition; 0 = any. */
+  readonly retentionBytes: number;
+}
+
 /** One partition as its owner asks for it. */
 export interface OpenPartitionRequest {
   readonly topicId: number;
@@ -27,6 +36,8 @@ export interface OpenPartitionRequest {
   readonly lanes: number;
   /** It was ready once: what is missing is data loss and is never made again. */
   readonly created: boolean;
+  /** Stores that make each partition by itself do not need it. */
+  readonly shape?: LogShape;
 }
 
 export type OpenPartitionOutcome =
@@ -47,6 +58,9 @@ export interface PartitionStore {
   readonly groupState: GroupState;
   readonly schedule: Schedule;
   readonly producers: ProducerState;
+
+  /** What an acknowledged record of this partition has reached, where that differs within the engine. */
+  readonly durability?: StorageCapabilities['durability'];
 
   /**
    * Resolves once if the store can serve this opening no longer, with the reason: another server behind the address, a

@@ -1,5 +1,6 @@
 import { type Durability } from '@hermes/contracts';
 import { Appender, type MessageLog, type RecordBlock } from '@hermes/log';
+import { keyHashOfRecord } from './key-hash.js';
 import { type Lane } from './lane.js';
 import { type PartitionServices } from './partition-services.js';
 
@@ -14,13 +15,30 @@ export function openLane(
   const { clock, random, counters, appendBudget: budget } = services;
   const onAppended = ({ count, recordBytes }: RecordBlock): void => {
     counters.published(count, recordBytes);
-    on.appended();
+    if (log.feed === undefined) {
+      on.appended();
+    }
   };
+  log.feed?.follow({
+    records: (block) => {
+      tail.append(block.withKeyHashes(keyHashOfRecord));
+      on.appended();
+    },
+    grown: on.appended,
+  });
   return {
     number: log.lane,
     log,
     tail,
-    appender: new Appender({ log, tail, budget, clock, random, onAppended, onFenced: on.fenced }),
+    appender: new Appender({
+      log,
+      tail: log.feed === undefined ? tail : undefined,
+      budget,
+      clock,
+      random,
+      onAppended,
+      onFenced: on.fenced,
+    }),
     durability: on.durability,
     idPrefix: Buffer.from(`${topic}/${log.partition}/${log.lane}/`),
   };

@@ -119,9 +119,13 @@ export class Partition {
   }
 
   /** Records from `from` on, from memory or from storage. */
-  read(lane: Lane, from: number, bounds: ReadBounds): Promise<RecordBlock> {
+  async read(lane: Lane, from: number, bounds: ReadBounds): Promise<RecordBlock> {
     const cached = this.cached(lane, from, bounds);
-    return cached === undefined ? this.#services.pages.read(lane.log, from, bounds) : Promise.resolve(cached);
+    if (cached !== undefined) {
+      return cached;
+    }
+    await lane.log.feed?.arrival(from);
+    return this.cached(lane, from, bounds) ?? this.#services.pages.read(lane.log, from, bounds);
   }
 
   /** Passes before a store that failed is asked again. */

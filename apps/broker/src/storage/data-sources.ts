@@ -7,15 +7,13 @@ import {
   StorageClass,
 } from '@hermes/contracts';
 import { type Logger, parseAddress } from '@hermes/kit';
-import { type StorageEngine } from '@hermes/log';
+import { type Environment, type SecretReference, type StorageEngine } from '@hermes/log';
 import {
-  type Environment,
   type MysqlEngine,
   type MysqlNotice,
   type MysqlServerOptions,
   type MysqlTlsOptions,
   openMysqlEngine,
-  type SecretReference,
 } from '@hermes/log-mysql';
 import { type Clock, type Random, type Timers } from '@hermes/runtime';
 import { durabilityOf } from './durability.js';

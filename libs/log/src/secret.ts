@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
-import { StoreError } from '@hermes/log';
+import { StoreError } from './store-error.js';
 
 /** Where a secret is found: `file:PATH` (trailing line ends are cut) or `env:NAME`. Never the secret itself. */
 export type SecretReference = `file:${string}` | `env:${string}`;

@@ -1,5 +1,6 @@
-import { StoreError } from '@hermes/log';
 import { createDeferred } from '@hermes/runtime';
+
+import { StoreError } from './store-error.js';
 
 /** Whether one opening of a partition may still be used: until it is closed, or lost. Knows what is under way in it. */
 export class OpeningGate {
