@@ -1,0 +1,1 @@
+export { registerCodecs } from './codecs.js';
