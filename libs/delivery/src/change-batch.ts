@@ -62,12 +62,12 @@ function pushChanges(
 ): void {
   const { lane, offset, attempts, strikes, keyHash, reason, cause } = entry;
   const isOver = entry.fate === FATE.done || entry.fate === FATE.dead;
-  if (isOver && entry.stored) {
-    changes.push({ kind: 'retryDone', groupId, lane, offset });
-  }
   if (entry.fate === FATE.dead) {
     const dead = { lane, offset, generation, attempts, cause, reason, keyHash, diedAtMs: storeMs };
     changes.push({ kind: 'deadLetter', groupId, entry: dead });
+  }
+  if (isOver && entry.stored) {
+    changes.push({ kind: 'retryDone', groupId, lane, offset });
   }
   if (!isOver) {
     const retry: RetryEntry = { lane, offset, dueAtMs: entry.dueAtMs, attempts, strikes, keyHash, reason, generation };

@@ -143,7 +143,7 @@ describe('GroupDispatcher', () => {
     group.feed(0, [0]);
     group.join(1);
     let now = 0;
-    for (const kinds of [['retry', 'cursor'], ['retry'], ['retryDone', 'deadLetter']]) {
+    for (const kinds of [['retry', 'cursor'], ['retry'], ['deadLetter', 'retryDone']]) {
       const [delivery = ''] = group.deliver(now);
       group.settle(SETTLE.nack, delivery, now);
       expect(group.commit()).toEqual(kinds);

@@ -94,13 +94,20 @@ export type GroupChange =
   | { readonly kind: 'deleted'; readonly groupId: number }
   | { readonly kind: 'cursor'; readonly groupId: number; readonly cursor: LaneCursor }
   | { readonly kind: 'holder'; readonly groupId: number; readonly consumerEpoch: number; readonly token: number }
-  | { readonly kind: 'retry'; readonly groupId: number; readonly entry: RetryEntry }
+  /** With its record if the store has no log to copy that from: a row that keeps one already keeps that one. */
+  | { readonly kind: 'retry'; readonly groupId: number; readonly entry: RetryEntry; readonly record?: Uint8Array }
   | { readonly kind: 'retryDone'; readonly groupId: number; readonly lane: number; readonly offset: number }
-  | { readonly kind: 'deadLetter'; readonly groupId: number; readonly entry: DeadLetterEntry }
+  /** Its record is the one given, or is copied from the log or its retry: it comes before that retry is done. */
+  | {
+      readonly kind: 'deadLetter';
+      readonly groupId: number;
+      readonly entry: DeadLetterEntry;
+      readonly record?: Uint8Array;
+    }
   /** A dead letter becomes a retry of no attempt, with its record. Nothing happens if it is not there. */
   | { readonly kind: 'redriven'; readonly groupId: number; readonly place: DeadLetterPlace; readonly dueAtMs: number }
   | { readonly kind: 'deadLetterDone'; readonly groupId: number; readonly place: DeadLetterPlace }
-  /** The log is about to lose what lies below `to`: the retries from `from` on keep a copy of their records. */
+  /** The log is about to lose what lies below `to`: the retries from `from` on keep their records themselves. */
   | {
       readonly kind: 'keepRecords';
       readonly groupId: number;
