@@ -70,7 +70,7 @@ function applyPlanned(rows: Rows, changes: readonly GroupChange[]): void {
       continue;
     }
     const { cursors, holders, deadLetters, retries } = step.plan;
-    deadLetters.forEach(({ value }) => rows.deadLetters.add(value.offset));
+    deadLetters.forEach(({ entry }) => rows.deadLetters.add(entry.offset));
     for (const { offset, entry } of retries.values()) {
       if (entry === undefined) {
         rows.retries.delete(offset);

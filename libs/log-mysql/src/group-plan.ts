@@ -9,7 +9,7 @@ export interface GroupLane<T> {
 export interface GroupPlan {
   readonly cursors: ReadonlyMap<string, GroupLane<LaneCursor>>;
   readonly holders: ReadonlyMap<number, { readonly consumerEpoch: number; readonly token: number }>;
-  readonly deadLetters: readonly GroupLane<DeadLetterEntry>[];
+  readonly deadLetters: readonly DeadLetterChange[];
   /** By row; without an entry the row goes. */
   readonly retries: ReadonlyMap<string, RetryChange>;
 }
@@ -19,6 +19,14 @@ export interface RetryChange {
   readonly lane: number;
   readonly offset: number;
   readonly entry: RetryEntry | undefined;
+  /** The message itself, if it came with the change. */
+  readonly record: Uint8Array | undefined;
+}
+
+export interface DeadLetterChange {
+  readonly groupId: number;
+  readonly entry: DeadLetterEntry;
+  readonly record: Uint8Array | undefined;
 }
 
 /** What is rare, and written by itself. */
@@ -65,7 +73,7 @@ function isPlanned(change: GroupChange): change is PlannedChange {
 function plan(changes: readonly PlannedChange[]): GroupPlan {
   const cursors = new Map<string, GroupLane<LaneCursor>>();
   const holders = new Map<number, { consumerEpoch: number; token: number }>();
-  const deadLetters: GroupLane<DeadLetterEntry>[] = [];
+  const deadLetters: DeadLetterChange[] = [];
   const retries = new Map<string, RetryChange>();
   for (const change of changes) {
     const { groupId } = change;
@@ -77,19 +85,29 @@ function plan(changes: readonly PlannedChange[]): GroupPlan {
         holders.set(groupId, { consumerEpoch: change.consumerEpoch, token: change.token });
         break;
       case 'retry': {
-        const { lane, offset } = change.entry;
-        retries.set(`${groupId}/${lane}/${offset}`, { groupId, lane, offset, entry: change.entry });
+        const { entry } = change;
+        const { lane, offset } = entry;
+        // What a row keeps it goes on to keep.
+        const record = retries.get(rowOf(groupId, entry))?.record ?? change.record;
+        retries.set(rowOf(groupId, entry), { groupId, lane, offset, entry, record });
         break;
       }
       case 'retryDone': {
         const { lane, offset } = change;
-        retries.set(`${groupId}/${lane}/${offset}`, { groupId, lane, offset, entry: undefined });
+        retries.set(rowOf(groupId, change), { groupId, lane, offset, entry: undefined, record: undefined });
         break;
       }
-      case 'deadLetter':
-        deadLetters.push({ groupId, value: change.entry });
+      case 'deadLetter': {
+        const { entry } = change;
+        // Dead letters are written first: what its retry has got in this run is in no row by then.
+        const record = change.record ?? retries.get(rowOf(groupId, entry))?.record;
+        deadLetters.push({ groupId, entry, record });
         break;
+      }
     }
   }
   return { cursors, holders, deadLetters, retries };
 }
+
+const rowOf = (groupId: number, { lane, offset }: { readonly lane: number; readonly offset: number }): string =>
+  `${groupId}/${lane}/${offset}`;

@@ -1,11 +1,4 @@
-import type {
-  DeadLetterEntry,
-  DeadLetterPlace,
-  GroupChange,
-  GroupSnapshot,
-  LaneCursor,
-  RetryEntry,
-} from '@hermes/delivery';
+import type { DeadLetterPlace, GroupChange, GroupSnapshot, LaneCursor, RetryEntry } from '@hermes/delivery';
 import {
   countsByLane,
   decodeHeld,
@@ -16,11 +9,15 @@ import {
   StoreError,
 } from '@hermes/log';
 
-import { type GroupPlan, planSteps, type RetryChange, type SingleChange } from './group-plan.js';
+import { type DeadLetterChange, type GroupPlan, planSteps, type RetryChange, type SingleChange } from './group-plan.js';
 import { GROUP_SQL } from './group-sql.js';
 import { type LaneAddress, laneTableName } from './lane-table.js';
-import type { PartitionAddress } from './partition-rows.js';
+import { fittingRows } from './page-size.js';
+import type { OpenedPartition, PartitionAddress } from './partition-rows.js';
 import type { Session, SqlValue } from './session.js';
+
+/** Bytes of records in one statement, far below what a packet takes; a single record may be larger. */
+const STATEMENT_BYTES_MAX = 1024 * 1024;
 
 export async function groupIds(session: Session, { topicId, partition }: PartitionAddress): Promise<number[]> {
   const { rows } = await session.execute(GROUP_SQL.groupIds, [topicId, partition]);
@@ -29,7 +26,7 @@ export async function groupIds(session: Session, { topicId, partition }: Partiti
 
 export async function load(
   session: Session,
-  { topicId, partition }: PartitionAddress,
+  { topicId, partition, stateOnly }: OpenedPartition,
   groupId: number,
 ): Promise<GroupSnapshot | undefined> {
   const { rows } = await session.execute(GROUP_SQL.cursors, [topicId, partition, groupId]);
@@ -37,7 +34,7 @@ export async function load(
   if (first === undefined) {
     return undefined;
   }
-  const retries = await session.execute(GROUP_SQL.retries, [topicId, partition, groupId]);
+  const retries = await session.execute(GROUP_SQL.retries, [stateOnly ? 1 : 0, topicId, partition, groupId]);
   const [, , , consumerEpoch, token, generation] = first.slice(0, 6).map(Number) as [0, 0, 0, number, number, number];
   return {
     groupId,
@@ -74,7 +71,7 @@ export async function highestFloor(session: Session, { topicId, partition, lane 
 /** Writes the changes in their order, inside a fenced transaction. */
 export async function write(
   session: Session,
-  address: PartitionAddress,
+  address: OpenedPartition,
   changes: readonly GroupChange[],
 ): Promise<void> {
   for (const step of planSteps(changes)) {
@@ -82,7 +79,7 @@ export async function write(
   }
 }
 
-async function writeSingle(session: Session, address: PartitionAddress, change: SingleChange): Promise<void> {
+async function writeSingle(session: Session, address: OpenedPartition, change: SingleChange): Promise<void> {
   const group = [address.topicId, address.partition, change.groupId];
   switch (change.kind) {
     case 'created':
@@ -102,7 +99,12 @@ async function writeSingle(session: Session, address: PartitionAddress, change: 
       break;
     case 'keepRecords': {
       const table = laneTableName({ ...address, lane: change.lane });
-      await session.execute(GROUP_SQL.keepRecords(table), [...group, change.lane, change.from, change.to]);
+      await session.execute(address.stateOnly ? GROUP_SQL.detach : GROUP_SQL.keepRecords(table), [
+        ...group,
+        change.lane,
+        change.from,
+        change.to,
+      ]);
       break;
     }
     case 'inFlight':
@@ -155,10 +157,10 @@ async function findOrphan(
 }
 
 /** Dead letters first: they may copy what a retry's row holds. */
-async function writePlan(session: Session, address: PartitionAddress, plan: GroupPlan): Promise<void> {
+async function writePlan(session: Session, address: OpenedPartition, plan: GroupPlan): Promise<void> {
   const { topicId, partition } = address;
-  for (const { groupId, value } of plan.deadLetters) {
-    await insertDeadLetter(session, address, groupId, value);
+  for (const deadLetter of plan.deadLetters) {
+    await insertDeadLetter(session, address, deadLetter);
   }
   await writeRetries(session, address, [...plan.retries.values()]);
   for (const { groupId, value } of plan.cursors.values()) {
@@ -179,9 +181,36 @@ async function writeRetries(
     const keys = JSON.stringify(gone.map(({ groupId, lane, offset }) => [groupId, lane, offset]));
     await session.execute(GROUP_SQL.deleteRetries, [keys, topicId, partition]);
   }
-  const kept = changes.flatMap(({ groupId, entry }) => (entry === undefined ? [] : [retryColumns(groupId, entry)]));
-  if (kept.length > 0) {
-    await session.execute(GROUP_SQL.upsertRetries, [topicId, partition, JSON.stringify(kept)]);
+  const kept = changes.flatMap(({ groupId, entry, record }) =>
+    entry === undefined ? [] : [{ columns: retryColumns(groupId, entry), record }],
+  );
+  const plain = kept.filter(({ record }) => record === undefined);
+  if (plain.length > 0) {
+    const rows = JSON.stringify(plain.map(({ columns }) => columns));
+    await session.execute(GROUP_SQL.upsertRetries, [topicId, partition, rows]);
+  }
+  for (const { json, records } of recordedRetries(kept)) {
+    await session.execute(GROUP_SQL.upsertRetriesWithRecords, [topicId, partition, records, json]);
+  }
+}
+
+/** Rows that come with records, as many to a statement as its bytes allow: their columns, and where each record stands. */
+function* recordedRetries(
+  rows: readonly { readonly columns: readonly (number | string)[]; readonly record: Uint8Array | undefined }[],
+): Iterable<{ readonly json: string; readonly records: Uint8Array }> {
+  let rest = rows.flatMap(({ columns, record }) => (record === undefined ? [] : [{ columns, record }]));
+  while (rest.length > 0) {
+    const count = fittingRows(
+      rest.map(({ record }) => record.length),
+      STATEMENT_BYTES_MAX,
+    );
+    let start = 1;
+    const json = rest.slice(0, count).map(({ columns, record }) => {
+      start += record.length;
+      return [...columns, start - record.length, record.length];
+    });
+    yield { json: JSON.stringify(json), records: Buffer.concat(rest.slice(0, count).map(({ record }) => record)) };
+    rest = rest.slice(count);
   }
 }
 
@@ -212,12 +241,11 @@ async function moveCursor(
   }
 }
 
-/** Copies the record, so that retention of the lane does not take it. Once: a repeat finds the row. */
+/** With its record, so that retention of the lane does not take it. Once: a repeat finds the row. */
 async function insertDeadLetter(
   session: Session,
-  address: PartitionAddress,
-  groupId: number,
-  entry: DeadLetterEntry,
+  address: OpenedPartition,
+  { groupId, entry, record }: DeadLetterChange,
 ): Promise<void> {
   const { topicId, partition } = address;
   const { lane, offset, generation, attempts, cause, reason, keyHash, diedAtMs } = entry;
@@ -227,9 +255,15 @@ async function insertDeadLetter(
     const { affected, rows } = await session.execute(sql, values);
     return affected > 0 || rows.length > 0;
   };
-  const table = laneTableName({ ...address, lane });
+  const isFirst = (): Promise<boolean> => {
+    if (record !== undefined) {
+      return isThere(GROUP_SQL.insertDeadLetter, [...row, record]);
+    }
+    const sql = GROUP_SQL.insertDeadLetterOfLog(laneTableName({ ...address, lane }));
+    return address.stateOnly ? Promise.resolve(false) : isThere(sql, [...row, offset]);
+  };
   const stored =
-    (await isThere(GROUP_SQL.insertDeadLetter(table), [...row, offset])) ||
+    (await isFirst()) ||
     (await isThere(GROUP_SQL.insertDeadLetterOfRetry, [...row, ...group, lane, offset])) ||
     (await isThere(GROUP_SQL.hasDeadLetter, [...group, lane, offset, generation]));
   if (!stored) {

@@ -7,6 +7,13 @@ const DEAD_LETTER_KEY = `${GROUP} AND lane = ? AND log_offset = ? AND generation
 const CURSOR = '(topic_id, partition_no, group_id, lane, floor, settled_ranges, consumer_epoch, token, generation)';
 const DEAD_LETTER = `(${KEY}, generation, attempts, cause, reason, key_hash, died_at, record)`;
 
+const RETRY = `${KEY}, due_at, attempts, strikes, key_hash, reason, generation`;
+const RETRY_COLUMNS = `j.g, j.l, j.o, j.d, j.a, j.s, j.k, j.r, j.n`;
+const RETRY_PATHS = `g BIGINT UNSIGNED PATH '$[0]', l TINYINT UNSIGNED PATH '$[1]', o BIGINT UNSIGNED PATH '$[2]',
+  d BIGINT PATH '$[3]', a INT UNSIGNED PATH '$[4]', s INT UNSIGNED PATH '$[5]', k INT UNSIGNED PATH '$[6]',
+  r TEXT CHARACTER SET utf8mb4 PATH '$[7]', n BIGINT UNSIGNED PATH '$[8]'`;
+const RETRY_UPDATE = `due_at = j.d, attempts = j.a, strikes = j.s, key_hash = j.k, reason = j.r, generation = j.n`;
+
 /** Rows deleted by one statement of a sweep. */
 export const SWEEP_ROWS = 1_000;
 
@@ -16,8 +23,8 @@ export const GROUP_SQL = {
   cursors: `SELECT lane, floor, settled_ranges, consumer_epoch, token, generation, in_flight, skipped
             FROM group_cursor WHERE ${GROUP} ORDER BY lane`,
   laneFloors: `SELECT floor, settled_ranges FROM group_cursor WHERE ${PARTITION} AND lane = ?`,
-  retries: `SELECT lane, log_offset, due_at, attempts, strikes, key_hash, reason, generation, record IS NOT NULL
-            FROM retry WHERE ${GROUP} ORDER BY lane, log_offset`,
+  retries: `SELECT lane, log_offset, due_at, attempts, strikes, key_hash, reason, generation,
+            record IS NOT NULL AND (detached = 1 OR ? = 0) FROM retry WHERE ${GROUP} ORDER BY lane, log_offset`,
   retryRecord: `SELECT record FROM retry WHERE ${GROUP} AND lane = ? AND log_offset = ? AND record IS NOT NULL`,
   retryCount: `SELECT COUNT(*) FROM retry WHERE ${GROUP}`,
   deadLetterCounts: `SELECT lane, COUNT(*) FROM dead_letter WHERE ${GROUP} GROUP BY lane`,
@@ -44,13 +51,15 @@ export const GROUP_SQL = {
   inFlight: `UPDATE group_cursor SET in_flight = ? WHERE ${GROUP} AND lane = 0`,
   deleteCursors: `DELETE FROM group_cursor WHERE ${GROUP}`,
 
-  upsertRetries: `INSERT INTO retry (${KEY}, due_at, attempts, strikes, key_hash, reason, generation)
-    SELECT ?, ?, j.g, j.l, j.o, j.d, j.a, j.s, j.k, j.r, j.n
-    FROM JSON_TABLE(?, '$[*]' COLUMNS (
-      g BIGINT UNSIGNED PATH '$[0]', l TINYINT UNSIGNED PATH '$[1]', o BIGINT UNSIGNED PATH '$[2]',
-      d BIGINT PATH '$[3]', a INT UNSIGNED PATH '$[4]', s INT UNSIGNED PATH '$[5]', k INT UNSIGNED PATH '$[6]',
-      r TEXT CHARACTER SET utf8mb4 PATH '$[7]', n BIGINT UNSIGNED PATH '$[8]')) AS j
-    ON DUPLICATE KEY UPDATE due_at = j.d, attempts = j.a, strikes = j.s, key_hash = j.k, reason = j.r, generation = j.n`,
+  upsertRetries: `INSERT INTO retry (${RETRY})
+    SELECT ?, ?, ${RETRY_COLUMNS} FROM JSON_TABLE(?, '$[*]' COLUMNS (${RETRY_PATHS})) AS j
+    ON DUPLICATE KEY UPDATE ${RETRY_UPDATE}`,
+  // Their records go as one binary value that the server slices, as those of an append do.
+  upsertRetriesWithRecords: `INSERT INTO retry (${RETRY}, record)
+    SELECT ?, ?, ${RETRY_COLUMNS}, j.c FROM (
+      SELECT t.*, SUBSTRING(CAST(? AS BINARY), t.b, t.z) AS c
+      FROM JSON_TABLE(?, '$[*]' COLUMNS (${RETRY_PATHS}, b INT PATH '$[9]', z INT PATH '$[10]')) AS t) AS j
+    ON DUPLICATE KEY UPDATE ${RETRY_UPDATE}, record = COALESCE(retry.record, j.c)`,
   deleteRetries: `DELETE retry FROM JSON_TABLE(?, '$[*]' COLUMNS (
       g BIGINT UNSIGNED PATH '$[0]', l TINYINT UNSIGNED PATH '$[1]', o BIGINT UNSIGNED PATH '$[2]')) AS j
     STRAIGHT_JOIN retry ON retry.group_id = j.g AND retry.lane = j.l AND retry.log_offset = j.o
@@ -59,7 +68,11 @@ export const GROUP_SQL = {
   keepRecords: (table: string) => `UPDATE retry JOIN ${table} AS log ON log.log_offset = retry.log_offset
     SET retry.record = log.record
     WHERE ${GROUP} AND lane = ? AND retry.log_offset >= ? AND retry.log_offset < ? AND retry.record IS NULL`,
-  insertDeadLetter: (table: string) => `INSERT INTO dead_letter ${DEAD_LETTER}
+  detach: `UPDATE retry SET detached = 1
+    WHERE ${GROUP} AND lane = ? AND log_offset >= ? AND log_offset < ? AND record IS NOT NULL`,
+  insertDeadLetter: `INSERT INTO dead_letter ${DEAD_LETTER} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON DUPLICATE KEY UPDATE lane = lane`,
+  insertDeadLetterOfLog: (table: string) => `INSERT INTO dead_letter ${DEAD_LETTER}
     SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, record FROM ${table} WHERE log_offset = ? AND kind = ${RECORD_KIND.message}
     ON DUPLICATE KEY UPDATE dead_letter.lane = dead_letter.lane`,
   insertDeadLetterOfRetry: `INSERT INTO dead_letter ${DEAD_LETTER}
@@ -68,8 +81,8 @@ export const GROUP_SQL = {
     ON DUPLICATE KEY UPDATE dead_letter.lane = dead_letter.lane`,
   hasDeadLetter: `SELECT 1 FROM dead_letter WHERE ${GROUP} AND lane = ? AND log_offset = ? AND generation = ?`,
 
-  redrive: `INSERT INTO retry (${KEY}, due_at, attempts, strikes, key_hash, reason, generation, record)
-            SELECT ${KEY}, ?, 0, 0, key_hash, '', generation, record FROM dead_letter WHERE ${DEAD_LETTER_KEY}
+  redrive: `INSERT INTO retry (${RETRY}, record, detached)
+            SELECT ${KEY}, ?, 0, 0, key_hash, '', generation, record, 1 FROM dead_letter WHERE ${DEAD_LETTER_KEY}
             ON DUPLICATE KEY UPDATE retry.lane = retry.lane`,
   deadLetterDone: `DELETE FROM dead_letter WHERE ${DEAD_LETTER_KEY}`,
   seekGeneration: `UPDATE group_cursor SET generation = ? WHERE ${GROUP}`,

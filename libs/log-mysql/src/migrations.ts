@@ -84,6 +84,8 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   // encodeHeld of @hermes/log, in the row of lane 0: what a graceful move hands over.
   ['ALTER TABLE group_cursor ADD COLUMN in_flight MEDIUMTEXT NULL'],
   ['ALTER TABLE dead_letter ADD KEY died (topic_id, partition_no, group_id, died_at)'],
+  // Of state alone, where each retry has a record: hasRecord.
+  ['ALTER TABLE retry ADD COLUMN detached TINYINT NOT NULL DEFAULT 0'],
 ];
 
 /** The shared tables that hold rows of a partition, in the order in which they are emptied with it. */

@@ -6,6 +6,7 @@ import type {
   GroupCounts,
   GroupState,
   OpeningGate,
+  OpeningGate,
   StoredDeadLetter,
 } from '@hermes/log';
 
@@ -14,11 +15,11 @@ import { deadLetters, deadLettersByAge, retryRecord } from './dead-letter-rows.j
 import type { FencedWriter } from './fenced-writer.js';
 import * as groupRows from './group-rows.js';
 import { readFault } from './mysql-fault.js';
-import type { PartitionAddress } from './partition-rows.js';
+import type { OpenedPartition } from './partition-rows.js';
 import type { Session } from './session.js';
 
 export interface MysqlGroupStateOptions {
-  readonly address: PartitionAddress;
+  readonly address: OpenedPartition;
   readonly fenced: FencedWriter;
   readonly reads: ConnectionSet;
   readonly gate: OpeningGate;

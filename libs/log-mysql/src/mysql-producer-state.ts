@@ -1,16 +1,22 @@
 import { crc32 } from 'node:zlib';
 
-import type { CommitOutcome, IdentifiedPublish, OpeningGate, ProducerState } from '@hermes/log';
+import {
+  type CommitOutcome,
+  type IdentifiedPublish,
+  logIsElsewhere,
+  type OpeningGate,
+  type ProducerState,
+} from '@hermes/log';
 
 import type { ConnectionSet } from './connection-set.js';
 import type { FencedWriter } from './fenced-writer.js';
 import { laneTableName } from './lane-table.js';
 import { readFault } from './mysql-fault.js';
-import type { PartitionAddress } from './partition-rows.js';
+import type { OpenedPartition } from './partition-rows.js';
 import type { Session } from './session.js';
 
 export interface MysqlProducerStateOptions {
-  readonly address: PartitionAddress;
+  readonly address: OpenedPartition;
   readonly fenced: FencedWriter;
   readonly reads: ConnectionSet;
   readonly gate: OpeningGate;
@@ -53,7 +59,11 @@ export class MysqlProducerState implements ProducerState {
   }
 
   async appendedFrom(lane: number, offset: number, maxRecords: number): Promise<readonly IdentifiedPublish[]> {
-    const sql = SQL.appended(laneTableName({ ...this.#options.address, lane }));
+    const { address } = this.#options;
+    if (address.stateOnly) {
+      throw logIsElsewhere(address);
+    }
+    const sql = SQL.appended(laneTableName({ ...address, lane }));
     const rows = await this.#read((session) => session.execute(sql, [offset, maxRecords]));
     return rows.map((row): IdentifiedPublish => {
       const [producerId, sequence, logOffset, scheduleId, checksum, appendedAtMs] = row.map(Number) as Numbers;

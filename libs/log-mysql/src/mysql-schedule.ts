@@ -1,14 +1,22 @@
-import type { CommitOutcome, OpeningGate, Schedule, ScheduleChange, ScheduledRecord, ScheduleRange } from '@hermes/log';
+import {
+  type CommitOutcome,
+  logIsElsewhere,
+  type OpeningGate,
+  type Schedule,
+  type ScheduleChange,
+  type ScheduledRecord,
+  type ScheduleRange,
+} from '@hermes/log';
 
 import type { ConnectionSet } from './connection-set.js';
 import type { FencedWriter } from './fenced-writer.js';
 import { readFault } from './mysql-fault.js';
-import type { PartitionAddress } from './partition-rows.js';
+import type { OpenedPartition } from './partition-rows.js';
 import * as scheduleRows from './schedule-rows.js';
 import type { Session } from './session.js';
 
 export interface MysqlScheduleOptions {
-  readonly address: PartitionAddress;
+  readonly address: OpenedPartition;
   readonly fenced: FencedWriter;
   readonly reads: ConnectionSet;
   readonly gate: OpeningGate;
@@ -49,7 +57,10 @@ export class MysqlSchedule implements Schedule {
   }
 
   promotedFrom(lane: number, offset: number): Promise<readonly number[]> {
-    return this.#read((session) => scheduleRows.promotedFrom(session, { ...this.#options.address, lane }, offset));
+    const { address } = this.#options;
+    return address.stateOnly
+      ? Promise.reject(logIsElsewhere(address))
+      : this.#read((session) => scheduleRows.promotedFrom(session, { ...address, lane }, offset));
   }
 
   #read<T>(job: (session: Session) => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 import { type OpeningGate, type OpenPartitionOutcome, type OpenPartitionRequest, StoreError } from '@hermes/log';
 
 import type { ConnectionSlot } from './connection-set.js';
-import { createLane, createPartition } from './create-partition.js';
+import { createLane, createPartition, findRecords } from './create-partition.js';
 import { FencedWriter } from './fenced-writer.js';
 import { LaneTable } from './lane-table.js';
 import { ERRNO, errnoOf, readFault } from './mysql-fault.js';
@@ -19,7 +19,7 @@ import type { Session } from './session.js';
 /**
  * One opening of a partition: checks what is there, makes what is new, raises the epoch, fences each lane, and only
  * then reads what the lanes and groups are. In this order: from the raised epoch on no older owner changes state, from
- * the fence on none appends.
+ * the fence on none appends. Of state alone there are no lanes to be fenced, only their rows.
  */
 export class PartitionOpening {
   readonly #context: OpeningContext;
@@ -59,7 +59,9 @@ export class PartitionOpening {
     const fenced = this.#fencedWriter(row);
     const lanes = [...known, ...(await this.#addLanes(known.length, fenced))];
     const logs = await Promise.all(
-      lanes.map((lane) => openLane(this.#context, this.#request, lane, { fenced, gate: this.#gate })),
+      (this.#stateOnly ? [] : lanes).map((lane) =>
+        openLane(this.#context, this.#request, lane, { fenced, gate: this.#gate }),
+      ),
     );
     return this.#partition(row, fenced, logs, lanes);
   }
@@ -89,7 +91,7 @@ export class PartitionOpening {
       const states = await partitionRows.laneStates(session, this.#request);
       const found: FoundLane[] = [];
       for (const lane of states.keys()) {
-        found.push(await findLane(session, this.#table(lane), states.get(lane)));
+        found.push(await this.#findLane(session, this.#table(lane), states.get(lane)));
       }
       found.sort((one, other) => one.table.address.lane - other.table.address.lane);
       if (found.length === 0 || found.some(({ table }, index) => table.address.lane !== index)) {
@@ -147,9 +149,9 @@ export class PartitionOpening {
     const added: FoundLane[] = [];
     for (let lane = from; lane < this.#request.lanes; lane += 1) {
       const table = this.#table(lane);
-      const missing = await source.control.run((session) => createLane(session, table, rangeRows));
-      if (missing !== undefined) {
-        throw dataLoss(missing);
+      const inTheWay = await source.control.run((session) => createLane(session, this.#request, table, rangeRows));
+      if (inTheWay !== undefined) {
+        throw dataLoss(inTheWay);
       }
       const outcome = await fenced.write((session) => partitionRows.insertLane(session, table.address));
       const written = outcome.kind === 'inDoubt' ? await outcome.resolution : outcome;
@@ -159,7 +161,7 @@ export class PartitionOpening {
       if (written.kind !== 'committed') {
         throw written.kind === 'refused' ? written.error : new StoreError('full', 'no space for a new lane');
       }
-      added.push(await source.control.run((session) => findLane(session, table)));
+      added.push(await source.control.run((session) => this.#findLane(session, table)));
     }
     return added;
   }
@@ -172,7 +174,7 @@ export class PartitionOpening {
   ): MysqlPartition {
     const { source, background } = this.#context;
     const { topicId, partition, epoch } = this.#request;
-    const address = { topicId, partition };
+    const address = { topicId, partition, stateOnly: this.#stateOnly };
     const gate = this.#gate;
     const groupState = new MysqlGroupState({ address, fenced, gate, background, reads: source.reads });
     groupState.sweep();
@@ -193,6 +195,14 @@ export class PartitionOpening {
     });
   }
 
+  get #stateOnly(): boolean {
+    return this.#request.stateOnly === true;
+  }
+
+  #findLane(session: Session, table: LaneTable, state?: partitionRows.LaneState): Promise<FoundLane> {
+    return this.#stateOnly ? findLaneState(session, table, state) : findLane(session, table, state);
+  }
+
   #table(lane: number): LaneTable {
     const { topicId, partition } = this.#request;
     return new LaneTable({ topicId, partition, lane });
@@ -203,11 +213,22 @@ async function findLane(session: Session, table: LaneTable, state?: partitionRow
   const { firstOffset = 0, promotionMark = 0 } = state ?? {};
   const bounds = await table.ranges(session);
   if (bounds.length === 0) {
-    throw dataLoss(`lane ${table.address.lane} has a lane_state row but no table`);
+    throw dataLoss(
+      `lane ${table.address.lane} has a lane_state row but no table: it is lost, or kept in another store`,
+    );
   }
   const last = await table.last(session);
   if (firstOffset > 0 && (last?.offset ?? -1) < firstOffset) {
     throw dataLoss(`lane ${table.address.lane} ends below its first offset ${firstOffset}`);
   }
   return { table, firstOffset, promotionMark, bounds, last };
+}
+
+/** A lane whose messages are kept in another store. */
+async function findLaneState(session: Session, table: LaneTable, state?: partitionRows.LaneState): Promise<FoundLane> {
+  const inTheWay = await findRecords(session, table);
+  if (inTheWay !== undefined) {
+    throw dataLoss(inTheWay);
+  }
+  return { table, firstOffset: 0, promotionMark: state?.promotionMark ?? 0, bounds: [], last: undefined };
 }

@@ -5,6 +5,12 @@ export interface PartitionAddress {
   readonly partition: number;
 }
 
+/** A partition as it was opened. */
+export interface OpenedPartition extends PartitionAddress {
+  /** There are no lanes here. */
+  readonly stateOnly: boolean;
+}
+
 /** The one row that fences a partition's state. */
 export interface PartitionRow {
   readonly epoch: number;

@@ -11,11 +11,13 @@ const SHARDS = 2;
 
 function makeHarness(): Promise<StoreHarness> {
   const directory = temporaryDirectory();
-  const damage = (topicId: number, partition: number, sql: string): Promise<void> => {
+  const damage = async (topicId: number, partition: number, sql: string): Promise<void> => {
     const file = new Database(join(directory.path, `shard-${(topicId + partition) % SHARDS}.db`));
-    file.exec(sql);
-    file.close();
-    return Promise.resolve();
+    try {
+      await Promise.resolve(file.exec(sql));
+    } finally {
+      file.close();
+    }
   };
   return Promise.resolve({
     open: () => openEmbeddedEngine({ directory: directory.path, shards: SHARDS, onFatal: failOnFatal }),

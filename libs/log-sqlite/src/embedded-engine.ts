@@ -86,13 +86,14 @@ class SqliteEngine implements EmbeddedEngine {
   }
 
   async openPartition(request: OpenPartitionRequest): Promise<OpenPartitionOutcome> {
-    const { topicId, partition } = request;
+    const { topicId, partition, stateOnly = false } = request;
     const shard = this.#shardOf(topicId, partition);
     const answer = await shard.call('open', { request, nowMs: this.#time.nowMs() });
     if (answer.kind !== 'opened') {
       return answer;
     }
-    const calls = new PartitionCalls({ shard, session: answer.session, topicId, partition, time: this.#time });
+    const { session } = answer;
+    const calls = new PartitionCalls({ shard, session, topicId, partition, stateOnly, time: this.#time });
     return { kind: 'opened', store: new EmbeddedPartition(request, answer, calls) };
   }
 

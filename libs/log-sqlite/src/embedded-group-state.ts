@@ -28,7 +28,7 @@ export class EmbeddedGroupState implements GroupState {
   }
 
   async commit(changes: readonly GroupChange[]): Promise<CommitOutcome> {
-    const { answer } = await this.#calls.write({ op: 'commit', changes }, []);
+    const { answer } = await this.#calls.write({ op: 'commit', changes: changes.map(withOwnBytes) }, []);
     return answer.kind === 'committed' ? { kind: 'committed' } : definite(answer);
   }
 
@@ -47,4 +47,14 @@ export class EmbeddedGroupState implements GroupState {
   deadLettersByAge(groupId: number, range: DeadLetterAges): Promise<readonly DeadLetterPlace[]> {
     return this.#calls.call('deadLettersByAge', { groupId, range });
   }
+}
+
+/** A view would take the whole buffer behind it to the other thread. */
+function withOwnBytes(change: GroupChange): GroupChange {
+  if (change.kind !== 'retry' && change.kind !== 'deadLetter') {
+    return change;
+  }
+  const { record } = change;
+  const isView = record !== undefined && record.byteLength < record.buffer.byteLength;
+  return isView ? { ...change, record: new Uint8Array(record) } : change;
 }

@@ -1,4 +1,4 @@
-import type { CommitOutcome, IdentifiedPublish, ProducerState } from '@hermes/log';
+import { type CommitOutcome, type IdentifiedPublish, logIsElsewhere, type ProducerState } from '@hermes/log';
 
 import type { PartitionCalls } from './partition-calls.js';
 import { definite } from './write-outcome.js';
@@ -21,6 +21,9 @@ export class EmbeddedProducerState implements ProducerState {
   }
 
   appendedFrom(lane: number, offset: number, maxRecords: number): Promise<readonly IdentifiedPublish[]> {
+    if (this.#calls.stateOnly) {
+      return Promise.reject(logIsElsewhere(this.#calls));
+    }
     return this.#calls.call('identifiedFrom', { lane, offset, maxRecords });
   }
 

@@ -1,4 +1,11 @@
-import type { CommitOutcome, Schedule, ScheduleChange, ScheduledRecord, ScheduleRange } from '@hermes/log';
+import {
+  type CommitOutcome,
+  logIsElsewhere,
+  type Schedule,
+  type ScheduleChange,
+  type ScheduledRecord,
+  type ScheduleRange,
+} from '@hermes/log';
 
 import type { PartitionCalls } from './partition-calls.js';
 import type { OpenAnswer } from './shard-protocol.js';
@@ -34,6 +41,7 @@ export class EmbeddedSchedule implements Schedule {
   }
 
   promotedFrom(lane: number, offset: number): Promise<readonly number[]> {
-    return this.#calls.call('promotedFrom', { lane, offset });
+    const { stateOnly } = this.#calls;
+    return stateOnly ? Promise.reject(logIsElsewhere(this.#calls)) : this.#calls.call('promotedFrom', { lane, offset });
   }
 }

@@ -11,7 +11,7 @@ export const GROUP_SQL = {
             FROM group_cursor WHERE ${GROUP} ORDER BY lane`,
   laneFloors: `SELECT floor, settled_ranges AS settledRanges FROM group_cursor WHERE ${PARTITION} AND lane = ?`,
   retries: `SELECT lane, log_offset AS offset, due_at AS dueAtMs, attempts, strikes, key_hash AS keyHash, reason,
-            generation, record IS NOT NULL AS hasRecord FROM retry WHERE ${GROUP} ORDER BY lane, log_offset`,
+            generation, record IS NOT NULL AND (detached OR NOT ?) AS hasRecord FROM retry WHERE ${GROUP} ORDER BY lane, log_offset`,
   retryCount: `SELECT count(*) FROM retry WHERE ${GROUP}`,
   deadLetterCounts: `SELECT lane, count(*) AS count FROM dead_letter WHERE ${GROUP} GROUP BY lane`,
   deadLetters: `SELECT lane, log_offset AS offset, generation, attempts, cause, reason, key_hash AS keyHash,
@@ -36,22 +36,26 @@ export const GROUP_SQL = {
   deleteCursors: `DELETE FROM group_cursor WHERE ${GROUP}`,
   deleteAllCursors: `DELETE FROM group_cursor WHERE ${PARTITION}`,
 
-  upsertRetry: `INSERT INTO retry (${KEY}, due_at, attempts, strikes, key_hash, reason, generation)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  upsertRetry: `INSERT INTO retry (${KEY}, due_at, attempts, strikes, key_hash, reason, generation, record)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (${KEY}) DO UPDATE SET
                   due_at = excluded.due_at, attempts = excluded.attempts, strikes = excluded.strikes,
-                  key_hash = excluded.key_hash, reason = excluded.reason, generation = excluded.generation`,
+                  key_hash = excluded.key_hash, reason = excluded.reason, generation = excluded.generation,
+                  record = coalesce(retry.record, excluded.record)`,
   retryDone: `DELETE FROM retry WHERE ${GROUP} AND lane = ? AND log_offset = ?`,
   retryRecord: `SELECT record FROM retry WHERE ${GROUP} AND lane = ? AND log_offset = ? AND record IS NOT NULL`,
   withoutRecord: `SELECT log_offset FROM retry
                   WHERE ${GROUP} AND lane = ? AND log_offset >= ? AND log_offset < ? AND record IS NULL`,
   keepRecord: `UPDATE retry SET record = ? WHERE ${GROUP} AND lane = ? AND log_offset = ?`,
+  detach: `UPDATE retry SET detached = 1
+           WHERE ${GROUP} AND lane = ? AND log_offset >= ? AND log_offset < ? AND record IS NOT NULL`,
+  hasDeadLetter: `SELECT 1 FROM dead_letter WHERE ${DEAD_LETTER}`,
   insertDeadLetter: `INSERT INTO dead_letter
                      (${KEY}, generation, attempts, cause, reason, key_hash, died_at, record)
                      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 
-  redrive: `INSERT INTO retry (${KEY}, due_at, attempts, strikes, key_hash, reason, generation, record)
-            SELECT ${KEY}, ?, 0, 0, key_hash, '', generation, record FROM dead_letter WHERE ${DEAD_LETTER}
+  redrive: `INSERT INTO retry (${KEY}, due_at, attempts, strikes, key_hash, reason, generation, record, detached)
+            SELECT ${KEY}, ?, 0, 0, key_hash, '', generation, record, 1 FROM dead_letter WHERE ${DEAD_LETTER}
             ON CONFLICT DO NOTHING`,
   deadLetterDone: `DELETE FROM dead_letter WHERE ${DEAD_LETTER}`,
   seekGeneration: `UPDATE group_cursor SET generation = ? WHERE ${GROUP}`,

@@ -26,8 +26,9 @@ import type { LaneAddress, LaneTable } from './lane-table.js';
 import type { PartitionAddress } from './partition-tables.js';
 import type { ShardFile } from './shard-file.js';
 
-/** A partition whose lanes' records can be copied. */
+/** A partition whose lanes' records can be copied, unless it has none. */
 export interface GroupOwner extends PartitionAddress {
+  readonly stateOnly: boolean;
   lane(lane: number): { readonly table: LaneTable };
 }
 
@@ -61,12 +62,13 @@ export class GroupTables {
     return this.#statement('groupIds').pluck().all(topicId, partition) as number[];
   }
 
-  load({ topicId, partition }: PartitionAddress, groupId: number): GroupSnapshot | undefined {
+  load({ topicId, partition, stateOnly }: GroupOwner, groupId: number): GroupSnapshot | undefined {
     const cursors = this.#statement('cursors').all(topicId, partition, groupId) as CursorRow[];
     const first = cursors[0];
     if (first === undefined) {
       return undefined;
     }
+    const retries = this.#statement('retries').all(stateOnly ? 1 : 0, topicId, partition, groupId) as RetryRow[];
     return {
       groupId,
       consumerEpoch: first.consumerEpoch,
@@ -76,7 +78,7 @@ export class GroupTables {
         ...{ lane, floor, skipped },
         settled: decodeRanges(floor, settledRanges),
       })),
-      retries: (this.#statement('retries').all(topicId, partition, groupId) as RetryRow[]).map(toRetry),
+      retries: retries.map(toRetry),
       inFlight: decodeHeld(first.inFlight),
     };
   }
@@ -169,13 +171,13 @@ export class GroupTables {
         this.#statement('holder').run(change.consumerEpoch, change.token, topicId, partition, groupId);
         break;
       case 'retry':
-        this.#upsertRetry(owner, groupId, change.entry);
+        this.#upsertRetry(owner, change);
         break;
       case 'retryDone':
         this.#statement('retryDone').run(topicId, partition, groupId, change.lane, change.offset);
         break;
       case 'deadLetter':
-        this.#insertDeadLetter(owner, groupId, change.entry);
+        this.#insertDeadLetter(owner, change);
         break;
       default:
         this.#writeRare(owner, change);
@@ -220,18 +222,23 @@ export class GroupTables {
     }
   }
 
-  #upsertRetry({ topicId, partition }: GroupOwner, groupId: number, entry: RetryEntry): void {
+  #upsertRetry({ topicId, partition }: GroupOwner, change: Extract<GroupChange, { kind: 'retry' }>): void {
+    const { groupId, entry, record = null } = change;
     const { lane, offset, dueAtMs, attempts, strikes, keyHash, reason, generation } = entry;
     this.#statement('upsertRetry').run(
       ...[topicId, partition, groupId, lane, offset],
-      ...[dueAtMs, attempts, strikes, keyHash, reason, generation],
+      ...[dueAtMs, attempts, strikes, keyHash, reason, generation, record],
     );
   }
 
   #keepRecords(owner: GroupOwner, change: Extract<GroupChange, { kind: 'keepRecords' }>): void {
     const { groupId, lane, from, to } = change;
-    const { table } = owner.lane(lane);
     const group = [owner.topicId, owner.partition, groupId, lane];
+    if (owner.stateOnly) {
+      this.#statement('detach').run(...group, from, to);
+      return;
+    }
+    const { table } = owner.lane(lane);
     const offsets = this.#statement('withoutRecord')
       .pluck()
       .all(...group, from, to) as number[];
@@ -249,12 +256,16 @@ export class GroupTables {
     this.#statement('seekGeneration').run(generation, topicId, partition, groupId);
   }
 
-  /** Copies the record, so that retention of the lane does not take it. */
-  #insertDeadLetter(owner: GroupOwner, groupId: number, entry: DeadLetterEntry): void {
+  /** With its record, so that retention of the lane does not take it. Once: a repeat finds the row. */
+  #insertDeadLetter(owner: GroupOwner, change: Extract<GroupChange, { kind: 'deadLetter' }>): void {
     const { topicId, partition } = owner;
+    const { groupId, entry } = change;
     const { lane, offset, generation, attempts, cause, reason, keyHash, diedAtMs } = entry;
-    const record = owner.lane(lane).table.record(offset) ?? this.retryRecord(owner, groupId, { lane, offset });
+    const record = change.record ?? this.#copy(owner, groupId, entry);
     if (record === undefined) {
+      if (this.#statement('hasDeadLetter').get(...deadLetterKey(owner, groupId, entry)) !== undefined) {
+        return;
+      }
       throw new StoreError(
         'dataLoss',
         `the record of dead letter ${topicId}/${partition}/${lane}/${offset} is missing`,
@@ -267,6 +278,12 @@ export class GroupTables {
       ...[topicId, partition, groupId, lane, offset, generation],
       ...[attempts, cause, reason, keyHash, diedAtMs, record],
     );
+  }
+
+  /** The record that a dead letter copies. */
+  #copy(owner: GroupOwner, groupId: number, { lane, offset }: DeadLetterEntry): Uint8Array | undefined {
+    const logged = owner.stateOnly ? undefined : owner.lane(lane).table.record(offset);
+    return logged ?? this.retryRecord(owner, groupId, { lane, offset });
   }
 
   #deleteOrphans(

@@ -104,4 +104,7 @@ export const MIGRATIONS: readonly string[] = [
   `
   CREATE INDEX dead_letter_died ON dead_letter (topic_id, partition, group_id, died_at);
   `,
+  `
+  ALTER TABLE retry ADD COLUMN detached INTEGER NOT NULL DEFAULT 0;  -- of state alone, where each has a record: hasRecord
+  `,
 ];

@@ -31,7 +31,8 @@ export type OpenResult =
   | { readonly kind: 'dataLoss'; readonly detail: string };
 
 /**
- * Opens a partition inside the current transaction: checks, creates what is new, raises the epoch, fences each lane.
+ * Opens a partition inside the current transaction: checks, creates what is new, raises the epoch, fences each lane that
+ * it has here.
  * Any result but `opened` has written nothing that may stay: the caller rolls back.
  */
 export function openPartition(context: OpenContext, request: OpenPartitionRequest, nowMs: number): OpenResult {
@@ -57,9 +58,9 @@ export function openPartition(context: OpenContext, request: OpenPartitionReques
   if (typeof lanes === 'string') {
     return { kind: 'dataLoss', detail: lanes };
   }
-  const { topicId, partition, epoch } = request;
+  const { topicId, partition, epoch, stateOnly = false } = request;
   const settleSeq = found?.settleSeq ?? 0;
-  const session = new PartitionSession({ topicId, partition, epoch, settleSeq, lanes, ...context });
+  const session = new PartitionSession({ topicId, partition, epoch, settleSeq, stateOnly, lanes, ...context });
   return { kind: 'opened', session, receiptKey, ...scheduleState(context, request, found) };
 }
 
@@ -77,25 +78,41 @@ function highestEpoch(found: PartitionRow | undefined, tables: readonly LaneTabl
   return Math.max(found?.epoch ?? 0, ...tables.map((table) => table.last()?.epoch ?? 0));
 }
 
-/** The lanes' tables, made where they are new; a text says what is missing. */
+/** The lanes' tables, made where they are new, and none of state alone; a text says what is missing or in the way. */
 function openLanes(context: OpenContext, request: OpenPartitionRequest, isNew: boolean): LaneTable[] | string {
   const { topicId, partition } = request;
   const states = context.partitionTables.laneStates(request);
   const count = Math.max(request.lanes, ...[...states.keys()].map((lane) => lane + 1));
   const tables = Array.from({ length: count }, (_, lane) => new LaneTable(context.file, { topicId, partition, lane }));
+  const open = request.stateOnly === true ? openLaneState : openLaneTable;
   for (const table of tables) {
-    const known = states.has(table.address.lane);
-    if (known && !table.exists()) {
-      return `lane ${table.address.lane} has a lane_state row but no table`;
-    }
-    if (!known) {
-      const missing = adoptLane(context, table);
-      if (missing !== undefined) {
-        return missing;
-      }
+    const wrong = open(context, table, states.has(table.address.lane));
+    if (wrong !== undefined) {
+      return wrong;
     }
   }
-  return isNew || states.size > 0 ? tables : 'partition_state has a row, but lane_state has none';
+  if (!isNew && states.size === 0) {
+    return 'partition_state has a row, but lane_state has none';
+  }
+  return request.stateOnly === true ? [] : tables;
+}
+
+function openLaneTable(context: OpenContext, table: LaneTable, known: boolean): string | undefined {
+  if (known && !table.exists()) {
+    return `lane ${table.address.lane} has a lane_state row but no table: it is lost, or kept in another store`;
+  }
+  return known ? undefined : adoptLane(context, table);
+}
+
+/** An empty table is one whose making was cut short. */
+function openLaneState({ partitionTables }: OpenContext, table: LaneTable, known: boolean): string | undefined {
+  if (table.exists() && table.last() !== undefined) {
+    return `lane ${table.address.lane} has records here, but the partition was opened for its state alone`;
+  }
+  if (!known) {
+    partitionTables.insertLane(table.address);
+  }
+  return undefined;
 }
 
 /** Table first, then row: a table without a row is one whose making was cut short, and is empty. */

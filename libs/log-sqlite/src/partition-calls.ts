@@ -17,6 +17,7 @@ export interface PartitionCallsOptions {
   readonly session: SessionId;
   readonly topicId: number;
   readonly partition: number;
+  readonly stateOnly: boolean;
   readonly time: StoreTime;
 }
 
@@ -24,6 +25,8 @@ export interface PartitionCallsOptions {
 export class PartitionCalls {
   readonly topicId: number;
   readonly partition: number;
+  /** There is no log here to be read. */
+  readonly stateOnly: boolean;
   readonly #shard: ShardClient;
   readonly #session: SessionId;
   readonly #time: StoreTime;
@@ -34,6 +37,7 @@ export class PartitionCalls {
   constructor(options: PartitionCallsOptions) {
     this.topicId = options.topicId;
     this.partition = options.partition;
+    this.stateOnly = options.stateOnly;
     this.#shard = options.shard;
     this.#session = options.session;
     this.#time = options.time;

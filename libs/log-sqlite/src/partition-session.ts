@@ -20,6 +20,8 @@ export interface PartitionSessionOptions {
   readonly partition: number;
   readonly epoch: number;
   readonly settleSeq: number;
+  /** There are no lanes here. */
+  readonly stateOnly: boolean;
   readonly lanes: readonly LanePosition[];
   readonly partitionTables: PartitionTables;
   readonly groupTables: GroupTables;
@@ -41,6 +43,7 @@ export class PartitionSession {
   readonly topicId: number;
   readonly partition: number;
   readonly epoch: number;
+  readonly stateOnly: boolean;
   #settleSeq: number;
   #lanes: readonly LanePosition[];
   #committed: { readonly settleSeq: number; readonly lanes: readonly LanePosition[] };
@@ -52,6 +55,7 @@ export class PartitionSession {
     this.topicId = options.topicId;
     this.partition = options.partition;
     this.epoch = options.epoch;
+    this.stateOnly = options.stateOnly;
     this.#settleSeq = options.settleSeq;
     this.#lanes = options.lanes;
     this.#partitionTables = options.partitionTables;

@@ -5,7 +5,7 @@ import { invariant } from '@hermes/runtime';
 
 import { type DirectoryLock, lockDirectory } from './directory-lock.js';
 import type { PackedPage } from './lane-table.js';
-import { Shard } from './shard.js';
+import { recordBytes, Shard } from './shard.js';
 import { openShardFile } from './shard-file.js';
 import type {
   CallRequest,
@@ -125,7 +125,7 @@ export class ShardLoop {
     let bytes = 0;
     let taken = 0;
     for (const request of this.#writes) {
-      bytes += request.op === 'append' ? request.buffer.byteLength : 0;
+      bytes += recordBytes(request);
       if (taken > 0 && bytes > TRANSACTION_BYTES_MAX) {
         break;
       }

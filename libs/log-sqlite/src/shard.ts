@@ -103,7 +103,7 @@ export class Shard {
         });
       }
       for (const request of requests) {
-        bytes += request.op === 'append' ? request.buffer.byteLength : 0;
+        bytes += recordBytes(request);
       }
       this.#commit(bytes);
     } catch (error) {
@@ -245,6 +245,18 @@ export class Shard {
       this.#rollback();
       throw sqliteFault(error, what);
     }
+  }
+}
+
+/** What a write brings of messages. */
+export function recordBytes(request: WriteRequest): number {
+  switch (request.op) {
+    case 'append':
+      return request.buffer.byteLength;
+    case 'commit':
+      return request.changes.reduce((bytes, change) => bytes + ('record' in change ? change.record.length : 0), 0);
+    default:
+      return 0;
   }
 }
 

@@ -40,18 +40,22 @@ export interface GroupState {
   /** Ids of the groups that have state here. */
   groupIds(): Promise<readonly number[]>;
 
-  /** All that is stored of a group; undefined if it was never created here. */
+  /**
+   * All that is stored of a group; undefined if it was never created here. Where there is state alone, a retry has a
+   * record from the start, and `hasRecord` if it was redriven or `keepRecords` came over it: as in every other store.
+   */
   load(groupId: number): Promise<GroupSnapshot | undefined>;
 
   /**
    * Writes all changes in one transaction, durably, or none. One commit of a partition at a time; a second one
-   * waits. A dead letter's record is copied in the same transaction.
+   * waits. A dead letter's record is copied in the same transaction, or comes with it; if there is none, all is refused
+   * as `dataLoss`.
    */
   commit(changes: readonly GroupChange[]): Promise<CommitOutcome>;
 
   counts(groupId: number): Promise<GroupCounts>;
 
-  /** The record that a retry keeps itself, for the log may not have it any more; undefined if it keeps none. */
+  /** The record that a retry's row keeps, for the log may not have it any more; undefined if it keeps none. */
   retryRecord(groupId: number, lane: number, offset: number): Promise<Uint8Array | undefined>;
 
   /** Dead letters of one lane; none: there are no more in it. */

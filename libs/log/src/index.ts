@@ -54,7 +54,13 @@ export {
   type StorageCapabilities,
   type StorageEngine,
 } from './storage-engine.js';
-export { STORE_ERROR_KINDS, StoreError, type StoreErrorDetails, type StoreErrorKind } from './store-error.js';
+export {
+  logIsElsewhere,
+  STORE_ERROR_KINDS,
+  StoreError,
+  type StoreErrorDetails,
+  type StoreErrorKind,
+} from './store-error.js';
 export { isIntact, packRows, type StoredRow } from './stored-row.js';
 export { TailCache, type TailCacheCounters } from './tail-cache.js';
 export { TailLane } from './tail-lane.js';

@@ -26,7 +26,7 @@ export interface ProducerState {
   /** Replaces it durably, in turn with the groups' commits and fenced like them. */
   save(snapshot: Uint8Array): Promise<CommitOutcome>;
 
-  /** Publishes of a lane from `offset` on, in order, at most `maxRecords`. */
+  /** Publishes of a lane from `offset` on, in order, at most `maxRecords`. Fails with `unsupported` without a log. */
   appendedFrom(lane: number, offset: number, maxRecords: number): Promise<readonly IdentifiedPublish[]>;
 
   /** Publishes that wait for their time, from this schedule's id on, in the order of their ids. */

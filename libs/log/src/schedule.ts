@@ -59,6 +59,6 @@ export interface Schedule {
   /** How many wait, by lane; lanes behind the last that has any are left out. */
   counts(): Promise<readonly number[]>;
 
-  /** Ids of the schedules that records of a lane from `offset` on were. */
+  /** Ids of the schedules that records of a lane from `offset` on were. Fails with `unsupported` without a log. */
   promotedFrom(lane: number, offset: number): Promise<readonly number[]>;
 }

@@ -38,6 +38,12 @@ export interface OpenPartitionRequest {
   readonly created: boolean;
   /** Stores that make each partition by itself do not need it. */
   readonly shape?: LogShape;
+  /**
+   * The messages are kept in another store: here is their state alone. The store has no `lanes` then, what it would read
+   * of a log is refused as `unsupported`, and records come with the changes. A partition is always opened so or never:
+   * anything else is data loss.
+   */
+  readonly stateOnly?: boolean;
 }
 
 export type OpenPartitionOutcome =
@@ -54,6 +60,7 @@ export interface PartitionStore {
   readonly epoch: number;
   /** 32 random bytes made with the partition: the secret behind receipts, the same for every owner. */
   readonly receiptKey: Uint8Array;
+  /** None if the partition was opened for its state alone. */
   readonly lanes: readonly MessageLog[];
   readonly groupState: GroupState;
   readonly schedule: Schedule;

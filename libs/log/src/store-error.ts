@@ -8,6 +8,8 @@ export const STORE_ERROR_KINDS = [
   'recordCorrupt',
   /** An offset below the lane's first one. */
   'outOfRange',
+  /** The store has no such thing: its capabilities, or the way in which it was opened, say so. */
+  'unsupported',
   /** What was written is missing: the partition is quarantined. */
   'dataLoss',
   /** The store was closed meanwhile. */
@@ -38,4 +40,12 @@ export class StoreError extends Error {
     this.kind = kind;
     this.details = options.details ?? {};
   }
+}
+
+/** The answer to what reads the log of a partition that was opened for its state alone. */
+export function logIsElsewhere(address: { readonly topicId: number; readonly partition: number }): StoreError {
+  const { topicId, partition } = address;
+  return new StoreError('unsupported', `the log of partition ${topicId}/${partition} is kept in another store`, {
+    details: { topicId, partition },
+  });
 }

@@ -60,6 +60,7 @@ const PUBLIC_ERRORS: Readonly<Record<StoreErrorKind, (error: StoreError) => Herm
     }),
   outOfRange: (cause) =>
     new HermesError('OFFSET_OUT_OF_RANGE', 'the offset is no longer kept', { details: textDetails(cause), cause }),
+  unsupported: (cause) => new HermesError('UNSUPPORTED_BY_STORAGE', cause.message, { cause }),
   dataLoss: (cause) => new HermesError('RECORD_CORRUPT', 'the partition has lost data and is quarantined', { cause }),
   closed: (cause) => new HermesError('PARTITION_MOVING', 'the partition was closed meanwhile', { cause }),
   fatal: unavailable,

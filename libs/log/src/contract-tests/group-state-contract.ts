@@ -218,6 +218,40 @@ export function describeGroupState(makeHarness: MakeHarness): void {
         expect(textsOf(letters)).toEqual(['a']);
       });
 
+      it('die again though the log has nothing of them', async () => {
+        const { groupState } = await buried('a');
+        const place = { lane: 0, offset: 2 ** 40, generation: 0 };
+        const entry = { ...DEAD, ...place };
+        await groupState.commit([{ kind: 'deadLetter', groupId: GROUP, entry, record: Buffer.from('b') }]);
+        await groupState.commit([{ kind: 'redriven', groupId: GROUP, place, dueAtMs: 77 }]);
+        const outcome = await groupState.commit([
+          { kind: 'deadLetter', groupId: GROUP, entry },
+          { kind: 'retryDone', groupId: GROUP, lane: 0, offset: place.offset },
+        ]);
+        expect(outcome).toEqual({ kind: 'committed' });
+        expect(textsOf(await groupState.deadLetters(GROUP, from()))).toEqual(['a', 'b']);
+        expect(await groupState.counts(GROUP)).toEqual({ retries: 0, deadLetters: [2] });
+      });
+
+      it('take the record that comes with them, as retries do', async () => {
+        const { groupState, offsets } = await buried('a');
+        const offset = offsets[0] ?? 0;
+        const record = Buffer.from('given');
+        const outcome = await groupState.commit([
+          { kind: 'deadLetter', groupId: GROUP, entry: { ...DEAD, offset: offset + 5 }, record },
+          { kind: 'retry', groupId: GROUP, entry: { ...RETRY, offset: offset + 6 }, record },
+          { kind: 'retry', groupId: GROUP, entry: { ...RETRY, offset } },
+        ]);
+        expect(outcome).toEqual({ kind: 'committed' });
+        expect(textsOf(await groupState.deadLetters(GROUP, from()))).toEqual(['a', 'given']);
+        const retries = [
+          { ...RETRY, offset },
+          { ...RETRY, offset: offset + 6, hasRecord: true },
+        ];
+        expect(await groupState.load(GROUP)).toMatchObject({ retries });
+        expect(Buffer.from((await groupState.retryRecord(GROUP, 0, offset + 6)) ?? []).toString()).toBe('given');
+      });
+
       it('are found by their age, from either end, whatever their lanes', async () => {
         const { store, groupState, offsets } = await buried('a', 'b');
         const [other = 0] = await fixture.append(laneOf(store, 1), 'c');

@@ -4,6 +4,7 @@ import { describeMessageLog } from './message-log-contract.js';
 import { describeOpening } from './opening-contract.js';
 import { describeProducerState } from './producer-state-contract.js';
 import { describeSchedule } from './schedule-contract.js';
+import { describeStateOnly } from './state-only-contract.js';
 import type { MakeHarness } from './store-harness.js';
 
 export { type MakeHarness, type StoreHarness } from './store-harness.js';
@@ -16,5 +17,6 @@ export function describeStorageEngine(name: string, makeHarness: MakeHarness): v
     describeGroupState(makeHarness);
     describeSchedule(makeHarness);
     describeProducerState(makeHarness);
+    describeStateOnly(makeHarness);
   });
 }
