@@ -1,9 +1,9 @@
 /* eslint-disable max-lines-per-function -- a suite, as in a test file */
 /// <reference types="jest" />
-import { contents, EVERYTHING, laneOf, type MakeHarness, REQUEST, StoreFixture } from './store-harness.js';
+import { contents, EVERYTHING, itIf, laneOf, type MakeHarness, REQUEST, type StoreAbilities, StoreFixture } from './store-harness.js';
 
 /** Creation, epochs, fencing and the recognition of lost data. */
-export function describeOpening(makeHarness: MakeHarness): void {
+export function describeOpening(makeHarness: MakeHarness, { appendFence, truncate, damage }: StoreAbilities): void {
   describe('opening', () => {
     let fixture: StoreFixture;
     beforeEach(async () => {
@@ -32,7 +32,7 @@ export function describeOpening(makeHarness: MakeHarness): void {
       expect(await fixture.append(laneOf(store), 'still mine')).toEqual([nextOffset]);
     });
 
-    it('fences appends of the older of two openers, and loses none of both', async () => {
+    itIf(appendFence)('fences appends of the older of two openers, and loses none of both', async () => {
       const old = laneOf(await fixture.opened({ epoch: 1 }));
       await fixture.append(old, 'old');
       const fresh = laneOf(await fixture.opened({ epoch: 2 }));
@@ -42,7 +42,7 @@ export function describeOpening(makeHarness: MakeHarness): void {
       expect((await contents(fresh)).map(([, text]) => text)).toEqual(['old', 'new']);
     });
 
-    it('answers each append that races a take-over truly: stored below the fence, or fenced', async () => {
+    itIf(appendFence)('answers each append that races a take-over truly: stored below the fence, or fenced', async () => {
       const old = laneOf(await fixture.opened({ epoch: 1 }));
       const stored: string[] = [];
       const write = async (): Promise<void> => {
@@ -71,7 +71,7 @@ export function describeOpening(makeHarness: MakeHarness): void {
       expect(await fresh.groupState.commit([created])).toEqual({ kind: 'committed' });
     });
 
-    it('fences truncation by the older of two openers, and never frees an offset for its appends', async () => {
+    itIf(truncate)('fences truncation by the older of two openers, and never frees an offset for its appends', async () => {
       const old = laneOf(await fixture.opened({ epoch: 1 }));
       await fixture.append(old, 'a', 'b');
       const fresh = laneOf(await fixture.opened({ epoch: 2 }));
@@ -81,7 +81,7 @@ export function describeOpening(makeHarness: MakeHarness): void {
       expect((await old.append(fixture.batch(['stale']))).kind).not.toBe('appended');
     });
 
-    it('lets one fenced partition fail alone', async () => {
+    itIf(appendFence)('lets one fenced partition fail alone', async () => {
       const old = laneOf(await fixture.opened({ epoch: 1 }));
       await fixture.opened({ epoch: 2 });
       const others = await Promise.all([0, 2, 5, 9].map((partition) => fixture.opened({ partition })));
@@ -119,7 +119,7 @@ export function describeOpening(makeHarness: MakeHarness): void {
       }
     });
 
-    it('finds data loss: the log ends below its first offset', async () => {
+    itIf(damage)('finds data loss: the log ends below its first offset', async () => {
       const log = laneOf(await fixture.opened());
       const [first = 0] = await fixture.append(log, 'a', 'b', 'c');
       await log.truncateBefore(first + 1);
@@ -128,7 +128,7 @@ export function describeOpening(makeHarness: MakeHarness): void {
       expect(outcome.kind).toBe('dataLoss');
     });
 
-    it('never names two messages by one offset when settled records were lost', async () => {
+    itIf(damage)('never names two messages by one offset when settled records were lost', async () => {
       const store = await fixture.opened();
       const [first = 0] = await fixture.append(laneOf(store), 'a', 'b', 'c');
       const settled = [{ from: first + 2, to: first + 3 }];

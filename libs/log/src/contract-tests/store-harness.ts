@@ -25,6 +25,19 @@ export interface StoreHarness {
 
 export type MakeHarness = () => Promise<StoreHarness>;
 
+/** What not every store can do, or can be made to suffer: tests of it are left out where it cannot. */
+export interface StoreAbilities {
+  readonly appendFence: boolean;
+  readonly truncate: boolean;
+  /** `loseRecordsFrom` and `corruptRecord`. */
+  readonly damage: boolean;
+}
+
+/** `it` where the store is able to, else nothing. */
+export function itIf(able: boolean): (name: string, test: () => Promise<void>) => void {
+  return able ? it : () => undefined;
+}
+
 /** A partition's usual request; tests change what they are about. */
 export const REQUEST: OpenPartitionRequest = {
   topicId: 7,

@@ -1,0 +1,246 @@
+import { StoreError } from '@hermes/log';
+import type { KafkaConfig } from 'kafkajs';
+import Cluster, { type Broker, type FetchedPartition, type PartitionMetadata } from 'kafkajs/src/cluster/index.js';
+import { createLogger } from 'kafkajs/src/loggers/index.js';
+import createSocketFactory from 'kafkajs/src/network/socketFactory.js';
+
+import { isMissingTopic, kafkaErrorType, readFault } from './kafka-fault.js';
+import { KAFKAJS_RETRY } from './server-options.js';
+
+/** One Kafka partition. */
+export interface KafkaPlace {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export interface FetchRequest extends KafkaPlace {
+  readonly from: number;
+  readonly maxBytes: number;
+}
+
+/** What is asked of one broker at once. */
+export interface FetchBounds {
+  /** How long the broker may wait for the first record. */
+  readonly maxWaitMs: number;
+  readonly maxBytes: number;
+}
+
+/** Records of transactions that are still open are not read: what is aborted was never sent. */
+const READ_COMMITTED = 1;
+
+const METADATA_MAX_AGE_MS = 60_000;
+const EARLIEST = -2;
+const LATEST = -1;
+
+/**
+ * Connections to a cluster's brokers that fetch what is asked for. A broker answers the requests of one connection in
+ * their order: who waits for new records must not share one with who wants an answer at once.
+ */
+export class KafkaCluster {
+  readonly #cluster: Cluster;
+  #refreshing: Promise<void> | undefined;
+
+  constructor({ logLevel: level = 1, logCreator, ...config }: KafkaConfig) {
+    this.#cluster = new Cluster({
+      ...config,
+      logger: createLogger({ level, logCreator: logCreator ?? (() => () => undefined) }),
+      socketFactory: createSocketFactory(),
+      enforceRequestTimeout: true,
+      retry: KAFKAJS_RETRY,
+      metadataMaxAge: METADATA_MAX_AGE_MS,
+      allowAutoTopicCreation: false,
+      maxInFlightRequests: null,
+    });
+  }
+
+  /** Rejects with StoreError. */
+  async connect(): Promise<void> {
+    await guarded('connect to Kafka', () => this.#cluster.connect());
+  }
+
+  async close(): Promise<void> {
+    await this.#cluster.disconnect();
+  }
+
+  /** The partitions of a topic; undefined if there is no such topic. Rejects with StoreError. */
+  async partitions(topic: string): Promise<readonly PartitionMetadata[] | undefined> {
+    try {
+      await this.#ensureConnected();
+      await this.#cluster.addMultipleTargetTopics([topic]);
+      await this.#cluster.refreshMetadata();
+      const partitions = this.#cluster.findTopicPartitionMetadata(topic);
+      return partitions.length === 0 ? undefined : partitions;
+    } catch (error) {
+      this.#cluster.targetTopics.delete(topic);
+      if (isMissingTopic(error)) {
+        return undefined;
+      }
+      throw readFault(error, `look for the Kafka topic ${topic}`);
+    }
+  }
+
+  /** Asks for nothing about a topic any more. */
+  forget(topic: string): void {
+    this.#cluster.targetTopics.delete(topic);
+  }
+
+  /** The broker that leads a partition as far as is known; undefined: none, or it is not known. */
+  leaderOf({ topic, partition }: KafkaPlace): number | undefined {
+    const leader = this.#partitionsOf(topic).find(({ partitionId }) => partitionId === partition)?.leader;
+    return leader === undefined || leader < 0 ? undefined : leader;
+  }
+
+  /** Learns who leads what, these places included; calls that come meanwhile share one. Rejects with StoreError. */
+  refresh(places: readonly KafkaPlace[] = []): Promise<void> {
+    for (const { topic } of places) {
+      this.#cluster.targetTopics.add(topic);
+    }
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
+  }
+
+  /**
+   * Fetches from partitions that one broker leads; those without an answer are left out. Rejects with what kafkajs
+   * says, and if one partition has an error it does not say which.
+   */
+  async fetch(
+    nodeId: number,
+    requests: readonly FetchRequest[],
+    { maxWaitMs, maxBytes }: FetchBounds,
+  ): Promise<Map<FetchRequest, FetchedPartition>> {
+    const broker = await this.broker(nodeId);
+    const topics = requests.map(({ topic, partition, from, maxBytes: bytes }) => ({
+      topic,
+      partitions: [{ partition, fetchOffset: String(from), maxBytes: bytes }],
+    }));
+    const isolationLevel = READ_COMMITTED;
+    const { responses } = await broker.fetch({ isolationLevel, maxWaitTime: maxWaitMs, minBytes: 1, maxBytes, topics });
+    const byPlace = new Map<string, FetchedPartition>();
+    for (const { topicName, partitions } of responses) {
+      for (const partition of partitions) {
+        byPlace.set(placeKey({ topic: topicName, partition: partition.partition }), partition);
+      }
+    }
+    const fetched = new Map<FetchRequest, FetchedPartition>();
+    for (const request of requests) {
+      const partition = byPlace.get(placeKey(request));
+      if (partition !== undefined) {
+        fetched.set(request, partition);
+      }
+    }
+    return fetched;
+  }
+
+  /**
+   * The first offset that is kept, or the one above the last, or the first of a record of that time or later
+   * (undefined: there is none). Rejects with StoreError.
+   */
+  async offset(place: KafkaPlace, at: 'earliest' | 'latest' | number): Promise<number | undefined> {
+    const timestamp = at === 'earliest' ? EARLIEST : at === 'latest' ? LATEST : Math.max(0, Math.ceil(at));
+    const { topic, partition } = place;
+    return guarded(`find an offset of ${placeKey(place)}`, async () => {
+      const broker = await this.broker(await this.findLeader(place));
+      const topics = [{ topic, partitions: [{ partition, timestamp }] }];
+      const { responses } = await broker.listOffsets({ isolationLevel: READ_COMMITTED, topics });
+      const offset = Number(responses[0]?.partitions[0]?.offset ?? -1);
+      return offset < 0 ? undefined : offset;
+    });
+  }
+
+  /** A broker, connected. Rejects with what kafkajs says: then nothing was sent there. */
+  broker(nodeId: number): Promise<Broker> {
+    return this.#cluster.findBroker({ nodeId });
+  }
+
+  /** Some broker, connected. Rejects with StoreError, or with what kafkajs says. */
+  async anyBroker(): Promise<Broker> {
+    if (this.#cluster.getNodeIds().length === 0) {
+      await this.refresh();
+    }
+    let failure: unknown = new StoreError('unavailable', 'no Kafka broker is known');
+    for (const nodeId of this.#cluster.getNodeIds()) {
+      try {
+        return await this.broker(Number(nodeId));
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  /** The broker that leads a partition. Rejects with StoreError if none does. */
+  async findLeader(place: KafkaPlace): Promise<number> {
+    if (this.leaderOf(place) === undefined) {
+      await this.refresh([place]);
+    }
+    const leader = this.leaderOf(place);
+    if (leader === undefined) {
+      throw new StoreError('unavailable', `no Kafka broker leads ${placeKey(place)}`);
+    }
+    return leader;
+  }
+
+  async #refresh(): Promise<void> {
+    await guarded('read the metadata of Kafka', async () => {
+      await this.#ensureConnected();
+      try {
+        await this.#cluster.refreshMetadata();
+      } catch (error) {
+        // One topic that is gone must not hide the others.
+        if (!isMissingTopic(error) && kafkaErrorType(error) !== 'TOPIC_AUTHORIZATION_FAILED') {
+          throw error;
+        }
+        await this.#refreshOneByOne();
+      }
+    });
+  }
+
+  async #refreshOneByOne(): Promise<void> {
+    const topics = [...this.#cluster.targetTopics];
+    for (const topic of topics) {
+      this.#cluster.targetTopics.clear();
+      this.#cluster.targetTopics.add(topic);
+      try {
+        await this.#cluster.refreshMetadata();
+      } catch (error) {
+        if (!isMissingTopic(error) && kafkaErrorType(error) !== 'TOPIC_AUTHORIZATION_FAILED') {
+          throw error;
+        }
+        topics.splice(topics.indexOf(topic), 1);
+      }
+    }
+    this.#cluster.targetTopics.clear();
+    topics.forEach((topic) => this.#cluster.targetTopics.add(topic));
+    await this.#cluster.refreshMetadata();
+  }
+
+  async #ensureConnected(): Promise<void> {
+    if (!this.#cluster.isConnected()) {
+      await this.#cluster.connect();
+    }
+  }
+
+  #partitionsOf(topic: string): readonly PartitionMetadata[] {
+    try {
+      return this.#cluster.findTopicPartitionMetadata(topic);
+    } catch {
+      // Nothing was loaded yet.
+      return [];
+    }
+  }
+}
+
+/** `orders/3` */
+export function placeKey({ topic, partition }: KafkaPlace): string {
+  return `${topic}/${partition}`;
+}
+
+async function guarded<T>(what: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw readFault(error, what);
+  }
+}

@@ -1,0 +1,179 @@
+import {
+  type Environment,
+  OpeningGate,
+  type OpenPartitionOutcome,
+  type OpenPartitionRequest,
+  type StorageCapabilities,
+  type StorageEngine,
+  StoreError,
+} from '@hermes/log';
+import {
+  type CancelTimer,
+  type Clock,
+  type Random,
+  systemClock,
+  systemRandom,
+  systemTimers,
+  TaskGroup,
+  type Timers,
+} from '@hermes/runtime';
+import { type Admin, Kafka, type KafkaConfig } from 'kafkajs';
+
+import { FeedFetcher } from './feed-fetcher.js';
+import { KafkaCluster } from './kafka-cluster.js';
+import { readFault } from './kafka-fault.js';
+import { KafkaTopics, type TopicSettings } from './kafka-topics.js';
+import { openPartition, type OpeningContext } from './open-partition.js';
+import { Producers } from './producers.js';
+import { driverConfig, type KafkaLogListener, type KafkaServerOptions } from './server-options.js';
+
+/** Something that an operator should hear of; the engine itself has dealt with it. */
+export interface KafkaNotice {
+  /** Work in the background failed; it is tried again when it is due. */
+  readonly kind: 'taskFailed';
+  readonly task: string;
+  readonly error: unknown;
+}
+
+export interface KafkaEngineOptions {
+  readonly server: KafkaServerOptions;
+  /** Where `env:NAME` is looked up; empty if unset. */
+  readonly environment?: Environment;
+  readonly topics: TopicSettings;
+  /** Keeps what Kafka cannot: groups, retries, dead letters, schedules, epochs. Closed by whoever has opened it. */
+  readonly state: StorageEngine;
+  readonly clock?: Clock;
+  readonly timers?: Timers;
+  readonly random?: Random;
+  /** Must not throw. */
+  readonly onNotice?: (notice: KafkaNotice) => void;
+  readonly onLog?: KafkaLogListener;
+}
+
+/** Storage of messages in a Kafka cluster. */
+export interface KafkaEngine extends StorageEngine {
+  /** Why the cluster did not answer when it was last asked, every 10 s; undefined if it did. */
+  readonly problem: string | undefined;
+}
+
+const LOOK_EACH_MS = 10_000;
+
+/** Priority levels that a topic can have. */
+const LANES_MAX = 10;
+
+/** Connects to a cluster. Fails with `unavailable`: not reachable, no access. */
+export async function openKafkaEngine(options: KafkaEngineOptions): Promise<KafkaEngine> {
+  const { server, environment = {}, onLog = () => undefined } = options;
+  const engine = new KafkaStorage(options, await driverConfig(server, environment, onLog));
+  try {
+    await engine.start();
+  } catch (error) {
+    await engine.close();
+    throw readFault(error, `connect to Kafka at ${server.brokers.join(',')}`);
+  }
+  return engine;
+}
+
+class KafkaStorage implements KafkaEngine {
+  problem: string | undefined;
+  readonly #options: KafkaEngineOptions;
+  readonly #tasks: TaskGroup;
+  readonly #timers: Timers;
+  readonly #admin: Admin;
+  /** A broker answers one connection's requests in order: those of each kind have connections of their own. */
+  readonly #clusters: { readonly appends: KafkaCluster; readonly reads: KafkaCluster; readonly tails: KafkaCluster };
+  readonly #context: OpeningContext;
+  readonly #gates = new Set<OpeningGate>();
+  #cancelLook: CancelTimer = () => undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: KafkaEngineOptions, config: KafkaConfig) {
+    const { clock = systemClock, timers = systemTimers, random = systemRandom, state } = options;
+    this.#options = options;
+    this.#timers = timers;
+    this.#tasks = new TaskGroup((task, error) => {
+      options.onNotice?.({ kind: 'taskFailed', task, error });
+    });
+    this.#admin = new Kafka(config).admin();
+    const [appends, reads, tails] = [config, config, config].map((each) => new KafkaCluster(each)) as Three;
+    this.#clusters = { appends, reads, tails };
+    this.#context = {
+      ...{ state, clock, timers, cluster: reads },
+      topics: new KafkaTopics(this.#admin, reads, options.topics),
+      producers: new Producers({ cluster: appends, timers, random }),
+      fetcher: new FeedFetcher({ cluster: tails, clock, timers, tasks: this.#tasks }),
+    };
+  }
+
+  /** Rejects with StoreError, or as kafkajs does. */
+  async start(): Promise<void> {
+    await this.#admin.connect();
+    await Promise.all(Object.values(this.#clusters).map((cluster) => cluster.connect()));
+    this.#lookLater();
+  }
+
+  get capabilities(): StorageCapabilities {
+    const { movable } = this.#options.state.capabilities;
+    return { appendFence: false, durability: 'buffered', truncate: false, offsetAt: true, movable };
+  }
+
+  async openPartition(request: OpenPartitionRequest): Promise<OpenPartitionOutcome> {
+    const gate = new OpeningGate(`partition ${request.topicId}/${request.partition} at epoch ${request.epoch}`);
+    this.#gates.add(gate);
+    gate.signal.addEventListener('abort', () => {
+      this.#gates.delete(gate);
+    });
+    let outcome: OpenPartitionOutcome | undefined;
+    try {
+      outcome = await openPartition(this.#context, request, gate);
+      return outcome;
+    } catch (error) {
+      throw readFault(error, `open partition ${request.topicId}/${request.partition}`);
+    } finally {
+      if (outcome?.kind !== 'opened') {
+        await gate.close();
+      }
+    }
+  }
+
+  /** A deleted topic's Kafka topics go with the first of its partitions. */
+  async deletePartition(topicId: number, partition: number): Promise<void> {
+    const { topics, state } = this.#context;
+    await topics.remove(Array.from({ length: LANES_MAX }, (_, lane) => topics.nameOf(topicId, lane)));
+    await state.deletePartition(topicId, partition);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#cancelLook();
+    await Promise.all([...this.#gates].map((gate) => gate.close()));
+    this.#context.producers.close();
+    this.#context.fetcher.close();
+    await Promise.all([this.#admin.disconnect(), ...Object.values(this.#clusters).map((cluster) => cluster.close())]);
+    await this.#tasks.settled();
+  }
+
+  #lookLater(): void {
+    this.#cancelLook = this.#timers.after(LOOK_EACH_MS, () => {
+      this.#tasks.run('look whether Kafka answers', () => this.#look());
+    });
+  }
+
+  async #look(): Promise<void> {
+    try {
+      await this.#clusters.reads.refresh();
+      this.problem = undefined;
+    } catch (error) {
+      this.problem = error instanceof StoreError ? error.message : String(error);
+    }
+    if (this.#closed === undefined) {
+      this.#lookLater();
+    }
+  }
+}
+
+type Three = [KafkaCluster, KafkaCluster, KafkaCluster];

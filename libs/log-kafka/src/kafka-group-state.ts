@@ -1,0 +1,90 @@
+import type { GroupChange, GroupSnapshot } from '@hermes/delivery';
+import {
+  type CommitOutcome,
+  type DeadLetterAges,
+  type DeadLetterRange,
+  type GroupCounts,
+  type GroupState,
+  type StoredDeadLetter,
+  StoreError,
+} from '@hermes/log';
+import { Serial } from '@hermes/runtime';
+import type { DeadLetterPlace } from '@hermes/delivery';
+
+import type { KafkaLog } from './kafka-log.js';
+
+type RecordChange = Extract<GroupChange, { readonly kind: 'retry' | 'deadLetter' }>;
+
+/**
+ * Groups' state beside a log in Kafka: a transaction of the state's store cannot copy records from there, so they are
+ * read first and go with the changes. A retry keeps a copy of its record.
+ */
+export class KafkaGroupState implements GroupState {
+  readonly #state: GroupState;
+  readonly #lanes: readonly KafkaLog[];
+  readonly #serial = new Serial();
+
+  constructor(state: GroupState, lanes: readonly KafkaLog[]) {
+    this.#state = state;
+    this.#lanes = lanes;
+  }
+
+  groupIds(): Promise<readonly number[]> {
+    return this.#state.groupIds();
+  }
+
+  load(groupId: number): Promise<GroupSnapshot | undefined> {
+    return this.#state.load(groupId);
+  }
+
+  /** In the order of the calls. */
+  commit(changes: readonly GroupChange[]): Promise<CommitOutcome> {
+    return this.#serial.run(async () => {
+      try {
+        return await this.#state.commit(await this.#withRecords(changes));
+      } catch (error) {
+        if (error instanceof StoreError) {
+          return { kind: 'refused', error };
+        }
+        throw error;
+      }
+    });
+  }
+
+  counts(groupId: number): Promise<GroupCounts> {
+    return this.#state.counts(groupId);
+  }
+
+  retryRecord(groupId: number, lane: number, offset: number): Promise<Uint8Array | undefined> {
+    return this.#state.retryRecord(groupId, lane, offset);
+  }
+
+  deadLetters(groupId: number, range: DeadLetterRange): Promise<readonly StoredDeadLetter[]> {
+    return this.#state.deadLetters(groupId, range);
+  }
+
+  deadLettersByAge(groupId: number, range: DeadLetterAges): Promise<readonly DeadLetterPlace[]> {
+    return this.#state.deadLettersByAge(groupId, range);
+  }
+
+  async #withRecords(changes: readonly GroupChange[]): Promise<readonly GroupChange[]> {
+    const wanted = changes.filter(isRecordChange);
+    if (wanted.length === 0) {
+      return changes;
+    }
+    const found = await Promise.all(
+      this.#lanes.map((log, lane) =>
+        log.recordsAt(wanted.filter(({ entry }) => entry.lane === lane).map(({ entry }) => entry.offset)),
+      ),
+    );
+    return changes.map((change) => {
+      const record = isRecordChange(change) ? found[change.entry.lane]?.get(change.entry.offset) : undefined;
+      // What Kafka does not keep any more has its copy in the retry's row.
+      return record === undefined ? change : { ...change, record };
+    });
+  }
+}
+
+function isRecordChange(change: GroupChange): change is RecordChange {
+  return change.kind === 'retry' || change.kind === 'deadLetter';
+}

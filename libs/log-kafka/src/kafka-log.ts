@@ -1,0 +1,309 @@
+import {
+  type AppendBatch,
+  type AppendOutcome,
+  type DefiniteAppendOutcome,
+  type LogFeed,
+  type MessageLog,
+  type OpeningGate,
+  type ReadBounds,
+  RecordBlock,
+  StoreError,
+  type TruncateOutcome,
+} from '@hermes/log';
+import { type Clock, sleep, type Timers } from '@hermes/runtime';
+
+import type { FeedFetcher, FollowedLane } from './feed-fetcher.js';
+import { type FetchedRecord, type FetchedRecords, readFetched, toBlock } from './fetched-records.js';
+import { type KafkaCluster, type KafkaPlace, placeKey } from './kafka-cluster.js';
+import { isMissingTopic, isOutOfRange, readFault } from './kafka-fault.js';
+import { LaneFeed } from './lane-feed.js';
+import type { DefiniteProduceOutcome, Producers } from './producers.js';
+import { encodeHeader, HEADER_NAME, headerOf } from './record-header.js';
+
+export interface KafkaLogOptions {
+  readonly topicId: number;
+  readonly lane: number;
+  readonly place: KafkaPlace;
+  readonly epoch: number;
+  /** The first offset that Kafka keeps, and one above the owner's fence. */
+  readonly firstOffset: number;
+  readonly nextOffset: number;
+  /** The largest batch that the Kafka topic takes. */
+  readonly maxMessageBytes: number;
+  readonly producers: Producers;
+  /** Not shared with who waits for records to come. */
+  readonly cluster: KafkaCluster;
+  readonly fetcher: FeedFetcher;
+  readonly gate: OpeningGate;
+  readonly nowMs: () => number;
+  readonly clock: Clock;
+  readonly timers: Timers;
+}
+
+/** What a batch and each of its records cost beside the records themselves, at most. */
+const BATCH_OVERHEAD_BYTES = 128;
+const RECORD_OVERHEAD_BYTES = 96;
+
+/** How long a read waits for a record that is known to be there. */
+const READ_WAIT_MS = 200;
+const READ_DEADLINE_MS = 5_000;
+
+/** Of what is read through. */
+const SCAN_BYTES = 1024 * 1024;
+
+/** Of what is read around one message: its neighbours are often asked for, too. */
+const STRETCH_BYTES = 64 * 1024;
+
+/** A topic that a broker does not know may be on its way there: it is gone if it stays unknown. */
+const MISSING_AFTER = 5;
+
+/** The log of one lane: one partition of a Kafka topic. Kafka does not refuse what a stale owner appends. */
+export class KafkaLog implements MessageLog, FollowedLane {
+  readonly topicId: number;
+  readonly lane: number;
+  readonly place: KafkaPlace;
+  readonly #options: KafkaLogOptions;
+  readonly #feed: LaneFeed;
+  #firstOffset: number;
+  #lastAppendedAtMs = 0;
+  #seen = { records: 0, bytes: 0 };
+  #missing = 0;
+
+  constructor(options: KafkaLogOptions) {
+    const { topicId, lane, place, nextOffset, firstOffset, clock, fetcher } = options;
+    this.topicId = topicId;
+    this.lane = lane;
+    this.place = place;
+    this.#options = options;
+    this.#firstOffset = firstOffset;
+    const onWanted = (): void => {
+      fetcher.wake();
+    };
+    this.#feed = new LaneFeed(nextOffset, { clock, onWanted });
+  }
+
+  get partition(): number {
+    return this.place.partition;
+  }
+
+  get firstOffset(): number {
+    return this.#firstOffset;
+  }
+
+  get nextOffset(): number {
+    return this.#feed.end;
+  }
+
+  /** From what was seen of the records: Kafka does not say. */
+  get sizeBytes(): number {
+    const { records, bytes } = this.#seen;
+    return records === 0 ? 0 : Math.round((bytes / records) * (this.nextOffset - this.firstOffset));
+  }
+
+  get lastAppendedAtMs(): number {
+    return this.#lastAppendedAtMs;
+  }
+
+  get feed(): LogFeed {
+    return this.#feed;
+  }
+
+  get isRead(): boolean {
+    return this.#feed.isRead;
+  }
+
+  nextPosition(): number {
+    return this.#feed.nextPosition();
+  }
+
+  fits(records: number, bytes: number): boolean {
+    return bytes + records * RECORD_OVERHEAD_BYTES + BATCH_OVERHEAD_BYTES <= this.#options.maxMessageBytes;
+  }
+
+  async append(batch: AppendBatch): Promise<AppendOutcome> {
+    const { gate, producers, epoch } = this.#options;
+    if (gate.refusal !== undefined) {
+      return { kind: 'refused', error: gate.refusal };
+    }
+    const appendedAtMs = Math.max(this.#options.nowMs(), this.#lastAppendedAtMs);
+    const timestamp = String(appendedAtMs);
+    const messages = Array.from({ length: batch.count }, (_, index) => ({
+      key: null,
+      value: Buffer.from(batch.buffer, batch.record(index).byteOffset, batch.record(index).length),
+      headers: { [HEADER_NAME]: encodeHeader(headerOf(batch, index, epoch)) },
+      timestamp,
+    }));
+    const { place } = this;
+    const produce = { ...place, messages, bytes: batch.recordBytes, signal: gate.signal };
+    const done = (outcome: DefiniteProduceOutcome): DefiniteAppendOutcome =>
+      outcome.kind === 'stored' ? this.#appended(batch, outcome.firstOffset, appendedAtMs) : outcome;
+    const outcome = await gate.run(() => producers.send(produce));
+    return outcome.kind === 'inDoubt' ? { kind: 'inDoubt', resolution: outcome.resolution.then(done) } : done(outcome);
+  }
+
+  async read(from: number, bounds: ReadBounds): Promise<RecordBlock> {
+    return this.#options.gate.run(async () => {
+      this.#feed.wasRead(from);
+      if (from >= this.nextOffset) {
+        return RecordBlock.empty(from);
+      }
+      const fetched = await this.#fetch(from, bounds.maxBytes);
+      return toBlock(fetched).slice(from, bounds.maxRecords, bounds.maxBytes);
+    });
+  }
+
+  async offsetAt(timeMs: number): Promise<number> {
+    return this.#options.gate.run(async () => {
+      const found = await this.#options.cluster.offset(this.place, timeMs);
+      // It may be a mark: the first message from there on.
+      for (let from = found ?? this.nextOffset; from < this.nextOffset;) {
+        const { records, nextOffset } = await this.#fetch(from, 1);
+        const [first] = records;
+        if (first !== undefined) {
+          return first.offset;
+        }
+        from = nextOffset;
+      }
+      return this.nextOffset;
+    });
+  }
+
+  /** Kafka drops records by itself. */
+  truncateBefore(): Promise<TruncateOutcome> {
+    const error = new StoreError('unavailable', `${placeKey(this.place)} is truncated by Kafka's own retention alone`);
+    return Promise.resolve({ kind: 'refused', error });
+  }
+
+  /** The lane's messages from `from` on, in order, as Kafka holds them. Rejects with StoreError. */
+  async *scan(from: number): AsyncGenerator<FetchedRecord> {
+    for (let next = Math.max(from, this.firstOffset); next < this.nextOffset;) {
+      const { records, nextOffset } = await this.#options.gate.run(() => this.#fetch(next, SCAN_BYTES));
+      yield* records;
+      next = nextOffset;
+    }
+  }
+
+  /** The messages at these offsets, as they are stored; without those that are not kept. Rejects with StoreError. */
+  async recordsAt(offsets: readonly number[]): Promise<Map<number, Uint8Array>> {
+    const found = new Map<number, Uint8Array>();
+    let known = 0;
+    for (const offset of [...offsets].sort((one, other) => one - other)) {
+      if (offset < Math.max(known, this.firstOffset) || offset >= this.nextOffset) {
+        continue;
+      }
+      const { records, nextOffset } = await this.#options.gate.run(() => this.#fetch(offset, STRETCH_BYTES));
+      for (const { offset: at, record } of records) {
+        found.set(at, record);
+      }
+      known = nextOffset;
+    }
+    return found;
+  }
+
+  fetched(records: FetchedRecords): void {
+    this.#missing = 0;
+    this.#learn(records);
+    this.#feed.fetched(records);
+  }
+
+  async failed(error: unknown): Promise<void> {
+    this.#feed.failed();
+    if (isOutOfRange(error)) {
+      await this.#findStart();
+    } else if (isMissingTopic(error)) {
+      this.#missing += 1;
+      if (this.#missing >= MISSING_AFTER) {
+        this.#options.gate.lose(`the Kafka topic ${this.place.topic} is gone`);
+      }
+    }
+  }
+
+  #appended(batch: AppendBatch, firstOffset: number, appendedAtMs: number): DefiniteAppendOutcome {
+    for (let index = 0; index < batch.count; index += 1) {
+      batch.offsets[index] = firstOffset + index;
+    }
+    batch.appendedAtMs.fill(appendedAtMs);
+    this.#lastAppendedAtMs = appendedAtMs;
+    this.#count(batch.count, batch.recordBytes);
+    this.#feed.appended(firstOffset + batch.count);
+    return { kind: 'appended', block: batch.toBlock() };
+  }
+
+  /** What Kafka has from `from` on: a message at least, or the knowledge that there is none for a stretch. */
+  async #fetch(from: number, maxBytes: number): Promise<FetchedRecords> {
+    const { cluster, timers, clock, gate } = this.#options;
+    const deadlineMs = clock.monotonicMs() + READ_DEADLINE_MS;
+    for (;;) {
+      this.#checkStart(from);
+      try {
+        const fetched = await this.#fetchOnce(from, maxBytes);
+        if (fetched !== undefined) {
+          return fetched;
+        }
+      } catch (error) {
+        const fault = readFault(error, `read ${placeKey(this.place)}`);
+        if (isOutOfRange(error)) {
+          await this.#findStart();
+        } else if (clock.monotonicMs() >= deadlineMs) {
+          throw fault;
+        } else {
+          await cluster.refresh([this.place]).catch(() => undefined);
+        }
+      }
+      if (clock.monotonicMs() >= deadlineMs) {
+        throw new StoreError('unavailable', `Kafka does not give record ${from} of ${placeKey(this.place)}`);
+      }
+      await sleep(timers, READ_WAIT_MS / 4, gate.signal);
+    }
+  }
+
+  /** Undefined: Kafka gives nothing yet. */
+  async #fetchOnce(from: number, maxBytes: number): Promise<FetchedRecords | undefined> {
+    const { cluster, place } = this.#options;
+    const request = { ...place, from, maxBytes };
+    const bounds = { maxWaitMs: READ_WAIT_MS, maxBytes };
+    const partition = (await cluster.fetch(await cluster.findLeader(place), [request], bounds)).get(request);
+    const fetched = partition === undefined ? undefined : readFetched(from, partition);
+    if (fetched === undefined) {
+      return undefined;
+    }
+    this.#learn(fetched);
+    if (fetched.nextOffset > from) {
+      return fetched;
+    }
+    // Alone in its request a lane is given its next batch, whatever its size: this one has no records.
+    return fetched.endOffset > from ? { ...fetched, nextOffset: from + 1 } : undefined;
+  }
+
+  #learn({ firstOffset, records }: FetchedRecords): void {
+    this.#firstOffset = Math.max(this.#firstOffset, firstOffset);
+    this.#lastAppendedAtMs = Math.max(this.#lastAppendedAtMs, records.at(-1)?.appendedAtMs ?? 0);
+    this.#count(
+      records.length,
+      records.reduce((sum, { record }) => sum + record.length, 0),
+    );
+  }
+
+  #count(records: number, bytes: number): void {
+    this.#seen = { records: this.#seen.records + records, bytes: this.#seen.bytes + bytes };
+  }
+
+  #checkStart(from: number): void {
+    if (from < this.#firstOffset) {
+      throw new StoreError('outOfRange', `offset ${from} is below the lane's first ${this.#firstOffset}`, {
+        details: { offset: from, earliest: this.#firstOffset, latest: this.nextOffset },
+      });
+    }
+  }
+
+  /** Kafka's retention has passed us, or the log's end is gone. */
+  async #findStart(): Promise<void> {
+    const { cluster, place, gate } = this.#options;
+    const [first = 0, end = 0] = [await cluster.offset(place, 'earliest'), await cluster.offset(place, 'latest')];
+    this.#firstOffset = Math.max(this.#firstOffset, first);
+    this.#feed.truncated(this.#firstOffset);
+    if (end < this.nextOffset) {
+      gate.lose(`${placeKey(place)} ends at ${end}, below ${this.nextOffset}, which was there`);
+    }
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * What we use of kafkajs beside its public interface, of exactly the version that package.json pins: its connections,
+ * which send what their caller asks for. Its consumer cannot read where we want to, since it is a member of a consumer
+ * group, and its producer does not say what became of each attempt. See ADR 24.
+ */
+declare module 'kafkajs/src/cluster/index.js' {
+  import type { ISocketFactory, KafkaConfig, Message, RetryOptions } from 'kafkajs';
+
+  export interface RawRecord {
+    readonly offset: string;
+    readonly timestamp: string;
+    readonly key: Buffer | null;
+    readonly value: Buffer | null;
+    readonly headers?: Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>;
+    /** Marks the end of a transaction. */
+    readonly isControlRecord?: boolean;
+    /** Absent in the formats before Kafka 0.11. */
+    readonly batchContext?: {
+      readonly firstOffset: string;
+      readonly lastOffsetDelta: number;
+      readonly producerId: string;
+      readonly inTransaction: boolean;
+    };
+  }
+
+  export interface FetchedPartition {
+    readonly partition: number;
+    readonly highWatermark: string;
+    readonly lastStableOffset?: string;
+    /** The log's first offset; so named in kafkajs. */
+    readonly lastStartOffset?: string;
+    readonly abortedTransactions?: readonly { readonly producerId: string; readonly firstOffset: string }[];
+    readonly messages: readonly RawRecord[];
+  }
+
+  export interface FetchTopic {
+    readonly topic: string;
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly fetchOffset: string;
+      readonly maxBytes: number;
+    }[];
+  }
+
+  /** A batch of one partition. */
+  export interface ProduceTopic {
+    readonly topic: string;
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly firstSequence: number;
+      readonly messages: readonly Message[];
+    }[];
+  }
+
+  export interface Broker {
+    /** A producer id of its own; the same for every partition that it writes. */
+    initProducerId(request: {
+      readonly transactionTimeout: number;
+    }): Promise<{ readonly producerId: string; readonly producerEpoch: number }>;
+
+    /** Rejects if any partition has an error, without saying which. */
+    produce(request: {
+      readonly acks: -1;
+      readonly timeout: number;
+      readonly producerId: string;
+      readonly producerEpoch: number;
+      readonly topicData: readonly ProduceTopic[];
+    }): Promise<{
+      readonly topics: readonly {
+        readonly topicName: string;
+        readonly partitions: readonly { readonly partition: number; readonly baseOffset: string }[];
+      }[];
+    }>;
+
+    /** Rejects if any partition has an error, without saying which. */
+    fetch(request: {
+      readonly isolationLevel: number;
+      readonly maxWaitTime: number;
+      readonly minBytes: number;
+      readonly maxBytes: number;
+      readonly topics: readonly FetchTopic[];
+    }): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>;
+
+    listOffsets(request: {
+      readonly isolationLevel: number;
+      readonly topics: readonly {
+        readonly topic: string;
+        readonly partitions: readonly { readonly partition: number; readonly timestamp: number }[];
+      }[];
+    }): Promise<{ responses: { topic: string; partitions: { partition: number; offset: string }[] }[] }>;
+  }
+
+  export interface PartitionMetadata {
+    readonly partitionId: number;
+    /** -1 while there is none. */
+    readonly leader: number;
+    readonly replicas: readonly number[];
+  }
+
+  export interface LogFunctions {
+    readonly namespace: (name: string) => LogFunctions;
+  }
+
+  export default class Cluster {
+    constructor(
+      options: Omit<KafkaConfig, 'logLevel' | 'logCreator'> & {
+        readonly logger: LogFunctions;
+        readonly socketFactory: ISocketFactory;
+        readonly retry: RetryOptions;
+        readonly metadataMaxAge: number;
+        readonly allowAutoTopicCreation: boolean;
+        readonly maxInFlightRequests: number | null;
+      },
+    );
+    connect(): Promise<void>;
+    disconnect(): Promise<void>;
+    isConnected(): boolean;
+    addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
+    refreshMetadata(): Promise<void>;
+    findTopicPartitionMetadata(topic: string): readonly PartitionMetadata[];
+    getNodeIds(): readonly string[];
+    findBroker(options: { readonly nodeId: number }): Promise<Broker>;
+    readonly targetTopics: Set<string>;
+  }
+}
+
+declare module 'kafkajs/src/loggers/index.js' {
+  import type { logCreator, logLevel } from 'kafkajs';
+  import type { LogFunctions } from 'kafkajs/src/cluster/index.js';
+  export function createLogger(options: { readonly level: logLevel; readonly logCreator: logCreator }): LogFunctions;
+}
+
+declare module 'kafkajs/src/network/socketFactory.js' {
+  import type { ISocketFactory } from 'kafkajs';
+  export default function socketFactory(): ISocketFactory;
+}
+
+declare module 'kafkajs/src/consumer/filterAbortedMessages.js' {
+  import type { FetchedPartition, RawRecord } from 'kafkajs/src/cluster/index.js';
+  export default function filterAbortedMessages(options: {
+    readonly messages: readonly RawRecord[];
+    readonly abortedTransactions: FetchedPartition['abortedTransactions'];
+  }): readonly RawRecord[];
+}

@@ -1,0 +1,177 @@
+import {
+  type LogShape,
+  type OpeningGate,
+  type OpenPartitionOutcome,
+  type OpenPartitionRequest,
+  type PartitionStore,
+  RECORD_KIND,
+  type StorageEngine,
+  StoreError,
+} from '@hermes/log';
+import { type Clock, sleep, type Timers } from '@hermes/runtime';
+
+import type { FeedFetcher } from './feed-fetcher.js';
+import { type KafkaCluster, type KafkaPlace, placeKey } from './kafka-cluster.js';
+import { KafkaLog } from './kafka-log.js';
+import { KafkaPartition } from './kafka-partition.js';
+import { type KafkaTopics, missing, type TopicFacts } from './kafka-topics.js';
+import type { Producers } from './producers.js';
+import { encodeHeader, HEADER_NAME } from './record-header.js';
+
+/** What an opening needs of the engine. */
+export interface OpeningContext {
+  readonly state: StorageEngine;
+  readonly topics: KafkaTopics;
+  readonly cluster: KafkaCluster;
+  readonly producers: Producers;
+  readonly fetcher: FeedFetcher;
+  readonly clock: Clock;
+  readonly timers: Timers;
+}
+
+/** A topic that was just made is not known to every broker at once. */
+const ATTEMPTS_MAX = 25;
+const ATTEMPT_PAUSE_MS = 100;
+
+/**
+ * Opens a partition: fences its state at the new epoch, finds or makes the lanes' Kafka topics, and appends a fence
+ * record to each lane. From the fence on no older owner changes state; Kafka may still take an append of it, behind the
+ * fence record. Rejects with StoreError.
+ */
+export async function openPartition(
+  context: OpeningContext,
+  request: OpenPartitionRequest,
+  gate: OpeningGate,
+): Promise<OpenPartitionOutcome> {
+  const outcome = await context.state.openPartition({ ...request, stateOnly: true });
+  if (outcome.kind !== 'opened') {
+    return outcome;
+  }
+  const { store: state } = outcome;
+  try {
+    return await openLanes(context, request, { state, gate });
+  } catch (error) {
+    await state.close();
+    throw error;
+  }
+}
+
+async function openLanes(
+  context: OpeningContext,
+  request: OpenPartitionRequest,
+  { state, gate }: { readonly state: PartitionStore; readonly gate: OpeningGate },
+): Promise<OpenPartitionOutcome> {
+  const { topicId, partition } = request;
+  // The state knows of lanes that the topic had when it was last opened.
+  const count = Math.max(request.lanes, state.schedule.marks.length);
+  const places = Array.from({ length: count }, (_, lane) => ({
+    topic: context.topics.nameOf(topicId, lane),
+    partition,
+  }));
+  const facts: TopicFacts[] = [];
+  for (const [lane, place] of places.entries()) {
+    const isNew = !request.created || lane >= state.schedule.marks.length;
+    const found = await findTopic(context, place, isNew ? shapeOf(request) : undefined);
+    if (found === undefined) {
+      await state.close();
+      return { kind: 'dataLoss', detail: `the Kafka topic ${place.topic} is gone, or lacks partition ${partition}` };
+    }
+    facts.push(found);
+  }
+  const floors = await highestFloors(state, count);
+  const lanes = await Promise.all(
+    places.map((place, lane) => openLane(context, { place, lane, facts: facts[lane], state, gate })),
+  );
+  const behind = lanes.find((log, lane) => log.nextOffset <= (floors[lane] ?? 0));
+  if (behind !== undefined) {
+    await state.close();
+    return { kind: 'dataLoss', detail: `${placeKey(behind.place)} ends below what groups have settled` };
+  }
+  for (const lane of lanes) {
+    context.fetcher.add(lane);
+  }
+  return { kind: 'opened', store: new KafkaPartition({ state, lanes, facts, fetcher: context.fetcher, gate }) };
+}
+
+/** The lane's topic, made if `shape` says how; undefined if it is not there, or lacks the partition. */
+async function findTopic(
+  { topics, timers }: OpeningContext,
+  { topic, partition }: KafkaPlace,
+  shape: LogShape | undefined,
+): Promise<TopicFacts | undefined> {
+  if (shape !== undefined) {
+    await topics.ensure(topic, shape);
+  }
+  for (let attempt = 1; ; attempt += 1) {
+    const facts = await topics.find(topic);
+    if ((facts !== undefined && facts.partitions > partition) || (shape === undefined && attempt > 1)) {
+      return facts !== undefined && facts.partitions > partition ? facts : undefined;
+    }
+    if (attempt === ATTEMPTS_MAX) {
+      throw missing(topic);
+    }
+    await sleep(timers, ATTEMPT_PAUSE_MS);
+  }
+}
+
+interface LaneOpening {
+  readonly place: KafkaPlace;
+  readonly lane: number;
+  readonly facts: TopicFacts | undefined;
+  readonly state: PartitionStore;
+  readonly gate: OpeningGate;
+}
+
+async function openLane(context: OpeningContext, { place, lane, facts, state, gate }: LaneOpening): Promise<KafkaLog> {
+  const { cluster, producers, fetcher, clock, timers } = context;
+  const { topicId, epoch } = state;
+  const fence = await appendFence(context, place, { state, gate });
+  return new KafkaLog({
+    ...{ topicId, lane, place, epoch, producers, cluster, fetcher, gate, clock, timers },
+    firstOffset: (await cluster.offset(place, 'earliest')) ?? 0,
+    nextOffset: fence + 1,
+    maxMessageBytes: facts?.maxMessageBytes ?? 0,
+    nowMs: () => state.timeMs(),
+  });
+}
+
+/** Everything that was acknowledged before lies below the fence record, whose offset this is. */
+async function appendFence(
+  { cluster, producers, timers }: OpeningContext,
+  place: KafkaPlace,
+  { state, gate }: Pick<LaneOpening, 'state' | 'gate'>,
+): Promise<number> {
+  const none = { checksum: 0, scheduleId: 0, producerId: 0, sequence: 0, expiresAtMs: 0 };
+  const header = encodeHeader({ ...none, kind: RECORD_KIND.fence, epoch: state.epoch });
+  const message = { key: null, value: null, headers: { [HEADER_NAME]: header }, timestamp: String(state.timeMs()) };
+  for (let attempt = 1; ; attempt += 1) {
+    const outcome = await producers.send({ ...place, messages: [message], bytes: header.length, signal: gate.signal });
+    const definite = outcome.kind === 'inDoubt' ? await outcome.resolution : outcome;
+    if (definite.kind === 'stored') {
+      return definite.firstOffset;
+    }
+    if (attempt === ATTEMPTS_MAX) {
+      throw definite.error;
+    }
+    await sleep(timers, ATTEMPT_PAUSE_MS, gate.signal);
+    await cluster.refresh([place]).catch(() => undefined);
+  }
+}
+
+/** One above the highest offset that any group has settled, by lane. */
+async function highestFloors({ groupState }: PartitionStore, lanes: number): Promise<readonly number[]> {
+  const highest = new Array<number>(lanes).fill(0);
+  for (const groupId of await groupState.groupIds()) {
+    for (const { lane, floor, settled } of (await groupState.load(groupId))?.lanes ?? []) {
+      highest[lane] = Math.max(highest[lane] ?? 0, settled.at(-1)?.to ?? floor);
+    }
+  }
+  return highest;
+}
+
+function shapeOf({ partition, shape }: OpenPartitionRequest): LogShape {
+  if (shape !== undefined && shape.partitions <= partition) {
+    throw new StoreError('unavailable', `partition ${partition} of a topic that has ${shape.partitions}`);
+  }
+  return shape ?? { partitions: partition + 1, retentionMs: 0, retentionBytes: 0 };
+}

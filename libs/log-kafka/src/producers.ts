@@ -1,0 +1,220 @@
+import { StoreError } from '@hermes/log';
+import { Backoff, type Random, sleep, type Timers } from '@hermes/runtime';
+import type { Message } from 'kafkajs';
+
+import { type KafkaCluster, type KafkaPlace, placeKey } from './kafka-cluster.js';
+import { isForgottenProducer, isRefused, isUnstorable, readFault } from './kafka-fault.js';
+import { ProducerIdentity } from './producer-identity.js';
+
+/** One batch of one lane. */
+export interface Produce extends KafkaPlace {
+  readonly messages: readonly Message[];
+  readonly bytes: number;
+  /** Aborted when nobody waits for the outcome any longer. */
+  readonly signal: AbortSignal;
+}
+
+export type DefiniteProduceOutcome =
+  { readonly kind: 'stored'; readonly firstOffset: number } | { readonly kind: 'refused'; readonly error: StoreError };
+
+export type ProduceOutcome =
+  | DefiniteProduceOutcome
+  /** Rejects with StoreError if it cannot be found out any more. */
+  | { readonly kind: 'inDoubt'; readonly resolution: Promise<DefiniteProduceOutcome> };
+
+export interface ProducersOptions {
+  readonly cluster: KafkaCluster;
+  readonly timers: Timers;
+  readonly random: Random;
+}
+
+/** Bytes of one request: several lanes' batches. */
+const REQUEST_BYTES_MAX = 8 * 1024 * 1024;
+
+const RETRY = { initialMs: 50, maxMs: 2_000 };
+
+/** A request to one broker at a time: while it is under way, the next gathers. */
+interface LeaderQueue {
+  readonly leader: number | undefined;
+  readonly waiting: { readonly produce: Produce; readonly settle: (outcome: ProduceOutcome) => void }[];
+  running: boolean;
+}
+
+/**
+ * Appends to Kafka with the numbers of an idempotent producer, by which a broker recognises a batch that comes again.
+ *
+ * An attempt whose outcome is not known is repeated, unchanged and under the same numbers, until Kafka says where the
+ * batch is: so it is stored once. If that is given up, the producer's identity is not used again: a later batch of the
+ * same number and size would be taken for the lost one, and acknowledged without being stored.
+ */
+export class Producers {
+  readonly #options: ProducersOptions;
+  readonly #queues = new Map<number | undefined, LeaderQueue>();
+  #identity: Promise<ProducerIdentity> | undefined;
+  #closed = false;
+
+  constructor(options: ProducersOptions) {
+    this.#options = options;
+  }
+
+  /** At most one produce of a place is under way at a time. */
+  async send(produce: Produce): Promise<ProduceOutcome> {
+    const forget = (): void => {
+      this.#identity = undefined;
+    };
+    // Whoever opens the lane next must not use the numbers of a batch that may be stored.
+    produce.signal.addEventListener('abort', forget);
+    const outcome = await new Promise<ProduceOutcome>((settle) => {
+      const queue = this.#queueOf(produce);
+      queue.waiting.push({ produce, settle });
+      void this.#run(queue);
+    });
+    const known = outcome.kind === 'inDoubt' ? outcome.resolution.catch(() => undefined) : Promise.resolve();
+    void known.then(() => {
+      produce.signal.removeEventListener('abort', forget);
+    });
+    return outcome;
+  }
+
+  /** What is in doubt stays in doubt. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  #queueOf(place: KafkaPlace): LeaderQueue {
+    const leader = this.#options.cluster.leaderOf(place);
+    let queue = this.#queues.get(leader);
+    if (queue === undefined) {
+      queue = { leader, waiting: [], running: false };
+      this.#queues.set(leader, queue);
+    }
+    return queue;
+  }
+
+  async #run(queue: LeaderQueue): Promise<void> {
+    if (queue.running) {
+      return;
+    }
+    queue.running = true;
+    while (queue.waiting.length > 0) {
+      // Nobody is known to lead these: each looks for its own leader.
+      const request = queue.leader === undefined ? queue.waiting.splice(0, 1) : take(queue);
+      const outcomes = await this.#attempt(
+        queue.leader,
+        request.map(({ produce }) => produce),
+      );
+      request.forEach(({ settle }, index) => {
+        settle(outcomes[index] as ProduceOutcome);
+      });
+    }
+    queue.running = false;
+  }
+
+  /** The first attempt of several lanes' batches together. */
+  async #attempt(leader: number | undefined, produces: readonly Produce[]): Promise<ProduceOutcome[]> {
+    let identity: ProducerIdentity | undefined;
+    try {
+      identity = await this.#identify();
+      const offsets = await this.#send(leader, identity, produces);
+      return offsets.map((firstOffset) => ({ kind: 'stored', firstOffset }));
+    } catch (error) {
+      const fault = readFault(error instanceof NotSent ? error.cause : error, 'append to Kafka');
+      if (isForgottenProducer(error)) {
+        this.#identity = undefined;
+      }
+      if (identity === undefined || error instanceof NotSent || (produces.length === 1 && isRefused(error))) {
+        return produces.map(() => ({ kind: 'refused', error: fault }));
+      }
+      const writer = identity;
+      return produces.map((produce) => {
+        const resolution = this.#resolve(writer, produce);
+        // Whoever waits for it hears of it; nobody has to.
+        resolution.catch(() => undefined);
+        return { kind: 'inDoubt', resolution };
+      });
+    }
+  }
+
+  /** Repeats one batch until its outcome is known. */
+  async #resolve(identity: ProducerIdentity, produce: Produce): Promise<DefiniteProduceOutcome> {
+    const backoff = new Backoff(RETRY, this.#options.random);
+    for (;;) {
+      try {
+        await sleep(this.#options.timers, backoff.nextDelayMs(), produce.signal);
+        await this.#options.cluster.refresh().catch(() => undefined);
+        const [firstOffset = 0] = await this.#send(undefined, identity, [produce]);
+        return { kind: 'stored', firstOffset };
+      } catch (error) {
+        if (produce.signal.aborted || this.#closed) {
+          throw new StoreError('closed', `${placeKey(produce)} was closed before Kafka had answered`);
+        }
+        const fault = readFault(error instanceof NotSent ? error.cause : error, `append to ${placeKey(produce)}`);
+        if (isUnstorable(error)) {
+          return { kind: 'refused', error: fault };
+        }
+        if (isForgottenProducer(error)) {
+          this.#identity = undefined;
+          throw fault;
+        }
+      }
+    }
+  }
+
+  /** Where the first record of each batch is. Rejects with NotSent, or, if any batch may be stored, as kafkajs does. */
+  async #send(
+    leader: number | undefined,
+    identity: ProducerIdentity,
+    produces: readonly Produce[],
+  ): Promise<readonly number[]> {
+    const { cluster } = this.#options;
+    const broker = await tried(async () => {
+      const [first] = produces;
+      return cluster.broker(leader ?? (first === undefined ? -1 : await cluster.findLeader(first)));
+    });
+    return identity.send(broker, produces);
+  }
+
+  /** Rejects with StoreError if there is none to be had. */
+  async #identify(): Promise<ProducerIdentity> {
+    if (this.#closed) {
+      throw new StoreError('closed', 'the data source is closed');
+    }
+    if ((await this.#identity?.catch(() => undefined))?.isUsedUp === true) {
+      this.#identity = undefined;
+    }
+    this.#identity ??= ProducerIdentity.obtain(this.#options.cluster);
+    try {
+      return await this.#identity;
+    } catch (error) {
+      this.#identity = undefined;
+      throw readFault(error, 'become a producer of Kafka');
+    }
+  }
+}
+
+/** Nothing went out: whatever it was, it is not stored. */
+class NotSent extends Error {
+  override readonly name = 'NotSent';
+}
+
+async function tried<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (cause) {
+    throw new NotSent('nothing was sent', { cause });
+  }
+}
+
+/** Takes batches off the queue, up to a request's bytes; the first one whatever its size. */
+function take({ waiting }: LeaderQueue): LeaderQueue['waiting'] {
+  let bytes = 0;
+  let count = 0;
+  for (const { produce } of waiting) {
+    bytes += produce.bytes;
+    if (count > 0 && bytes > REQUEST_BYTES_MAX) {
+      break;
+    }
+    count += 1;
+  }
+  return waiting.splice(0, count);
+}
