@@ -46,9 +46,9 @@ export interface AssignmentRecord {
   readonly epoch: number;
   /** True once an owner was ready: its storage must exist. */
   readonly created: boolean;
-  /** Data directory that the partition is bound to; empty = none yet, or in a data source. */
+  /** Data directory that the partition is bound to; empty = none yet, or none at all. */
   readonly dataDirectory: string;
-  /** Data source that has its lanes; empty = in a data directory. */
+  /** Data source that has its lanes; empty = they are in the data directory. */
   readonly dataSource: string;
   /** True: an operator moved it to its owner. */
   readonly pinned: boolean;

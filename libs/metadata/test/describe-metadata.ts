@@ -1,4 +1,4 @@
-import { DataSource, Group, StorageClass, Topic } from '@hermes/contracts';
+import { DataSource, Group, SaslMechanism, StorageClass, Topic } from '@hermes/contracts';
 
 import { type AssignmentRecord, type LeaseChanges } from '../src/metadata.js';
 import { lead, type LedMetadata } from './lead.js';
@@ -229,6 +229,35 @@ export function describeMetadata(create: () => Promise<TestDatabase>): void {
       expect(await dataSources.delete('m1')).toBe('deleted');
       expect(await dataSources.delete('m1')).toBe('missing');
       expect(await dataSources.get('m1')).toBeUndefined();
+    });
+
+    test('of Kafka come back with their settings in order, and topics with what they are attached to', async () => {
+      const config = DataSource.fromPartial({
+        ...{ name: 'k1', storageClass: StorageClass.KAFKA, endpoints: ['k:9092', 'k:9093'] },
+        kafka: {
+          ...{ sasl: SaslMechanism.SCRAM_SHA_256, replicationFactor: 3, topicPrefix: 'hermes' },
+          topicConfig: new Map([
+            ['a.b', 'a"b\\c'],
+            ['min.insync.replicas', '2'],
+          ]),
+        },
+      });
+      const attached = { ...topic('orders', 1, ['k1', 'm1']), kafka: { topic: 'events', readOnly: true } };
+      const first = await open();
+      await first.dataSources.create(config, 5);
+      await first.topics.create(attached, 0);
+      const both = { ...row, dataSource: 'k1' };
+      await first.leases.save(changes({ assignments: [both] }));
+      await first.close();
+      const second = await open();
+      expect(await second.dataSources.get('k1')).toEqual({ config, createdAtMs: 5 });
+      expect([...((await second.dataSources.get('k1'))?.config.kafka?.topicConfig.keys() ?? [])]).toEqual([
+        'a.b',
+        'min.insync.replicas',
+      ]);
+      expect((await second.topics.get('orders'))?.config).toEqual(attached);
+      expect((await second.leases.load()).assignments).toEqual([both]);
+      expect(await second.dataSources.delete('k1')).toEqual({ usedBy: 'orders' });
     });
 
     test('are kept while a topic names them or has a partition there', async () => {
