@@ -1,7 +1,6 @@
 import {
   BrokerState,
   DataSource,
-  type DataSource_Tls,
   Durability,
   GroupMode,
   GroupState,
@@ -313,21 +312,9 @@ describe('data sources', () => {
     });
   });
 
-  test.each([
-    ['name', { name: 'no spaces' }],
-    ['storage_class', { storageClass: StorageClass.UNSPECIFIED }],
-    ['storage_class', { storageClass: StorageClass.EMBEDDED }],
-    ['endpoints', { endpoints: [] }],
-    ['endpoints', { endpoints: ['a:1', 'b:1'] }],
-    ['endpoints[0]', { endpoints: ['no port'] }],
-    ['database', { database: '' }],
-    ['database', { database: 'a`; drop' }],
-    ['username', { username: '' }],
-    ['secret', { secret: 'hunter2' }],
-    ['secret', { secret: 'env:1 2' }],
-  ])('%s out of bounds is INVALID_FIELD: %j', async (field, fields) => {
-    const failure = await failureOf(create(fields));
-    expect(failure).toMatchObject({ code: 'INVALID_FIELD', violations: [{ field: `data_source.${field}` }] });
+  test('of bad input is INVALID_FIELD, and what may be a password is not repeated', async () => {
+    const failure = await failureOf(create({ secret: 'hunter2' }));
+    expect(failure).toMatchObject({ code: 'INVALID_FIELD', violations: [{ field: 'data_source.secret' }] });
     expect(failure.message).not.toContain('hunter2');
   });
 
@@ -359,17 +346,6 @@ describe('data sources', () => {
     });
   });
 
-  test.each([
-    ['ca', { ca: '/etc/ca.pem', certificate: '', key: '' }, 'data_source.tls.ca'],
-    ['key', { ca: '', certificate: '', key: 'hunter2' }, 'data_source.tls.key'],
-    ['address for a name', { ca: '', certificate: '', key: '', endpoints: ['10.0.0.7:3306'] }, 'data_source.tls'],
-    ['certificate without its key', { ca: '', certificate: 'env:C', key: '' }, 'data_source.tls'],
-  ])('refuse TLS with a bad %s', async (_, { endpoints, ...tls }: Partial<DataSource_Tls & DataSource>, field) => {
-    const failure = await failureOf(create({ tls, ...(endpoints && { endpoints }) }));
-    expect(failure).toMatchObject({ code: 'INVALID_FIELD', violations: [{ field }] });
-    expect(failure.message).not.toContain('hunter2');
-  });
-
   describe('where brokers serve MySQL', () => {
     const createTopic = async (name: string, dataSources: string[] = [], partitions = 2): Promise<void> => {
       const topic = Topic.fromPartial({ name, partitions, storageClass: StorageClass.MYSQL, dataSources });
@@ -395,7 +371,7 @@ describe('data sources', () => {
         ['m1', 'm1'],
       ]);
       await fixture.stopServer();
-      await fixture.start({}, { servedClasses: new Set([StorageClass.MYSQL]) });
+      await fixture.start();
       expect([await placesOf('named'), await placesOf('any')]).toEqual([
         ['m2', 'm2'],
         ['m1', 'm1'],

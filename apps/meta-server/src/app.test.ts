@@ -119,7 +119,6 @@ describe('the configuration', () => {
     { metadataUrl: '' },
     { brokerLeaseTtlMs: 0 },
     { brokerLeaseTtlMs: 1.5 },
-    { defaultStorageClass: 'kafka' },
     { defaultStorageClass: 'paper' },
     { host: '0.0.0.0' },
     { metaPort: 70_000 },

@@ -1,4 +1,4 @@
-import { HermesError, type StorageClass } from '@hermes/contracts';
+import { HermesError } from '@hermes/contracts';
 import {
   advertisedHost,
   crash,
@@ -19,7 +19,6 @@ import { type MetaServerConfig } from './config.js';
 import { Election } from './election.js';
 import { registerMetrics } from './metrics.js';
 import { addServices } from './services.js';
-import { SERVED_STORAGE_CLASSES } from './storage-classes.js';
 import { Term } from './term.js';
 
 /** What tests replace. */
@@ -27,8 +26,6 @@ export interface MetaServerDependencies {
   readonly logger?: Logger;
   readonly clock?: Clock;
   readonly timers?: Timers;
-  /** Storage classes that brokers serve. */
-  readonly servedClasses?: ReadonlySet<StorageClass>;
   /** Told once of what the process cannot go on after; if unset it ends as an uncaught exception. */
   readonly onFatal?: (error: unknown) => void;
 }
@@ -84,14 +81,14 @@ async function serve(
   given: MetaServerDependencies & { readonly clock: Clock; readonly timers: Timers },
 ): Promise<RunningMetaServer> {
   const { database, logger, metrics, server } = started;
-  const { clock, timers, servedClasses = SERVED_STORAGE_CLASSES, onFatal = crash } = given;
+  const { clock, timers, onFatal = crash } = given;
   const address = { endpoint: '' };
   const election = new Election({
     ...{ database, timers, logger, onFatal },
     endpoint: () => address.endpoint,
     begin: (metadata) =>
       Term.begin(metadata, {
-        ...{ config, logger, clock, timers, servedClasses, onFatal },
+        ...{ config, logger, clock, timers, onFatal },
         endpoint: address.endpoint,
         metaServers: database.metaServers,
       }),

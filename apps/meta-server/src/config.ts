@@ -2,7 +2,7 @@ import { millisSetting, portSetting, processConfig, setting } from '@hermes/kit'
 import { checkMetadataUrl } from '@hermes/metadata';
 import { z } from 'zod';
 
-import { SERVED_STORAGE_CLASSES, STORAGE_CLASSES } from './storage-classes.js';
+import { STORAGE_CLASSES } from './storage-classes.js';
 
 /** A lease must outlive a few lost heartbeats (ttl/3), and a dead broker must not block its partitions for hours. */
 const LEASE_TTL_MS = { min: 300, max: 3_600_000, default: 10_000 };
@@ -29,15 +29,9 @@ export const metaServerConfig = processConfig({
     minMs: LEASE_TTL_MS.min,
     maxMs: LEASE_TTL_MS.max,
   }),
-  defaultStorageClass: setting(
-    z
-      .enum(STORAGE_CLASS_NAMES)
-      .default('embedded')
-      .refine((name) => SERVED_STORAGE_CLASSES.has(STORAGE_CLASSES[name]), {
-        error: 'is not implemented in this release',
-      }),
-    { description: 'Storage class of topics that name none.' },
-  ),
+  defaultStorageClass: setting(z.enum(STORAGE_CLASS_NAMES).default('embedded'), {
+    description: 'Storage class of topics that name none.',
+  }),
 });
 
 /** The meta-server's configuration, complete. */

@@ -1,4 +1,4 @@
-import { type CoordinationServiceService, type HermesError, type StorageClass } from '@hermes/contracts';
+import { type CoordinationServiceService, type HermesError } from '@hermes/contracts';
 import { BrokerLeases, ConsumerLeases, type TopicRoutes } from '@hermes/coordination';
 import { type Handlers, type Logger } from '@hermes/kit';
 import { type Leadership, type Metadata, type MetaServerStore } from '@hermes/metadata';
@@ -27,8 +27,6 @@ export interface TermOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly timers: Timers;
-  /** Storage classes that brokers serve. */
-  readonly servedClasses: ReadonlySet<StorageClass>;
   /** Told of what the process cannot go on after. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -50,7 +48,7 @@ export class Term {
   readonly #tasks: TaskGroup;
 
   private constructor(metadata: Metadata, state: StoredState, options: TermOptions) {
-    const { config, endpoint, logger, clock, timers, servedClasses } = options;
+    const { config, endpoint, logger, clock, timers } = options;
     const { leadership } = metadata;
     this.#metadata = metadata;
     this.#tasks = new TaskGroup((task, error) => {
@@ -68,7 +66,7 @@ export class Term {
       this.cluster.noteGroup(group);
     });
     this.#routesChanged(this.brokers.leases.routes());
-    const defaults = { storageClass: STORAGE_CLASSES[config.defaultStorageClass], servedClasses };
+    const defaults = { storageClass: STORAGE_CLASSES[config.defaultStorageClass] };
     const leader = { endpoint, epoch: leadership.epoch, metaServers: options.metaServers };
     this.admin = leaderCalls(
       { metadata, cluster: this.cluster, clock, changes: serial, defaults },

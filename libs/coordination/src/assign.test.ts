@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 
 import { assign, type AssignHolder, type AssignItem } from './assign.js';
-import { placeEmbedded } from './place.js';
+import { placeInDirectory } from './place.js';
 
 const holder = (name: string, more: Partial<AssignHolder> = {}): AssignHolder => ({
   name,
@@ -204,7 +204,7 @@ describe('assign', () => {
   });
 });
 
-describe('placeEmbedded', () => {
+describe('placeInDirectory', () => {
   const directory = (dataDirectory: string, topics: Record<string, number>, accepting = true, brokerGroup = '') => ({
     dataDirectory,
     brokerGroup,
@@ -217,19 +217,19 @@ describe('placeEmbedded', () => {
   });
 
   it('prefers the directory with fewest of the topic, then fewest in all', () => {
-    expect(placeEmbedded([directory('x', { t: 1 }), directory('y', { u: 5 })], 't', '')).toBe('y');
-    expect(placeEmbedded([directory('x', { u: 6 }), directory('y', { u: 5 })], 't', '')).toBe('y');
+    expect(placeInDirectory([directory('x', { t: 1 }), directory('y', { u: 5 })], 't', '')).toBe('y');
+    expect(placeInDirectory([directory('x', { u: 6 }), directory('y', { u: 5 })], 't', '')).toBe('y');
   });
 
   it('where these are equal, the zone and then the host with fewest of the topic', () => {
     const at = (name: string, zone: string, host: string, topics = {}) => ({ ...directory(name, topics), zone, host });
     const full = at('w', 'z1', 'h1', { t: 1 });
-    expect(placeEmbedded([full, at('x', 'z1', 'h2'), at('y', 'z2', 'h1')], 't', '')).toBe('y');
-    expect(placeEmbedded([full, at('x', 'z1', 'h1'), at('y', 'z1', 'h2')], 't', '')).toBe('y');
+    expect(placeInDirectory([full, at('x', 'z1', 'h2'), at('y', 'z2', 'h1')], 't', '')).toBe('y');
+    expect(placeInDirectory([full, at('x', 'z1', 'h1'), at('y', 'z1', 'h2')], 't', '')).toBe('y');
   });
 
   it('places nothing on drained brokers, in other groups, or beyond capacity', () => {
-    expect(placeEmbedded([directory('x', {}, false), directory('y', {}, true, 'ssd')], 't', '')).toBeUndefined();
-    expect(placeEmbedded([{ ...directory('x', { u: 100 }) }], 't', '')).toBeUndefined();
+    expect(placeInDirectory([directory('x', {}, false), directory('y', {}, true, 'ssd')], 't', '')).toBeUndefined();
+    expect(placeInDirectory([{ ...directory('x', { u: 100 }) }], 't', '')).toBeUndefined();
   });
 });

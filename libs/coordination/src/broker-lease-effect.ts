@@ -12,9 +12,9 @@ export interface PersistedAssignment {
   readonly epoch: number;
   /** True once an owner was ready: the storage must exist from then on. */
   readonly created: boolean;
-  /** Where an embedded partition lives; empty: not placed yet, or in shared storage. */
+  /** Where a partition lives, or what its shared storage cannot keep; empty: not placed yet, or in no directory. */
   readonly dataDirectory: string;
-  /** Where a partition in shared storage lives; empty: not placed yet, or embedded. */
+  /** Where a partition in shared storage lives; empty: not placed yet, or in a data directory alone. */
   readonly dataSource: string;
   /** True: an operator moved it to its owner. */
   readonly pinned: boolean;
@@ -128,7 +128,7 @@ export interface BrokerRegistration {
   readonly host: string;
   readonly zone: string;
   readonly brokerGroup: string;
-  /** Partitions that it may own; 0 = any number. Embedded partitions that live with it are always its own. */
+  /** Partitions that it may own; 0 = any number. Those that live in its data directory are always its own. */
   readonly capacity: number;
   /** Id of its data directory; empty = no embedded storage. */
   readonly dataDirectory: string;
@@ -144,8 +144,8 @@ export interface LeasedTopic {
   readonly revision: number;
   /** Brokers with this group only; the name must match exactly. */
   readonly brokerGroup: string;
-  /** True: partitions live in a data directory and stay there. False: any broker may open them. */
-  readonly embedded: boolean;
+  /** True: partitions live, at least in part, in a data directory and stay there. False: any broker may open them. */
+  readonly inDataDirectory: boolean;
   /** Where partitions of shared storage may be placed; unset: nowhere in particular. */
   readonly dataSources?: DataSourceChoice;
 }
@@ -167,6 +167,8 @@ export interface PartitionView {
   /** MOVING: granted and not ready yet, or to be given back. */
   readonly state: 'OWNED' | 'MOVING' | 'UNOWNED';
   readonly dataSource: string;
+  /** Empty: it can move. */
+  readonly dataDirectory: string;
   /** True: an operator moved it to its owner. */
   readonly pinned: boolean;
 }
@@ -182,7 +184,7 @@ export interface PartitionMove {
 
 /** Why a partition cannot be moved to a broker. */
 export type MoveRefusal =
-  | { readonly kind: 'unknownTopic' | 'unknownBroker' | 'brokerNotActive' | 'embedded' }
+  | { readonly kind: 'unknownTopic' | 'unknownBroker' | 'brokerNotActive' | 'inDataDirectory' }
   | { readonly kind: 'unknownPartition'; readonly partitions: number }
   | { readonly kind: 'otherBrokerGroup'; readonly brokerGroup: string }
   | { readonly kind: 'full'; readonly capacity: number };

@@ -212,7 +212,7 @@ export class BrokerLeases {
   move({ topic, partition }: PartitionRef, broker: string, nowMs: number): BrokerLeaseEffect[] {
     this.#ends.expire(nowMs);
     const found = this.#table.find(topic, partition);
-    const isMovable = this.#table.settings(topic)?.embedded === false;
+    const isMovable = this.#table.settings(topic)?.inDataDirectory === false;
     if (found !== undefined && isMovable && this.moveRefusal({ topic, partition }, broker) === undefined) {
       this.#table.pin(found, broker);
       this.#outbox.changed(nowMs);
@@ -290,7 +290,7 @@ export class BrokerLeases {
     return this.#registry.views((lease) => this.#table.ownedBy(lease).size);
   }
 
-  /** Partitions that the broker still owns, embedded ones included. */
+  /** Partitions that the broker still owns, those of its data directory included. */
   partitionsLeft(name: string): number {
     const lease = this.#registry.leaseOf(name);
     return lease === undefined ? 0 : this.#table.ownedBy(lease).size;

@@ -113,7 +113,7 @@ describe('BrokerLeases: moves by hand', () => {
     expect(leases.moveRefusal(first, 'c')).toEqual({ kind: 'otherBrokerGroup', brokerGroup: '' });
     leases.move({ topic: 't', partition: 1 }, 'b', 500);
     expect(leases.moveRefusal(first, 'b')).toEqual({ kind: 'full', capacity: 1 });
-    expect(two(embedded).moveRefusal(first, 'b')).toEqual({ kind: 'embedded' });
+    expect(two(embedded).moveRefusal(first, 'b')).toEqual({ kind: 'inDataDirectory' });
     const before = owners(leases);
     leases.move(first, 'c', 600);
     leases.tick(600 + COALESCE_MS);

@@ -8,7 +8,7 @@ export interface BrokerOutboxOptions {
   readonly table: PartitionTable;
   readonly registry: BrokerRegistry;
   readonly ttlMs: number;
-  /** From when on new embedded partitions are placed. */
+  /** From when on new partitions are placed in data directories. */
   readonly placeFromMs: number;
 }
 

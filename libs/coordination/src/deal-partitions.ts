@@ -4,7 +4,7 @@ import { type BrokerLease } from './broker-lease.js';
 import { type BrokerRegistry } from './broker-registry.js';
 import { type LeasedPartition } from './leased-partition.js';
 import { type PartitionTable } from './partition-table.js';
-import { placeEmbedded, type PlaceableDirectory } from './place.js';
+import { placeInDirectory, type PlaceableDirectory } from './place.js';
 
 /** Partitions that their owners are to give back, and when dealing is due again by time alone. */
 export interface Dealt {
@@ -69,14 +69,13 @@ function presentOf(registry: BrokerRegistry): BrokerLease[] {
   return [...registry.leases].filter((lease) => lease.session !== undefined);
 }
 
-/** Gives new embedded partitions their directory; true if some must wait for one. */
+/** Gives new partitions that need a directory theirs; true if some must wait for one. */
 function place(
   table: PartitionTable,
   registry: BrokerRegistry,
   { present, mayPlace }: { present: readonly BrokerLease[]; mayPlace: boolean },
 ): boolean {
-  const isEmbedded = ({ topic }: LeasedPartition): boolean => table.settings(topic)?.embedded === true;
-  const unplaced = [...table.all()].filter((one) => isEmbedded(one) && !isPlaced(table, one));
+  const unplaced = [...table.all()].filter((one) => !hasDirectory(table, one));
   if (unplaced.length === 0 || !mayPlace) {
     return unplaced.length > 0;
   }
@@ -84,7 +83,7 @@ function place(
   let waiting = false;
   for (const partition of unplaced) {
     const group = table.settings(partition.topic)?.brokerGroup ?? '';
-    const chosen = placeEmbedded(directories, partition.topic, group);
+    const chosen = placeInDirectory(directories, partition.topic, group);
     const directory = directories.find((one) => one.dataDirectory === chosen);
     if (directory === undefined) {
       waiting = true;
@@ -126,8 +125,13 @@ function note(directory: Directory, topic: string): void {
 }
 
 function isPlaced(table: PartitionTable, partition: LeasedPartition): boolean {
-  const { embedded, dataSources } = table.settings(partition.topic) ?? {};
-  return embedded === true ? partition.dataDirectory !== '' : dataSources === undefined || partition.dataSource !== '';
+  const isOnDataSource = table.settings(partition.topic)?.dataSources === undefined || partition.dataSource !== '';
+  return isOnDataSource && hasDirectory(table, partition);
+}
+
+/** False while it needs a data directory. */
+function hasDirectory(table: PartitionTable, { topic, dataDirectory }: LeasedPartition): boolean {
+  return table.settings(topic)?.inDataDirectory !== true || dataDirectory !== '';
 }
 
 function holderOf(lease: BrokerLease, registry: BrokerRegistry): AssignHolder {

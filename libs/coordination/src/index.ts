@@ -48,4 +48,4 @@ export {
 export { HeldAssignments, type LeaseChange } from './held-assignments.js';
 export { LeaseHolder, type ReceivedGrant, type Renewal } from './lease-holder.js';
 export { LeaseTerm, type Now } from './lease-term.js';
-export { placeEmbedded, type PlaceableDataSource, type PlaceableDirectory, placeOnDataSource } from './place.js';
+export { placeInDirectory, type PlaceableDataSource, type PlaceableDirectory, placeOnDataSource } from './place.js';

@@ -26,7 +26,7 @@ export interface LeasedPartition {
 
 /** The partition as ListPartitions shows it. */
 export function viewOf(partition: LeasedPartition, isRevoked: boolean): PartitionView {
-  const { topic, partition: number, owner, epoch } = partition;
+  const { topic, partition: number, owner, epoch, dataDirectory } = partition;
   const serves = partition.servedRevision >= 0 && !isRevoked;
   return {
     topic,
@@ -36,6 +36,7 @@ export function viewOf(partition: LeasedPartition, isRevoked: boolean): Partitio
     epoch,
     state: owner === undefined ? 'UNOWNED' : serves ? 'OWNED' : 'MOVING',
     dataSource: placeOf(partition),
+    dataDirectory,
     pinned: isPinned(partition),
   };
 }
@@ -44,7 +45,7 @@ function isPinned({ owner, pinnedTo }: LeasedPartition): boolean {
   return owner?.name === pinnedTo;
 }
 
-/** The data source or data directory that has the partition; empty: none yet. */
+/** The data source that has the partition, else its data directory; empty: none yet. */
 export function placeOf({ dataSource, dataDirectory }: LeasedPartition): string {
   return dataSource || dataDirectory;
 }

@@ -25,8 +25,8 @@ export function moveRefusal(
   if (view.state !== 'ACTIVE') {
     return { kind: 'brokerNotActive' };
   }
-  if (settings.embedded) {
-    return found.owner?.name === broker ? undefined : { kind: 'embedded' };
+  if (settings.inDataDirectory) {
+    return found.owner?.name === broker ? undefined : { kind: 'inDataDirectory' };
   }
   if (view.brokerGroup !== settings.brokerGroup) {
     return { kind: 'otherBrokerGroup', brokerGroup: settings.brokerGroup };

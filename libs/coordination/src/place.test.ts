@@ -1,20 +1,26 @@
 import { type BrokerLeaseEffect, type DataSourceChoice, type LeasedTopic } from './broker-lease-effect.js';
 import { BrokerLeases } from './broker-leases.js';
-import { COALESCE_MS } from './lease.js';
+import { COALESCE_MS, SETTLE_MS } from './lease.js';
 import { placeOnDataSource } from './place.js';
 
 const topic = (name: string, partitions: number, dataSources: DataSourceChoice): LeasedTopic => ({
-  ...{ name, partitions, revision: 1, brokerGroup: '', embedded: false },
+  ...{ name, partitions, revision: 1, brokerGroup: '', inDataDirectory: false },
   dataSources,
 });
+const HOUR_MS = 3_600_000;
 const all = (...names: string[]): DataSourceChoice => ({ names, named: false });
 const named = (...names: string[]): DataSourceChoice => ({ names, named: true });
-const register = (leases: BrokerLeases, name: string, session: number, nowMs: number): BrokerLeaseEffect[] => [
+const register = (
+  leases: BrokerLeases,
+  { name, dataDirectory = '' }: { readonly name: string; readonly dataDirectory?: string },
+  session: number,
+  nowMs: number,
+): BrokerLeaseEffect[] => [
   ...leases.register(
     session,
     {
       ...{ broker: name, incarnation: session, endpoint: `${name}:1`, host: name, zone: '', brokerGroup: '' },
-      ...{ capacity: 0, dataDirectory: '', held: [] },
+      ...{ capacity: 0, dataDirectory, held: [] },
     },
     nowMs,
   ),
@@ -44,7 +50,7 @@ describe('placing on data sources', () => {
     expect(places(leases, 't')).toBe('m1 m2 m1 m2');
     leases.topicUpserted(topic('u', 3, all('m1', 'm2', 'm3')), 0);
     expect(places(leases, 'u')).toBe('m3 m3 m1');
-    const effects = register(leases, 'a', 1, 100);
+    const effects = register(leases, { name: 'a' }, 1, 100);
     const stored = effects.flatMap((effect) => (effect.kind === 'persist' ? effect.assignments : []));
     expect(stored.filter(({ topic: of }) => of === 't').map(({ dataSource }) => dataSource)).toEqual([
       'm1',
@@ -58,7 +64,7 @@ describe('placing on data sources', () => {
 
   it('is for good: neither a restart nor other data sources move a partition', () => {
     const first = new BrokerLeases({ topics: [topic('t', 2, all('m1'))], assignments: [], nowMs: 0 });
-    const effects = register(first, 'a', 1, 0);
+    const effects = register(first, { name: 'a' }, 1, 0);
     const assignments = effects.flatMap((effect) => (effect.kind === 'persist' ? effect.assignments : []));
     const next = new BrokerLeases({ topics: [topic('t', 2, all('m0', 'm1'))], assignments, nowMs: 0 });
     next.topicUpserted(topic('t', 3, all('m0')), 0);
@@ -67,13 +73,50 @@ describe('placing on data sources', () => {
 
   it('without a data source nothing is granted, and what is there is owned by any broker and moves', () => {
     const leases = new BrokerLeases({ topics: [], assignments: [], nowMs: 0 });
-    register(leases, 'a', 1, 0);
+    register(leases, { name: 'a' }, 1, 0);
     leases.topicUpserted(topic('nowhere', 1, all()), 100);
     leases.topicUpserted(topic('t', 2, all('m1')), 100);
     leases.tick(200);
     expect(leases.partitions('nowhere').map(({ state }) => state)).toEqual(['UNOWNED']);
     expect(leases.partitions('t').map(({ broker }) => broker)).toEqual(['a', 'a']);
-    const revoked = register(leases, 'b', 2, 300).flatMap((effect) => (effect.kind === 'revoke' ? [effect] : []));
+    const revoked = register(leases, { name: 'b' }, 2, 300).flatMap((effect) =>
+      effect.kind === 'revoke' ? [effect] : [],
+    );
     expect(revoked.map(({ assignment }) => assignment)).toMatchObject([{ topic: 't', dataSource: 'm1' }]);
+  });
+
+  it('a partition that needs a directory beside is owned only by the broker that has it, and cannot move', () => {
+    const both: LeasedTopic = { ...topic('t', 2, named('k1')), inDataDirectory: true };
+    const first = new BrokerLeases({ topics: [], assignments: [], nowMs: 0 });
+    first.topicUpserted(both, 0);
+    const [a, b] = [
+      register(first, { name: 'a', dataDirectory: 'dir-a' }, 1, SETTLE_MS),
+      register(first, { name: 'b', dataDirectory: 'dir-b' }, 2, 2 * SETTLE_MS),
+    ];
+    expect(first.partitions('t')).toMatchObject(
+      [0, 1].map(() => ({ broker: 'a', dataSource: 'k1', dataDirectory: 'dir-a' })),
+    );
+    expect(first.moveRefusal({ topic: 't', partition: 0 }, 'b')).toEqual({ kind: 'inDataDirectory' });
+    const told = a.flatMap((effect) => (effect.kind === 'grant' ? effect.assignments : []));
+    expect(told.map(({ dataSource }) => dataSource)).toEqual(['k1', 'k1']);
+    const assignments = [...a, ...b].flatMap((effect) => (effect.kind === 'persist' ? effect.assignments : []));
+
+    // Its broker is away: it waits, though the data source could be had by another.
+    const next = new BrokerLeases({ topics: [both], assignments, nowMs: 0 });
+    register(next, { name: 'b', dataDirectory: 'dir-b' }, 3, HOUR_MS);
+    next.tick(2 * HOUR_MS);
+    expect(next.partitions('t').map(({ state }) => state)).toEqual(['UNOWNED', 'UNOWNED']);
+    register(next, { name: 'a', dataDirectory: 'dir-a' }, 4, 3 * HOUR_MS);
+    expect(next.partitions('t').map(({ broker }) => broker)).toEqual(['a', 'a']);
+  });
+
+  it('a partition that needs both waits while it lacks either', () => {
+    const leases = new BrokerLeases({ topics: [], assignments: [], nowMs: 0 });
+    leases.topicUpserted({ ...topic('nowhere', 1, all()), inDataDirectory: true }, 0);
+    leases.topicUpserted({ ...topic('t', 1, named('k1')), inDataDirectory: true }, 0);
+    register(leases, { name: 'without' }, 1, SETTLE_MS);
+    expect(leases.partitions().map(({ state }) => state)).toEqual(['UNOWNED', 'UNOWNED']);
+    register(leases, { name: 'a', dataDirectory: 'dir-a' }, 2, 2 * SETTLE_MS);
+    expect(leases.partitions().map(({ broker }) => broker)).toEqual(['', 'a']);
   });
 });

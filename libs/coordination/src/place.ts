@@ -14,11 +14,11 @@ export interface PlaceableDirectory {
 }
 
 /**
- * Chooses the data directory of a new embedded partition, where it stays for good: the one with fewest partitions of
+ * Chooses the data directory of a new partition that needs one, where it stays for good: the one with fewest partitions of
  * its topic, then with fewest in all, then in the zone and on the host with fewest of the topic. Undefined: none may take
  * it now.
  */
-export function placeEmbedded(
+export function placeInDirectory(
   directories: readonly PlaceableDirectory[],
   topic: string,
   brokerGroup: string,

@@ -11,8 +11,8 @@ import {
 } from '../src/index.js';
 
 export const LEASE_MS = LEASE_TTL_DEFAULT_MS + LEASE_MARGIN_MS;
-export const shared: LeasedTopic = { name: 't', partitions: 2, revision: 1, brokerGroup: '', embedded: false };
-export const embedded: LeasedTopic = { ...shared, embedded: true };
+export const shared: LeasedTopic = { name: 't', partitions: 2, revision: 1, brokerGroup: '', inDataDirectory: false };
+export const embedded: LeasedTopic = { ...shared, inDataDirectory: true };
 
 export const broker = (
   name: string,

@@ -31,6 +31,9 @@ export interface BrokerBugs {
   readonly renewsFromReceipt?: boolean;
 }
 
+/** Of a topic that needs a data source and a data directory. */
+const BOTH = { names: ['k1'], named: true };
+
 /** Meta-servers, their database, brokers, a store, and everything that must hold between them. */
 export class BrokerWorld {
   readonly simulation: Simulation;
@@ -54,8 +57,9 @@ export class BrokerWorld {
     this.random = simulation.random('world');
     const brokerGroup = '';
     this.topics = [
-      { name: 'm', partitions: 3, revision: 1, brokerGroup, embedded: false },
-      { name: 'e', partitions: 2, revision: 1, brokerGroup, embedded: true },
+      { name: 'm', partitions: 3, revision: 1, brokerGroup, inDataDirectory: false },
+      { name: 'e', partitions: 2, revision: 1, brokerGroup, inDataDirectory: true },
+      { ...{ name: 'k', partitions: 1, revision: 1, brokerGroup, inDataDirectory: true }, dataSources: BOTH },
     ];
     this.database = new SimulatedDatabase(this, simulation.node('database', { clockRate: this.#rate() }));
   }

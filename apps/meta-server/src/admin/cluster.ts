@@ -98,9 +98,9 @@ export class ClusterAdmin {
     const after = all.map((view) => ({ view, name: nameOf(view) })).filter(({ name }) => name > page.after);
     after.sort((a, b) => (a.name < b.name ? -1 : 1));
     const { entries, nextPageToken } = cutPage(scope, after, page, ({ name }) => name);
-    const partitions = entries.map(({ view: { topic, partition, broker, epoch, state, dataSource, pinned } }) => ({
-      ...{ topic, partition, broker, epoch, dataSource, pinned },
-      state: PartitionState[state],
+    const partitions = entries.map(({ view: { topic, partition, broker, epoch, ...view } }) => ({
+      ...{ topic, partition, broker, epoch, state: PartitionState[view.state] },
+      ...{ dataSource: view.dataSource, dataDirectory: view.dataDirectory, pinned: view.pinned },
     }));
     return Promise.resolve({ partitions, nextPageToken });
   }
@@ -146,10 +146,10 @@ function refusedMove(refusal: MoveRefusal, { topic, partition, broker }: MovePar
       return brokerNotFound(broker);
     case 'brokerNotActive':
       return new HermesError('BROKER_NOT_ACTIVE', `broker ${broker} is drained or gone`, { details: { broker } });
-    case 'embedded':
+    case 'inDataDirectory':
       return new HermesError(
         'UNSUPPORTED_BY_STORAGE',
-        `topic ${topic} is embedded: partition ${partition} lives in a broker's data directory and stays there`,
+        `partition ${partition} of topic ${topic} is bound to a broker's data directory and stays there`,
         { details: { feature: 'MovePartition' } },
       );
     case 'otherBrokerGroup':

@@ -1,5 +1,6 @@
 import { Durability, durationFromMs, RetryPolicy, StorageClass, Topic } from '@hermes/contracts';
 
+import { checkDataSourceClasses } from './kafka-topic-spec.js';
 import { filledTopic, updatedTopic } from './topic-spec.js';
 
 /** An error with these fields. */
@@ -8,10 +9,7 @@ const failure = (fields: object): Error => expect.objectContaining(fields) as Er
 /** Parts of a topic, as `fromPartial` takes them. */
 type Fields = object;
 
-const defaults = {
-  storageClass: StorageClass.EMBEDDED,
-  servedClasses: new Set<StorageClass>([StorageClass.EMBEDDED]),
-};
+const defaults = { storageClass: StorageClass.EMBEDDED };
 const fill = (fields: Fields): Topic => filledTopic(Topic.fromPartial({ name: 'orders', ...fields }), defaults);
 
 describe('a new topic', () => {
@@ -86,18 +84,9 @@ describe('a new topic', () => {
     ['topic.retry.max_attempts', { retry: { kind: { $case: 'none', value: {} }, maxAttempts: 2 } }],
     ['topic.retry.fixed.delay', { retry: { kind: { $case: 'fixed', value: { delay: { seconds: 90_000 } } } } }],
     ['topic.retry.list.delays[0]', { retry: { kind: { $case: 'list', value: { delays: [{ seconds: -1 }] } } } }],
-  ])('%s out of bounds is INVALID_FIELD, also where the field is not implemented: %j', (field, fields) => {
+  ])('%s out of bounds is INVALID_FIELD: %j', (field, fields) => {
     expect(() => fill(fields)).toThrow(
       failure({ code: 'INVALID_FIELD', violations: [expect.objectContaining({ field }) as unknown] }),
-    );
-  });
-
-  test.each<[string, Fields]>([
-    ['storage_class', { storageClass: StorageClass.MYSQL }],
-    ['storage_class', { storageClass: StorageClass.KAFKA }],
-  ])('%s is NOT_IMPLEMENTED and named', (name, fields) => {
-    expect(() => fill(fields)).toThrow(
-      failure({ code: 'NOT_IMPLEMENTED', message: expect.stringContaining(name) as unknown }),
     );
   });
 
@@ -116,16 +105,98 @@ describe('a new topic', () => {
     expect(fill({ retry: filled }).retry).toEqual(RetryPolicy.fromPartial(filled));
   });
 
-  test('a served storage class is accepted, with the data sources that it names', () => {
+  test('a storage class that is named wins over the server’s, with the data sources that it names', () => {
     const mysql = { storageClass: StorageClass.MYSQL, dataSources: ['m2', 'm1'] };
     const given = Topic.fromPartial({ name: 'orders', ...mysql });
-    expect(filledTopic(given, { ...defaults, servedClasses: new Set([StorageClass.MYSQL]) })).toMatchObject(mysql);
+    expect(filledTopic(given, { storageClass: StorageClass.KAFKA })).toMatchObject({ ...mysql, kafka: undefined });
   });
 
-  test('REPLICATED is nothing that embedded storage has', () => {
-    expect(() => fill({ requiredDurability: Durability.REPLICATED })).toThrow(
-      failure({ code: 'UNSUPPORTED_BY_STORAGE' }),
+  test.each([
+    [StorageClass.EMBEDDED, Durability.REPLICATED],
+    [StorageClass.MYSQL, Durability.REPLICATED],
+    [StorageClass.KAFKA, Durability.DURABLE],
+  ])('storage class %i cannot have durability %i', (storageClass, requiredDurability) => {
+    expect(() => fill({ storageClass, requiredDurability })).toThrow(
+      failure({ code: 'UNSUPPORTED_BY_STORAGE', details: { feature: 'required_durability' } }),
     );
+  });
+});
+
+describe('a topic on Kafka', () => {
+  const kafka = (fields: Fields): Topic => fill({ storageClass: StorageClass.KAFKA, ...fields });
+
+  test('is REPLICATED and has a Kafka topic of its own by default, also where the server’s default makes it one', () => {
+    const own = { requiredDurability: Durability.REPLICATED, kafka: { topic: '', readOnly: false } };
+    expect(kafka({})).toMatchObject(own);
+    expect(filledTopic(Topic.fromPartial({ name: 'orders' }), { storageClass: StorageClass.KAFKA })).toEqual(kafka({}));
+    expect(kafka(kafka({}))).toEqual(kafka({}));
+    expect(kafka({ requiredDurability: Durability.BUFFERED })).toMatchObject({
+      requiredDurability: Durability.BUFFERED,
+    });
+  });
+
+  test('is attached to one that exists, read-only or not', () => {
+    for (const attached of [
+      { topic: 'x'.repeat(249), readOnly: false },
+      { topic: '__events.v1', readOnly: true },
+    ]) {
+      expect(kafka({ kafka: attached })).toMatchObject({ kafka: attached, priorityLevels: 1 });
+    }
+  });
+
+  test.each<[string, string, Fields]>([
+    ['topic.kafka', 'only with storage class KAFKA', { storageClass: StorageClass.MYSQL, kafka: {} }],
+    ['topic.kafka', 'only with storage class KAFKA', { storageClass: StorageClass.EMBEDDED, kafka: { topic: 'x' } }],
+    ['topic.kafka.topic', '1 to 249', { kafka: { topic: 'x'.repeat(250) } }],
+    ['topic.kafka.topic', 'neither . nor ..', { kafka: { topic: '..' } }],
+    ['topic.kafka.topic', 'a-z', { kafka: { topic: 'a/b' } }],
+    ['topic.kafka.topic', 'a-z', { kafka: { topic: 'a\nb' } }],
+    ['topic.kafka.read_only', 'only with kafka.topic', { kafka: { readOnly: true } }],
+    ['topic.priority_levels', 'exactly 1', { kafka: { topic: 'x' }, priorityLevels: 2 }],
+  ])('%s: %s', (field, limit, fields) => {
+    expect(() => kafka(fields)).toThrow(
+      failure({
+        code: 'INVALID_FIELD',
+        violations: [{ field, description: expect.stringContaining(limit) as unknown }],
+      }),
+    );
+  });
+
+  const { EMBEDDED, MYSQL, KAFKA } = StorageClass;
+  test.each<[string, Fields, StorageClass[]]>([
+    ['none', {}, []],
+    ['some of its class', {}, [KAFKA, KAFKA]],
+    ['one for the groups’ state alone', {}, [MYSQL]],
+    ['one for the groups’ state beside', {}, [KAFKA, MYSQL, KAFKA]],
+    ['the cluster that it is attached to', { kafka: { topic: 'x' } }, [MYSQL, KAFKA]],
+  ])('may name %s', (_, fields, classes) => {
+    expect(() => {
+      checkDataSourceClasses(kafka(fields), classes);
+    }).not.toThrow();
+  });
+
+  test.each<[string, Topic, StorageClass[]]>([
+    ['topic.data_sources[2]', kafka({}), [KAFKA, MYSQL, MYSQL]],
+    ['topic.data_sources[1]', kafka({}), [KAFKA, EMBEDDED]],
+    ['topic.data_sources[1]', fill({ storageClass: MYSQL }), [MYSQL, KAFKA]],
+    ['topic.data_sources', kafka({ kafka: { topic: 'x' } }), []],
+    ['topic.data_sources', kafka({ kafka: { topic: 'x' } }), [MYSQL]],
+    ['topic.data_sources', kafka({ kafka: { topic: 'x' } }), [KAFKA, KAFKA]],
+  ])('%s cannot be of other classes: %#', (field, topic, classes) => {
+    expect(() => {
+      checkDataSourceClasses(topic, classes);
+    }).toThrow(failure({ code: 'INVALID_FIELD', violations: [expect.objectContaining({ field }) as unknown] }));
+  });
+
+  test('keeps what it is attached to', () => {
+    const current = kafka({ kafka: { topic: 'x' } });
+    const update = (fields: Fields, ...mask: string[]): Topic =>
+      updatedTopic(current, Topic.fromPartial({ name: 'orders', ...fields }), mask);
+    expect(() => update({ kafka: { topic: 'x', readOnly: true } }, 'kafka')).toThrow(
+      failure({ code: 'IMMUTABLE_FIELD', details: { field: 'topic.kafka' } }),
+    );
+    expect(update({ kafka: { topic: 'x' }, paused: true }, 'kafka', 'paused')).toEqual({ ...current, paused: true });
+    expect(() => update({ priorityLevels: 2 }, 'priority_levels')).toThrow(failure({ code: 'INVALID_FIELD' }));
   });
 });
 

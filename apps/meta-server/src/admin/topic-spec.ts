@@ -7,20 +7,18 @@ import {
   HermesError,
   invalidField,
   LIMITS,
-  notImplemented,
   StorageClass,
   Topic,
 } from '@hermes/contracts';
 
 import { boundedDuration, boundedInt, knownEnum, refuse } from './field-check.js';
+import { checkAttached, filledTopicKafka } from './kafka-topic-spec.js';
 import { filledRetryPolicy } from './retry-policy.js';
 import { maskedUpdate, type UpdateRules } from './update-mask.js';
 
 /** What the server decides where a topic says nothing. */
 export interface TopicDefaults {
   readonly storageClass: StorageClass;
-  /** Classes that topics may have; the others are NOT_IMPLEMENTED. */
-  readonly servedClasses: ReadonlySet<StorageClass>;
 }
 
 /** Broker group of topics and brokers that name none. */
@@ -29,33 +27,36 @@ export const BROKER_GROUP_DEFAULT = 'default';
 /** A topic may keep messages for as long as a timestamp can tell; less than a second is a mistake. */
 const RETENTION_MS = { min: 1_000, max: 100 * 365 * 24 * 3_600_000 };
 
-/** A new topic with its defaults filled in; INVALID_FIELD first, then NOT_IMPLEMENTED. */
+/** A new topic with its defaults filled in; INVALID_FIELD first, then UNSUPPORTED_BY_STORAGE. */
 export function filledTopic(given: Topic | undefined, defaults: TopicDefaults): Topic {
   if (given === undefined) {
     throw invalidField('topic', 'required');
   }
   const retentionAge = retention('topic.retention_age', given.retentionAge, LIMITS.retentionAgeMs);
   const hardDefaultMs = Math.max(LIMITS.hardRetentionAgeMs, msOf(retentionAge));
+  const storageClass = knownEnum('topic.storage_class', given.storageClass, {
+    of: StorageClass,
+    default: defaults.storageClass,
+  });
   const filled: Topic = {
     ...Topic.fromPartial({}),
     name: given.name,
     partitions: boundedInt('topic.partitions', given.partitions, LIMITS.partitions),
-    storageClass: knownEnum('topic.storage_class', given.storageClass, {
-      of: StorageClass,
-      default: defaults.storageClass,
-    }),
+    storageClass,
     dataSources: given.dataSources,
     priorityLevels: boundedInt('topic.priority_levels', given.priorityLevels, LIMITS.priorityLevels),
     maxBodyBytes: boundedInt('topic.max_body_bytes', given.maxBodyBytes, LIMITS.bodyBytes),
     retentionAge,
     retentionBytes: given.retentionBytes,
     hardRetentionAge: retention('topic.hard_retention_age', given.hardRetentionAge, hardDefaultMs),
+    retry: filledRetryPolicy('topic.retry', given.retry),
     requiredDurability: knownEnum('topic.required_durability', given.requiredDurability, {
       of: Durability,
-      default: Durability.DURABLE,
+      default: storageClass === StorageClass.KAFKA ? Durability.REPLICATED : Durability.DURABLE,
     }),
     brokerGroup: given.brokerGroup === '' ? BROKER_GROUP_DEFAULT : given.brokerGroup,
     paused: given.paused,
+    kafka: filledTopicKafka({ ...given, storageClass }),
   };
   checkNames(filled);
   if (given.retentionBytes < 0) {
@@ -64,9 +65,8 @@ export function filledTopic(given: Topic | undefined, defaults: TopicDefaults): 
   if (msOf(filled.hardRetentionAge) < msOf(filled.retentionAge)) {
     throw invalidField('topic.hard_retention_age', 'at least retention_age');
   }
-  // The policy refuses its own limits before its own unimplemented kinds, so it comes after the other limits.
-  filled.retry = filledRetryPolicy('topic.retry', given.retry);
-  refuseUnimplemented(filled, defaults);
+  checkAttached(filled);
+  refuseUnsupported(filled);
   return filled;
 }
 
@@ -91,14 +91,16 @@ function checkNames(topic: Topic): void {
   }
 }
 
-function refuseUnimplemented(topic: Topic, { servedClasses }: TopicDefaults): void {
-  if (!servedClasses.has(topic.storageClass)) {
-    throw notImplemented(`Topic.storage_class ${StorageClass[topic.storageClass]}`);
-  }
-  if (topic.requiredDurability === Durability.REPLICATED && topic.storageClass !== StorageClass.KAFKA) {
-    throw new HermesError('UNSUPPORTED_BY_STORAGE', 'only Kafka has in-sync replicas: this cannot be REPLICATED', {
-      details: { feature: 'required_durability' },
-    });
+function refuseUnsupported({ requiredDurability, storageClass }: Topic): void {
+  const isKafka = storageClass === StorageClass.KAFKA;
+  const problem =
+    requiredDurability === Durability.REPLICATED && !isKafka
+      ? 'only Kafka has in-sync replicas: this cannot be REPLICATED'
+      : requiredDurability === Durability.DURABLE && isKafka
+        ? 'Kafka answers before it flushes: this cannot be DURABLE'
+        : undefined;
+  if (problem !== undefined) {
+    throw new HermesError('UNSUPPORTED_BY_STORAGE', problem, { details: { feature: 'required_durability' } });
   }
 }
 
@@ -124,15 +126,14 @@ const UPDATE_RULES: UpdateRules<Topic> = {
     storage_class: 'storageClass',
     data_sources: 'dataSources',
     required_durability: 'requiredDurability',
+    kafka: 'kafka',
   },
   outputOnly: ['uid', 'etag', 'created_at'],
 };
 
 /** The topic after an update. IMMUTABLE_FIELD for what is fixed or would shrink. */
 export function updatedTopic(current: Topic, given: Topic, mask: readonly string[]): Topic {
-  // A topic that is there is served, whatever new ones may be.
-  const defaults = { storageClass: current.storageClass, servedClasses: new Set([current.storageClass]) };
-  const next = filledTopic(maskedUpdate(current, given, mask, UPDATE_RULES), defaults);
+  const next = filledTopic(maskedUpdate(current, given, mask, UPDATE_RULES), current);
   refuseToShrink('topic.partitions', current.partitions, next.partitions);
   refuseToShrink('topic.priority_levels', current.priorityLevels, next.priorityLevels);
   return next;

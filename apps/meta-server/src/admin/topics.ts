@@ -18,6 +18,7 @@ import { type ClusterView, type Waiting } from './cluster-view.js';
 import { dataSourceNotFound } from './data-source-spec.js';
 import { checkEtag } from './etag.js';
 import { refuse } from './field-check.js';
+import { checkDataSourceClasses } from './kafka-topic-spec.js';
 import { isSame, topicResource } from './resource.js';
 import { filledTopic, type TopicDefaults, updatedTopic } from './topic-spec.js';
 
@@ -107,19 +108,21 @@ export class TopicAdmin {
     return record;
   }
 
-  /** What a topic names must be there, and of its storage class; one that names nothing needs any. */
-  async #checkDataSources({ storageClass, dataSources: names }: Topic): Promise<void> {
-    const { dataSources } = this.#context.metadata;
-    for (const [index, name] of names.entries()) {
-      const found = await dataSources.get(name);
+  /** What a topic names must be there, and fit its storage class; one that names none of that class needs any. */
+  async #checkDataSources(topic: Topic): Promise<void> {
+    const { metadata, cluster } = this.#context;
+    const { storageClass } = topic;
+    const classes: StorageClass[] = [];
+    for (const name of topic.dataSources) {
+      const found = await metadata.dataSources.get(name);
       if (found === undefined) {
         throw dataSourceNotFound(name);
       }
-      if (found.config.storageClass !== storageClass) {
-        throw invalidField(`topic.data_sources[${index}]`, 'a data source of the topic’s storage class');
-      }
+      classes.push(found.config.storageClass);
     }
-    if (storageClass !== StorageClass.EMBEDDED && names.length === 0 && !this.#context.cluster.canPlace(storageClass)) {
+    checkDataSourceClasses(topic, classes);
+    const isPlaced = storageClass === StorageClass.EMBEDDED || classes.includes(storageClass);
+    if (!isPlaced && !cluster.canPlace(storageClass)) {
       const message = `there is no data source for storage class ${StorageClass[storageClass]}: create one first`;
       throw new HermesError('DATA_SOURCE_NOT_FOUND', message);
     }

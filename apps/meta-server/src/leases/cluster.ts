@@ -1,4 +1,11 @@
-import { type DataSource, type DataSource_Health, GroupMode, type HermesError, StorageClass } from '@hermes/contracts';
+import {
+  type DataSource,
+  type DataSource_Health,
+  GroupMode,
+  type HermesError,
+  StorageClass,
+  type Topic,
+} from '@hermes/contracts';
 import {
   type BrokerView,
   COALESCE_MS,
@@ -210,14 +217,21 @@ export class Cluster implements ClusterView, LeaseControl {
 
 /** A topic as the leases see it. */
 export function leasedTopic({ config, revision }: TopicRecord, dataSources: DataSourceNames): LeasedTopic {
-  const { name, partitions = 0, brokerGroup, storageClass, dataSources: named } = config;
+  const { name, partitions = 0, brokerGroup, storageClass } = config;
   const topic = { name, partitions, revision, brokerGroup };
   if (storageClass === StorageClass.EMBEDDED) {
-    return { ...topic, embedded: true };
+    return { ...topic, inDataDirectory: true };
   }
+  const named = config.dataSources.filter((source) => dataSources.classOf(source) === storageClass);
   const choice: DataSourceChoice =
     named.length > 0 ? { names: named, named: true } : { names: dataSources.of(storageClass), named: false };
-  return { ...topic, embedded: false, dataSources: choice };
+  return { ...topic, inDataDirectory: needsDataDirectory(config, dataSources), dataSources: choice };
+}
+
+/** Kafka keeps no group's state: unless the topic names where that goes, it is the owner's data directory. */
+function needsDataDirectory({ storageClass, dataSources: named }: Topic, dataSources: DataSourceNames): boolean {
+  const keepsState = (source: string): boolean => dataSources.classOf(source) === StorageClass.MYSQL;
+  return storageClass === StorageClass.KAFKA && !named.some(keepsState);
 }
 
 /** A group as the leases see it. */

@@ -1,6 +1,6 @@
 import { type DataSource, type StorageClass } from '@hermes/contracts';
 
-/** The data sources that there are, for topics that name none. */
+/** The data sources that there are, by class. */
 export class DataSourceNames {
   readonly #classes = new Map<string, StorageClass>();
 
@@ -16,6 +16,11 @@ export class DataSourceNames {
 
   delete(name: string): void {
     this.#classes.delete(name);
+  }
+
+  /** Undefined: there is none of this name. */
+  classOf(name: string): StorageClass | undefined {
+    return this.#classes.get(name);
   }
 
   /** Names of all of one class. */
