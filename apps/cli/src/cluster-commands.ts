@@ -21,7 +21,7 @@ export function addClusterCommands(program: Command, run: RunClient): void {
   broker
     .command('drain <broker>')
     .description('move its partitions to others, before it is stopped')
-    .option('--wait', 'until only embedded ones, which cannot move, are left')
+    .option('--wait', 'until only those that are bound to its data directory are left')
     .option('--cancel', 'let it take partitions again')
     .action((name: string, flags: { wait?: boolean; cancel?: boolean }) =>
       run(

@@ -5,9 +5,9 @@ import { type RunClient } from './program.js';
 
 const load = (): Promise<typeof Commands> => import('./commands/data-source.js');
 
-/** hermes datasource create | list | delete */
+/** hermes datasource create | list | describe | delete */
 export function addDataSourceCommands(program: Command, run: RunClient): void {
-  const source = program.command('datasource').description('add, list and remove MySQL servers');
+  const source = program.command('datasource').description('add, list and remove MySQL servers and Kafka clusters');
   addDataSourceFlags(source.command('create <name>').description('add a server that topics may live on')).action(
     (name: string, flags: DataSourceFlags) =>
       run(load, (commands, session) => commands.createDataSource(session, name, flags)),
@@ -16,6 +16,10 @@ export function addDataSourceCommands(program: Command, run: RunClient): void {
     .command('list')
     .description('list all data sources')
     .action(() => run(load, (commands, session) => commands.listDataSources(session)));
+  source
+    .command('describe <name>')
+    .description('show its settings and what brokers find there')
+    .action((name: string) => run(load, (commands, session) => commands.describeDataSource(session, name)));
   source
     .command('delete <name>')
     .description('remove one that no topic uses')

@@ -4,7 +4,7 @@ import type * as GetMessage from './commands/get-message.js';
 import type * as Publish from './commands/publish.js';
 import type * as Tail from './commands/tail.js';
 import { position } from './flags/position.js';
-import { attributes, durationMs, integer, integers, time } from './flags/values.js';
+import { durationMs, integer, integers, pairs, time } from './flags/values.js';
 import { type RunClient } from './program.js';
 
 const loadPublish = (): Promise<typeof Publish> => import('./commands/publish.js');
@@ -21,7 +21,7 @@ export function addMessageCommands(program: Command, run: RunClient): void {
     .option('--lines', 'every line of standard input is a message')
     .option('--key <key>', 'ordering and partitioning key')
     .option('--ref-key <key>', 'business key for look-up')
-    .option('--attr <name=value>', 'an attribute; may be repeated', attributes)
+    .option('--attr <name=value>', 'an attribute; may be repeated', pairs)
     .option('--content-type <type>', 'what the body is')
     .option('--partition <n>', 'instead of by key', integer)
     .option('--priority <n>', 'lane; 0 is the lowest', integer)

@@ -38,6 +38,9 @@ describe('the command line', () => {
     [['datasource', 'create', 'm1', '--endpoints', 'h:1,,h:2'], 'separated by commas'],
     [['datasource', 'create', 'm1', '--endpoints', 'h:1', '--password', 'p'], 'unknown option'],
     [['datasource', 'create', 'm1', '--endpoints', 'h:1', '--storage-class', 'embedded'], 'Allowed choices'],
+    [['datasource', 'create', 'k1', '--endpoints', 'h:1', '--topic-config', 'retention.ms'], 'name=value'],
+    [['datasource', 'create', 'k1', '--endpoints', 'h:1', '--sasl', 'gssapi'], 'Allowed choices'],
+    [['topic', 'update', 't', '--kafka-topic', 'events'], 'unknown option'],
     [['broker', '--processes', 'many'], 'a number from 1 to 256'],
     [['broker', '--processes', '4', '--broker-ops-port', '4378'], 'needs that many ports'],
   ])('refuses %j with 64', async (args, problem) => {

@@ -34,5 +34,6 @@ export {
   PositionEdge,
   REASON,
   type Reason,
+  SaslMechanism,
   StorageClass,
 } from '@hermes/contracts';

@@ -48,13 +48,18 @@ export async function listPartitions(session: Session, topic: string): Promise<v
   const found = await readPartitions(session, topic);
   await show(session, { partitions: found, nextPageToken: '' }, ListPartitionsResponse, ({ partitions }) =>
     table(
-      ['TOPIC', 'PARTITION', 'BROKER', 'EPOCH', 'STATE', 'MOVED'],
+      ['TOPIC', 'PARTITION', 'BROKER', 'EPOCH', 'STATE', 'PLACE', 'MOVED'],
       partitions.map((one) => [
         ...[one.topic, one.partition, one.broker, one.epoch, PARTITION_STATES[one.state]],
-        one.pinned ? 'by hand' : '',
+        ...[placeWord(one), one.pinned ? 'by hand' : ''],
       ]),
     ),
   );
+}
+
+/** `m1`; `k1 + DIRECTORY` for what is on a data source and bound to a data directory. */
+function placeWord({ dataSource, dataDirectory }: ListPartitionsResponse_Partition): string {
+  return [...new Set([dataSource, dataDirectory])].filter((place) => place !== '').join(' + ');
 }
 
 /** All partitions of a topic, of every topic if it is empty. */

@@ -17,6 +17,7 @@ describe('hermes completion', () => {
     expect(offered(stdout, 'to')).toEqual(['topic']);
     expect(offered(stdout, 'dlq', '')).toEqual(expect.arrayContaining(['list', 'redrive', 'discard']));
     expect(offered(stdout, 'topic', 'create', 'orders', '--pri')).toEqual(['--priority-levels']);
+    expect(offered(stdout, 'datasource', 'create', 'k1', '--topic-')).toEqual(['--topic-config', '--topic-prefix']);
     expect(offered(stdout, '--server', 'h:1', 'group', 'se')).toEqual(['seek']);
     expect(offered(stdout, 'group', 'seek', 't', 'g', '--dry')).toEqual(['--dry-run']);
   });

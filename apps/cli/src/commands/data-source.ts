@@ -2,13 +2,15 @@ import {
   CreateDataSourceRequest,
   CreateDataSourceResponse,
   type DataSource,
+  type DataSource_Kafka,
+  GetDataSourceResponse,
   ListDataSourcesRequest,
   ListDataSourcesResponse,
 } from '@hermes/contracts';
 import { type DataSourceFlags } from '../flags/resource-flags.js';
 import { EMPTY, facts, show, table } from '../output.js';
 import { type Session } from '../session.js';
-import { dataSourceOf, durabilityWord, storageWord } from './resource-fields.js';
+import { dataSourceOf, durabilityWord, saslWord, storageWord } from './resource-fields.js';
 
 /** hermes datasource create NAME */
 export async function createDataSource(session: Session, name: string, flags: DataSourceFlags): Promise<void> {
@@ -35,6 +37,14 @@ export async function listDataSources(session: Session): Promise<void> {
   await show(session, response, ListDataSourcesResponse, ({ dataSources }) => dataSourceTable(dataSources));
 }
 
+/** hermes datasource describe NAME */
+export async function describeDataSource(session: Session, name: string): Promise<void> {
+  const response = await session.unary<GetDataSourceResponse>((metadata, options, done) =>
+    session.admin.getDataSource({ dataSource: name }, metadata, options, done),
+  );
+  await show(session, response, GetDataSourceResponse, ({ dataSource }) => dataSourceFacts(dataSource));
+}
+
 /** hermes datasource delete NAME */
 export async function deleteDataSource(session: Session, name: string): Promise<void> {
   const response = await session.unary((metadata, options, done) =>
@@ -48,10 +58,11 @@ function dataSourceTable(sources: readonly DataSource[]): string[] {
     return ['no data sources yet – add one with `hermes datasource create NAME`'];
   }
   return table(
-    ['DATA SOURCE', 'CLASS', 'ENDPOINTS', 'DATABASE', 'USER', 'SECRET', 'TLS', 'HEALTH'],
+    ['DATA SOURCE', 'CLASS', 'ENDPOINTS', 'DATABASE OR PREFIX', 'USER', 'SECRET', 'TLS', 'HEALTH'],
     sources.map((source) => [
-      ...[source.name, storageWord(source.storageClass), source.endpoints.join(','), source.database],
-      ...[source.username, source.secret, source.tls === undefined ? 'no' : 'yes', health(source)],
+      ...[source.name, storageWord(source.storageClass), source.endpoints.join(',')],
+      ...[source.kafka?.topicPrefix ?? source.database, user(source), source.secret],
+      ...[source.tls === undefined ? 'no' : 'yes', health(source)],
     ]),
   );
 }
@@ -64,12 +75,26 @@ function dataSourceFacts(source: DataSource | undefined): string[] {
     ['data source', source.name],
     ['storage class', storageWord(source.storageClass)],
     ['endpoints', source.endpoints.join(', ')],
-    ['database', source.database],
-    ['user', source.username],
+    ...(source.kafka === undefined ? [['database', source.database] as const] : kafkaFacts(source.kafka)),
+    ['user', user(source)],
     ['secret', source.secret],
     ['tls', source.tls === undefined ? 'no' : 'yes'],
     ['health', health(source)],
   ]);
+}
+
+function kafkaFacts({ replicationFactor, topicConfig, topicPrefix }: DataSource_Kafka): (readonly [string, string])[] {
+  return [
+    ['topic prefix', topicPrefix],
+    ['replication factor', replicationFactor === 0 ? 'the cluster’s default' : String(replicationFactor)],
+    ['topic config', [...topicConfig].map(([name, value]) => `${name}=${value}`).join(', ')],
+  ];
+}
+
+/** `broker`, `broker (scram-sha-256)` */
+function user({ username, kafka }: DataSource): string {
+  const sasl = kafka === undefined ? '' : saslWord(kafka.sasl);
+  return sasl === '' ? username : `${username} (${sasl})`;
 }
 
 /** What the brokers find, problems first and alone. */

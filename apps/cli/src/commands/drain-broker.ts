@@ -1,16 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DrainBrokerResponse, StorageClass } from '@hermes/contracts';
+import { DrainBrokerResponse } from '@hermes/contracts';
 import { show } from '../output.js';
 import { type Session } from '../session.js';
 import { readPartitions } from './cluster.js';
-import { readTopics } from './topic.js';
 
 /** How often a waiting drain asks what is left. */
 const DRAIN_POLL_MS = 500;
 
 /**
- * hermes broker drain B: moves its partitions away; with `wait`, until none is left that can move. Embedded partitions
- * stay with their data directory: they are named.
+ * hermes broker drain B: moves its partitions away; with `wait`, until none is left that can move. Partitions that
+ * are bound to its data directory stay: they are named.
  */
 export async function drainBroker(
   session: Session,
@@ -21,11 +20,11 @@ export async function drainBroker(
   const ask = (): Promise<DrainBrokerResponse> =>
     session.unary((metadata, options, done) => session.admin.drainBroker(request, metadata, options, done));
   let response = await ask();
-  let embedded: readonly string[] = [];
+  let bound: readonly string[] = [];
   let told = Number.POSITIVE_INFINITY;
   while (flags.wait === true && !request.cancel && response.partitionsLeft > 0) {
-    embedded = await embeddedPartitions(session, broker);
-    if (embedded.length >= response.partitionsLeft) {
+    bound = await boundPartitions(session, broker);
+    if (bound.length >= response.partitionsLeft) {
       break;
     }
     if (response.partitionsLeft !== told) {
@@ -42,21 +41,17 @@ export async function drainBroker(
       ? [`${broker} takes partitions again; it owns ${partitionsLeft}`]
       : [
           `${broker} is draining; partitions left: ${partitionsLeft}`,
-          ...(partitionsLeft > 0 && embedded.length > 0
-            ? [`they are embedded in its data directory and stay: ${embedded.join(', ')}`]
+          ...(partitionsLeft > 0 && bound.length > 0
+            ? [`they are bound to its data directory and stay: ${bound.join(', ')}`]
             : []),
         ],
   );
 }
 
 /** What of a broker no drain moves, as topic/partition. */
-async function embeddedPartitions(session: Session, broker: string): Promise<string[]> {
-  const topics = await readTopics(session);
-  const embedded = new Set(
-    topics.filter(({ storageClass }) => storageClass === StorageClass.EMBEDDED).map(({ name }) => name),
-  );
+async function boundPartitions(session: Session, broker: string): Promise<string[]> {
   const partitions = await readPartitions(session, '');
   return partitions
-    .filter((one) => one.broker === broker && embedded.has(one.topic))
+    .filter((one) => one.broker === broker && one.dataDirectory !== '')
     .map(({ topic, partition }) => `${topic}/${partition}`);
 }

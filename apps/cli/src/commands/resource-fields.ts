@@ -1,5 +1,6 @@
 import {
   type DataSource,
+  DataSource_Kafka,
   type DataSource_Tls,
   Durability,
   type Duration,
@@ -11,8 +12,10 @@ import {
   Position,
   PositionEdge,
   type RetryPolicy,
+  SaslMechanism,
   StorageClass,
   type Topic,
+  type Topic_Kafka,
 } from '@hermes/contracts';
 import { type DataSourceFlags, type GroupFlags, type RetryFlags, type TopicFlags } from '../flags/resource-flags.js';
 import { durationWords } from '../output.js';
@@ -22,6 +25,11 @@ const DURABILITIES = {
   durable: Durability.DURABLE,
   replicated: Durability.REPLICATED,
   buffered: Durability.BUFFERED,
+};
+const SASL_MECHANISMS = {
+  plain: SaslMechanism.PLAIN,
+  'scram-sha-256': SaslMechanism.SCRAM_SHA_256,
+  'scram-sha-512': SaslMechanism.SCRAM_SHA_512,
 };
 const MODES = {
   exclusive: GroupMode.EXCLUSIVE,
@@ -46,7 +54,14 @@ export function topicOf(name: string, flags: TopicFlags, before?: Topic): Partia
     ...given('brokerGroup', flags.brokerGroup),
     ...given('paused', flags.paused),
     ...given('etag', flags.etag ?? before?.etag),
+    ...given('kafka', attachmentOf(flags)),
   };
+}
+
+function attachmentOf({ kafkaTopic, readOnly }: TopicFlags): Topic_Kafka | undefined {
+  return kafkaTopic === undefined && readOnly === undefined
+    ? undefined
+    : { topic: kafkaTopic ?? '', readOnly: readOnly ?? false };
 }
 
 /** The data source that flags describe. */
@@ -59,7 +74,19 @@ export function dataSourceOf(name: string, flags: DataSourceFlags): Partial<Data
     ...given('username', flags.username),
     ...given('secret', flags.secret),
     ...given('tls', tlsOf(flags)),
+    ...given('kafka', kafkaOf(flags)),
   };
+}
+
+/** Unset if nothing of it is given: only Kafka clusters have it. */
+function kafkaOf({ sasl, topicConfig, ...flags }: DataSourceFlags): DataSource_Kafka | undefined {
+  const fields = {
+    ...given('sasl', sasl && SASL_MECHANISMS[sasl]),
+    ...given('replicationFactor', flags.replicationFactor),
+    ...given('topicConfig', topicConfig && new Map(topicConfig)),
+    ...given('topicPrefix', flags.topicPrefix),
+  };
+  return Object.keys(fields).length === 0 ? undefined : { ...DataSource_Kafka.create(), ...fields };
 }
 
 /** TLS is asked for by itself, or by what it needs. */
@@ -140,6 +167,11 @@ export function modeWord(mode: GroupMode): string {
 /** `embedded` */
 export function storageWord(storageClass: StorageClass): string {
   return Object.entries(STORAGE_CLASSES).find(([, value]) => value === storageClass)?.[0] ?? '';
+}
+
+/** `scram-sha-256`; empty: none. */
+export function saslWord(sasl: SaslMechanism): string {
+  return Object.entries(SASL_MECHANISMS).find(([, value]) => value === sasl)?.[0] ?? '';
 }
 
 /** `durable` */

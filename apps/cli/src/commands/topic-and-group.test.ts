@@ -8,7 +8,6 @@ import {
   GroupMode,
   ListPartitionsResponse,
   ListTopicsResponse,
-  StorageClass,
   type UpdateTopicRequest,
   UpdateTopicResponse,
 } from '@hermes/contracts';
@@ -150,17 +149,15 @@ describe('topics and groups', () => {
 
   describe('broker drain --wait', () => {
     /** A broker `b` that owns a partition of each topic until it has moved. */
-    const drained = (storageClass: StorageClass): Promise<FakeGateway> => {
+    const drained = (dataDirectory: string): Promise<FakeGateway> => {
       let left = 4;
       return startFakeGateway({
         drainBroker: () => Promise.resolve(DrainBrokerResponse.fromPartial({ partitionsLeft: (left -= 1) })),
-        listTopics: () =>
-          Promise.resolve(ListTopicsResponse.fromPartial({ topics: [{ name: 'orders', storageClass }] })),
         listPartitions: () =>
           Promise.resolve(
             ListPartitionsResponse.fromPartial({
               partitions: [0, 1, 2].map((partition) => {
-                return { topic: 'orders', partition, broker: partition < left ? 'b' : 'c' };
+                return { topic: 'orders', partition, broker: partition < left ? 'b' : 'c', dataDirectory };
               }),
             }),
           ),
@@ -168,19 +165,19 @@ describe('topics and groups', () => {
     };
 
     it('waits until the broker has nothing left, telling how it goes', async () => {
-      await using gateway = await drained(StorageClass.MYSQL);
+      await using gateway = await drained('');
       const run = await cli(['broker', 'drain', 'b', '--wait', '--server', gateway.address]);
       expect(run.exitCode).toBe(0);
       expect(run.stderr).toContain('b: 2 partitions left');
       expect(run.stdout).toContain('partitions left: 0');
     });
 
-    it('ends when only embedded partitions are left, which stay with their data directory, and names them', async () => {
-      await using gateway = await drained(StorageClass.EMBEDDED);
+    it('ends when only partitions are left that are bound to its data directory, and names them', async () => {
+      await using gateway = await drained('d');
       const run = await cli(['broker', 'drain', 'b', '--wait', '--server', gateway.address]);
       expect(run.exitCode).toBe(0);
       expect(run.stdout).toContain('partitions left: 3');
-      expect(run.stdout).toContain('they are embedded in its data directory and stay: orders/0, orders/1, orders/2');
+      expect(run.stdout).toContain('they are bound to its data directory and stay: orders/0, orders/1, orders/2');
     });
   });
 });

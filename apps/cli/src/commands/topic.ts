@@ -7,6 +7,7 @@ import {
   ListTopicsRequest,
   ListTopicsResponse,
   type Topic,
+  type Topic_Kafka,
   UpdateTopicRequest,
   UpdateTopicResponse,
 } from '@hermes/contracts';
@@ -71,12 +72,6 @@ export async function deleteTopic(
 
 /** hermes topic list */
 export async function listTopics(session: Session): Promise<void> {
-  const found = await readTopics(session);
-  await show(session, { topics: found, nextPageToken: '' }, ListTopicsResponse, ({ topics }) => topicTable(topics));
-}
-
-/** All topics. */
-export async function readTopics(session: Session): Promise<Topic[]> {
   const found: Topic[] = [];
   let pageToken = '';
   do {
@@ -87,7 +82,7 @@ export async function readTopics(session: Session): Promise<Topic[]> {
     pageToken = page.nextPageToken;
     found.push(...page.topics);
   } while (pageToken !== '');
-  return found;
+  await show(session, { topics: found, nextPageToken: '' }, ListTopicsResponse, ({ topics }) => topicTable(topics));
 }
 
 function getTopic(session: Session, topic: string): Promise<GetTopicResponse> {
@@ -110,6 +105,10 @@ function topicTable(topics: readonly Topic[]): string[] {
   );
 }
 
+function kafkaTopic({ topic, readOnly }: Topic_Kafka): string {
+  return topic === '' ? 'its own' : `${topic}${readOnly ? ' (read-only)' : ''}`;
+}
+
 function topicFacts(topic: Topic | undefined): string[] {
   if (topic === undefined) {
     return [];
@@ -120,6 +119,7 @@ function topicFacts(topic: Topic | undefined): string[] {
     ['priority levels', topic.priorityLevels],
     ['storage class', storageWord(topic.storageClass)],
     ['data sources', topic.dataSources.join(', ')],
+    ...(topic.kafka === undefined ? [] : [['kafka topic', kafkaTopic(topic.kafka)] as const]),
     ['max body bytes', topic.maxBodyBytes],
     ['retention', words(topic.retentionAge)],
     ['hard retention', words(topic.hardRetentionAge)],

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { position, type PositionFlag } from './position.js';
-import { byteCount, decimal, durationMs, integer, words } from './values.js';
+import { byteCount, decimal, durationMs, integer, pairs, words } from './values.js';
 
 /** What the retry flags hold: a notation, or parts of an exponential policy. */
 export interface RetryFlags {
@@ -27,6 +27,9 @@ export interface TopicFlags extends RetryFlags {
   readonly brokerGroup?: string;
   readonly paused?: boolean;
   readonly etag?: string;
+  /** Of an existing Kafka topic. */
+  readonly kafkaTopic?: string;
+  readonly readOnly?: boolean;
 }
 
 /** Settable fields of a group; durations in milliseconds. */
@@ -51,6 +54,10 @@ export interface DataSourceFlags {
   readonly tlsCa?: string;
   readonly tlsCertificate?: string;
   readonly tlsKey?: string;
+  readonly sasl?: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+  readonly replicationFactor?: number;
+  readonly topicConfig?: ReadonlyMap<string, string>;
+  readonly topicPrefix?: string;
 }
 
 /** Adds the flags of a data source's fields. There is none for a password: arguments are shown to everybody. */
@@ -64,7 +71,20 @@ export function addDataSourceFlags(command: Command): Command {
     .option('--tls', 'TLS to its servers, whose certificates are verified')
     .option('--tls-ca <reference>', 'authorities that may have signed them (PEM): file:PATH or env:NAME')
     .option('--tls-certificate <reference>', 'certificate of the brokers (PEM), if the servers ask for one')
-    .option('--tls-key <reference>', 'its key (PEM)');
+    .option('--tls-key <reference>', 'its key (PEM)')
+    .addOption(
+      new Option(
+        '--sasl <mechanism>',
+        'how brokers prove who they are, for kafka (default plain, with a username)',
+      ).choices(['plain', 'scram-sha-256', 'scram-sha-512']),
+    )
+    .option(
+      '--replication-factor <n>',
+      'replicas of topics that Hermes makes, for kafka (default the cluster’s)',
+      integer,
+    )
+    .option('--topic-config <name=value>', 'a setting of theirs, such as min.insync.replicas=2; may be repeated', pairs)
+    .option('--topic-prefix <name>', 'they are named PREFIX.UID.LANE (default hermes)');
 }
 
 /** Adds the flags of a topic's fields; those that are fixed at its creation only when creating. */
@@ -74,6 +94,8 @@ export function addTopicFlags(command: Command, kind: 'create' | 'update'): Comm
     command
       .addOption(new Option('--storage-class <class>', 'where its logs live').choices(['embedded', 'mysql', 'kafka']))
       .option('--data-sources <names>', 'where its partitions live, separated by commas (default: the emptiest)', words)
+      .option('--kafka-topic <name>', 'an existing Kafka topic to attach to, instead of one of its own')
+      .option('--read-only', 'refuse publishes to the attached topic for good')
       .addOption(
         new Option('--required-durability <level>', 'what a publish waits for').choices([
           'durable',

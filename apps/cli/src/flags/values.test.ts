@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { position } from './position.js';
-import { attributes, byteCount, durationMs, integer } from './values.js';
+import { byteCount, durationMs, integer, pairs } from './values.js';
 
 describe('flag values', () => {
   it.each([
@@ -40,7 +40,7 @@ describe('flag values', () => {
     () => byteCount('9007199254740993'),
     () => integer('0x10'),
     () => integer(''),
-    () => attributes('=x'),
+    () => pairs('=x'),
     () => position('2026-31-01T00:00:00Z'),
     () => position(''),
   ])('refuses what only looks like one: %s', (parse) => {
@@ -48,7 +48,7 @@ describe('flag values', () => {
   });
 
   it('keeps attribute names and values as they are', () => {
-    expect([...attributes('__proto__=x', attributes('a='))]).toEqual([
+    expect([...pairs('__proto__=x', pairs('a='))]).toEqual([
       ['a', ''],
       ['__proto__', 'x'],
     ]);

@@ -44,10 +44,10 @@ export function integers(text: string, before: readonly number[] = []): number[]
 }
 
 /** Collects `name=value` of a repeated flag. */
-export function attributes(text: string, before: ReadonlyMap<string, string> = new Map()): Map<string, string> {
+export function pairs(text: string, before: ReadonlyMap<string, string> = new Map()): Map<string, string> {
   const split = text.indexOf('=');
   if (split < 1) {
-    throw new InvalidArgumentError('an attribute is name=value');
+    throw new InvalidArgumentError('must be name=value');
   }
   return new Map([...before, [text.slice(0, split), text.slice(split + 1)]]);
 }
