@@ -14,13 +14,14 @@ import {
   PartitionServiceService,
   MessagingServiceService,
   PositionEdge,
+  SaslMechanism,
   StorageClass,
   UpdateGroupRequest,
   UpdateTopicRequest,
   WatchRoutesRequest,
 } from '@hermes/contracts';
 
-import { type Answer, answerOf, invalid, later, type Method, OK } from '../harness/caller.js';
+import { type Answer, answerOf, invalid, type Method, OK } from '../harness/caller.js';
 import { ClusterUnderAbuse } from '../harness/cluster-under-abuse.js';
 
 const HALF_DAY_MS = 12 * 3_600_000;
@@ -35,9 +36,10 @@ const GROUP_NOT_FOUND: Answer = { status: 'NOT_FOUND', reason: 'GROUP_NOT_FOUND'
 const IMMUTABLE: Answer = { status: 'FAILED_PRECONDITION', reason: 'IMMUTABLE_FIELD' };
 const ETAG_MISMATCH: Answer = { status: 'ABORTED', reason: 'ETAG_MISMATCH' };
 const FENCED: Answer = { status: 'ABORTED', reason: 'FENCED' };
-/** A value that waits for a later release shows that all limits were met, and makes nothing. */
+/** Where there is no data source all limits come before that, and nothing is made. */
 const WITHIN = { storageClass: StorageClass.KAFKA };
-const MET = later('Topic.storage_class KAFKA');
+const MET = DATA_SOURCE_NOT_FOUND;
+const UNSUPPORTED: Answer = { status: 'FAILED_PRECONDITION', reason: 'UNSUPPORTED_BY_STORAGE' };
 
 const isRefused = (answer: Answer): boolean => typeof answer === 'object' && answer.reason === 'UNSUPPORTED_BY_STORAGE';
 
@@ -101,20 +103,39 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
       DATA_SOURCE_NOT_FOUND,
     ],
     ['MySQL storage and no data source', { storageClass: StorageClass.MYSQL }, DATA_SOURCE_NOT_FOUND],
+    [
+      'more durability than MySQL has',
+      { storageClass: StorageClass.MYSQL, requiredDurability: Durability.REPLICATED },
+      UNSUPPORTED,
+    ],
+    ['more durability than Kafka has', { requiredDurability: Durability.DURABLE }, UNSUPPORTED],
+    [
+      'a Kafka topic for embedded storage',
+      { storageClass: StorageClass.EMBEDDED, kafka: { topic: 'events' } },
+      invalid('topic.kafka', 'only with storage class KAFKA'),
+    ],
+    [
+      'a Kafka topic of 250 bytes',
+      { kafka: { topic: 'k'.repeat(250) } },
+      invalid('topic.kafka.topic', '1 to 249 of A-Z, a-z, 0-9, ., _ and -, neither . nor ..'),
+    ],
+    [
+      'a read-only topic of its own',
+      { kafka: { readOnly: true } },
+      invalid('topic.kafka.read_only', 'only with kafka.topic: nobody could write to a topic of its own'),
+    ],
+    [
+      'lanes of an attached Kafka topic',
+      { kafka: { topic: 'events' }, priorityLevels: 2 },
+      invalid('topic.priority_levels', 'exactly 1: an attached Kafka topic is one lane'),
+    ],
+    [
+      'an attached Kafka topic in no cluster',
+      { kafka: { topic: 'events' } },
+      invalid('topic.data_sources', 'exactly one of class KAFKA: the cluster that has kafka.topic'),
+    ],
   ])('CreateTopic with %s', async (_, fields, answer) => {
     const topic = { name: 'never-made', ...WITHIN, ...fields };
-    expect(await ask(AdminServiceService.createTopic, CreateTopicRequest.fromPartial({ topic }))).toEqual(answer);
-  });
-
-  test.each<[string, object, Answer]>([
-    ['another storage class', { storageClass: StorageClass.KAFKA }, later('Topic.storage_class KAFKA')],
-    [
-      'more durability than there is',
-      { requiredDurability: Durability.REPLICATED },
-      { status: 'FAILED_PRECONDITION', reason: 'UNSUPPORTED_BY_STORAGE' },
-    ],
-  ])('CreateTopic with %s waits for a later release', async (_, fields, answer) => {
-    const topic = { name: 'never-made', ...fields };
     expect(await ask(AdminServiceService.createTopic, CreateTopicRequest.fromPartial({ topic }))).toEqual(answer);
   });
 
@@ -125,6 +146,7 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
     ['__proto__', ['__proto__'], {}, invalid('update_mask', '"__proto__" is no field of a topic')],
     ['an output', ['uid'], {}, invalid('update_mask', '"uid" is output only')],
     ['a fixed field', ['storage_class'], { storageClass: StorageClass.KAFKA }, IMMUTABLE],
+    ['an attachment', ['kafka'], { kafka: { topic: 'events' } }, IMMUTABLE],
     ['fewer partitions', ['partitions'], { partitions: 1 }, IMMUTABLE],
     ['fewer priority levels', ['priority_levels'], { priorityLevels: 0 }, invalid('topic.priority_levels', '1 to 10')],
     ['an old etag', ['paused'], { etag: 'old' }, ETAG_MISMATCH],
@@ -239,6 +261,39 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
       'a password in the place of its reference',
       { secret: 'hunter2' },
       invalid('data_source.secret', 'file:PATH or env:NAME at the broker, never the secret itself'),
+    ],
+    [
+      'Kafka’s fields for MySQL',
+      { database: 'd', username: 'u', kafka: {} },
+      invalid('data_source.kafka', 'only with storage class KAFKA'),
+    ],
+    [
+      '17 bootstrap servers',
+      { storageClass: StorageClass.KAFKA, endpoints: Array.from({ length: 17 }, () => 'k:9092') },
+      invalid('data_source.endpoints', '1 to 16 host:port'),
+    ],
+    [
+      'a database of Kafka',
+      { storageClass: StorageClass.KAFKA, database: 'd' },
+      invalid('data_source.database', 'none: Kafka has no databases'),
+    ],
+    [
+      'SASL for nobody',
+      { storageClass: StorageClass.KAFKA, kafka: { sasl: SaslMechanism.PLAIN } },
+      invalid('data_source.username', 'required with kafka.sasl or a secret'),
+    ],
+    [
+      'an unknown SASL mechanism',
+      { storageClass: StorageClass.KAFKA, kafka: { sasl: UNKNOWN_ENUM } },
+      invalid('data_source.kafka.sasl', KNOWN),
+    ],
+    [
+      'compacted topics',
+      { storageClass: StorageClass.KAFKA, kafka: { topicConfig: new Map([['cleanup.policy', 'compact']]) } },
+      invalid(
+        'data_source.kafka.topic_config.cleanup.policy',
+        'delete: compaction would take messages that nobody has read',
+      ),
     ],
   ])('CreateDataSource with %s', async (_, fields, answer) => {
     const dataSource = { name: 'never-made', storageClass: StorageClass.MYSQL, endpoints: ['db:3306'], ...fields };

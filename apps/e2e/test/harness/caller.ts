@@ -27,8 +27,6 @@ export interface Answer {
   /** Of BadRequest. */
   readonly field?: string;
   readonly limit?: string;
-  /** What is not implemented. */
-  readonly name?: string;
 }
 
 export const OK: Answer = { status: 'OK' };
@@ -36,11 +34,6 @@ export const OK: Answer = { status: 'OK' };
 /** INVALID_FIELD with a BadRequest that names field and limit. */
 export function invalid(field: string, limit: string): Answer {
   return { status: 'INVALID_ARGUMENT', reason: 'INVALID_FIELD', field, limit };
-}
-
-/** NOT_IMPLEMENTED that names a call or field of a later release. */
-export function later(name: string): Answer {
-  return { status: 'UNIMPLEMENTED', reason: 'NOT_IMPLEMENTED', name };
 }
 
 /** Above all limits, so that servers see what a careless client sends. */
@@ -164,11 +157,9 @@ export async function answerOf(call: Promise<unknown>): Promise<Answer> {
 /** The same of an error that stands for one entry of a request. */
 export function explained(error: HermesError): Answer {
   const [violation] = error.violations;
-  const { name } = error.details;
   return {
     status: status[error.status],
     reason: error.code,
     ...(violation === undefined ? {} : { field: violation.field, limit: violation.description }),
-    ...(name === undefined ? {} : { name }),
   };
 }
