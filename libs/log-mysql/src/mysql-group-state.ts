@@ -6,7 +6,6 @@ import type {
   GroupCounts,
   GroupState,
   OpeningGate,
-  OpeningGate,
   StoredDeadLetter,
 } from '@hermes/log';
 

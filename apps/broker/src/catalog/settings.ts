@@ -35,6 +35,8 @@ export interface TopicSettings {
   /** Of a partition, about; 0 = any number. */
   readonly retentionBytes: number;
   readonly storageClass: StorageClassName;
+  /** What its partitions are spread over, by name; and, beside Kafka's, what keeps their groups' state. */
+  readonly dataSources: readonly string[];
   /** What its storage must promise for a message to be taken. */
   readonly requiredDurability: Durability;
 }
@@ -86,6 +88,7 @@ export function topicSettings(topic: Topic): TopicSettings {
     hardRetentionAgeMs: Math.max(retentionAgeMs, millis(topic.hardRetentionAge, LIMITS.hardRetentionAgeMs)),
     retentionBytes: topic.retentionBytes,
     storageClass: STORAGE_CLASSES[topic.storageClass],
+    dataSources: topic.dataSources,
     requiredDurability: topic.requiredDurability || Durability.DURABLE,
   };
 }

@@ -1,4 +1,4 @@
-import { type DataSource } from '@hermes/contracts';
+import { type DataSource, StorageClass } from '@hermes/contracts';
 import { type GroupSettings, type TopicEntry, type TopicSettings } from '../catalog/settings.js';
 import { type Partition } from './partition.js';
 
@@ -40,6 +40,12 @@ export class OwnedTopic {
       this.#dataSources.set(name, source);
     }
     return source;
+  }
+
+  /** The MySQL server that keeps the groups' state of a topic on Kafka; undefined: it names none. */
+  async stateSource(): Promise<DataSource | undefined> {
+    const named = await Promise.all(this.#settings.dataSources.map((name) => this.dataSource(name)));
+    return named.find(({ storageClass }) => storageClass === StorageClass.MYSQL);
   }
 
   /** All open partitions, in no order. */

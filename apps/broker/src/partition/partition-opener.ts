@@ -26,10 +26,11 @@ export class PartitionOpener {
   /** Opens the store at the granted epoch and stores what new groups need; rejects with an operating fault. */
   async open(topic: OwnedTopic, assignment: LeaseAssignment): Promise<OpenOutcome> {
     const { partition, epoch, created } = assignment;
-    const { id: topicId, lanes } = topic.settings;
+    const { id: topicId, lanes, partitions, retentionAgeMs: retentionMs, retentionBytes } = topic.settings;
+    const shape = { partitions, retentionMs, retentionBytes };
     const incarnation = this.#incarnation;
     const engine = await this.#engine(topic, assignment);
-    const outcome = await engine.openPartition({ topicId, partition, epoch, incarnation, lanes, created });
+    const outcome = await engine.openPartition({ topicId, partition, epoch, incarnation, lanes, created, shape });
     if (outcome.kind !== 'opened') {
       return outcome;
     }
@@ -52,6 +53,10 @@ export class PartitionOpener {
 
   #engine(topic: OwnedTopic, { dataSource }: LeaseAssignment): Promise<StorageEngine> {
     const { storageClass } = topic.settings;
-    return this.#storage.engine({ storageClass, dataSource: () => topic.dataSource(dataSource) });
+    return this.#storage.engine({
+      storageClass,
+      dataSource: () => topic.dataSource(dataSource),
+      stateSource: () => topic.stateSource(),
+    });
   }
 }

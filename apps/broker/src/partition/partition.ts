@@ -43,6 +43,8 @@ export class Partition {
   readonly settles: SettlePump;
   readonly schedule: PartitionSchedule;
   readonly known: KnownPublishes;
+  /** Whether what is old is dropped here; else the store does it by itself. */
+  readonly truncates: boolean;
   /** Told once why nothing can be stored any more at this epoch. */
   onStoodDown: (why: string) => void = () => undefined;
   readonly #store: PartitionStore;
@@ -56,6 +58,7 @@ export class Partition {
     this.topic = topic;
     this.number = store.partition;
     this.epoch = store.epoch;
+    this.truncates = engine.capabilities.truncate;
     this.receipts = new Receipts(store.receiptKey);
     this.#store = store;
     this.#services = services;
@@ -74,7 +77,7 @@ export class Partition {
     const appended = (): void => {
       this.#appended();
     };
-    const durability = (): Durability => durabilityOf(engine.capabilities);
+    const durability = (): Durability => durabilityOf(store.durability ?? engine.capabilities.durability);
     const on = { appended, fenced, durability };
     this.lanes = store.lanes.map((log) => openLane(log, topic.settings.name, services, on));
     this.schedule = new PartitionSchedule({

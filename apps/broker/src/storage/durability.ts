@@ -16,7 +16,7 @@ const RANKS: Readonly<Record<Durability, number>> = {
 };
 
 /** What a message has reached that was acknowledged by such storage. */
-export function durabilityOf({ durability }: StorageCapabilities): Durability {
+export function durabilityOf(durability: StorageCapabilities['durability']): Durability {
   return DURABILITIES[durability];
 }
 

@@ -1,12 +1,15 @@
-import { type DataSource, HermesError } from '@hermes/contracts';
+import { type DataSource } from '@hermes/contracts';
 import { type StorageEngine } from '@hermes/log';
 import { type StorageClassName } from '../catalog/settings.js';
 import { type DataSources } from './data-sources.js';
 
-/** Whose storage is wanted: a topic's class, and how to find the data source that its partition is placed on. */
+/** Whose storage is wanted: a topic's class, and how to find the data sources that its partition is placed on. */
 export interface StorageRequest {
   readonly storageClass: StorageClassName;
+  /** Keeps the messages. */
   readonly dataSource: () => Promise<DataSource>;
+  /** Keeps the groups' state of a topic on Kafka; undefined: this broker's data directory does. */
+  readonly stateSource: () => Promise<DataSource | undefined>;
 }
 
 /** Everywhere this broker can store: its own data directory, and the servers that topics are placed on. */
@@ -20,19 +23,23 @@ export class Storage {
   }
 
   /** The storage of a partition. Rejects with an operating fault if it cannot be had now. */
-  async engine({ storageClass, dataSource }: StorageRequest): Promise<StorageEngine> {
+  async engine({ storageClass, dataSource, stateSource }: StorageRequest): Promise<StorageEngine> {
     switch (storageClass) {
       case 'embedded':
         return this.#embedded;
       case 'mysql':
-        return this.#dataSources.engine(await dataSource());
-      case 'kafka':
-        throw new HermesError('UNSUPPORTED_BY_STORAGE', 'this broker does not serve topics on Kafka');
+        return this.#dataSources.mysql(await dataSource());
+      case 'kafka': {
+        const source = await stateSource();
+        const state = source === undefined ? this.#embedded : await this.#dataSources.mysql(source);
+        return this.#dataSources.kafka(await dataSource(), state);
+      }
     }
   }
 
   /** Flushes and closes everything. */
   async close(): Promise<void> {
-    await Promise.all([this.#embedded.close(), this.#dataSources.close()]);
+    await this.#dataSources.close();
+    await this.#embedded.close();
   }
 }
