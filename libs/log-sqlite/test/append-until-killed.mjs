@@ -7,7 +7,21 @@ import { openEmbeddedEngine } from '@hermes/log-sqlite';
 
 const [directory, epochText] = process.argv.slice(2);
 const epoch = Number(epochText);
-const say = (...words) => writeSync(1, `${words.join(' ')}\n`);
+
+/** Waits for a reader that is slow. */
+function say(...words) {
+  let rest = Buffer.from(`${words.join(' ')}\n`);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      if (error.code !== 'EAGAIN') {
+        throw error;
+      }
+    }
+  }
+}
+
 const engine = await openEmbeddedEngine({
   directory,
   onFatal: (error) => {
