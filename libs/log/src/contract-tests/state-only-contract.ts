@@ -128,7 +128,7 @@ export function describeStateOnly(makeHarness: MakeHarness): void {
         created(1),
         ...[retry(1, EVERY_BYTE), retry(2, viewOf(EVERY_BYTE)), retry(3, large), retry(4, large), retry(5)],
         ...[retry(6, Buffer.from('kept')), retry(6, undefined, { attempts: 3 })],
-        ...[retry(7, Buffer.from('gone')), retryDone(7)],
+        ...[retry(7, Buffer.from('gone')), retryDone(7), retry(8, new Uint8Array())],
       ]);
       await groupState.commit([
         retry(1, undefined, { attempts: 9, dueAtMs: 11 }),
@@ -143,12 +143,13 @@ export function describeStateOnly(makeHarness: MakeHarness): void {
         { ...RETRY, offset: 2, attempts: 9 },
         ...[3, 4, 5].map((offset) => ({ ...RETRY, offset })),
         { ...RETRY, offset: 6, attempts: 3 },
+        { ...RETRY, offset: 8 },
       ]);
       const texts = ['later', 'kept'].map((text) => hex(Buffer.from(text)));
-      const [first, second, third, fourth, ...others] = await recordsOf(again.groupState, [1, 2, 3, 4, 5, 6, 7]);
+      const [first, second, third, fourth, ...others] = await recordsOf(again.groupState, [1, 2, 3, 4, 5, 6, 7, 8]);
       expect([first, second]).toEqual([hex(EVERY_BYTE), hex(EVERY_BYTE)]);
       expect([third === hex(large), fourth === hex(large)]).toEqual([true, true]);
-      expect(others).toEqual([...texts, undefined]);
+      expect(others).toEqual([...texts, undefined, '']);
     });
 
     it('says of a retry that it has its record only once the log has lost it or it was a dead letter', async () => {
