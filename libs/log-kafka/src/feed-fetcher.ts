@@ -1,6 +1,6 @@
 import { type Clock, sleep, type TaskGroup, type Timers } from '@hermes/runtime';
+import type { FetchedPartition } from 'kafkajs/src/cluster/index.js';
 
-import { type FetchedRecords, readFetched } from './fetched-records.js';
 import { type FetchRequest, type KafkaCluster, type KafkaPlace } from './kafka-cluster.js';
 import { readFault } from './kafka-fault.js';
 
@@ -11,7 +11,8 @@ export interface FollowedLane {
   readonly isRead: boolean;
   /** Where the next fetch starts. */
   nextPosition(): number;
-  fetched(records: FetchedRecords): void;
+  /** What a fetch from there has brought. */
+  fetched(from: number, partition: FetchedPartition): void;
   /** What a fetch of this lane alone came to. Rejects with StoreError if Kafka cannot be asked. */
   failed(error: unknown): Promise<void>;
 }
@@ -147,7 +148,7 @@ export class FeedFetcher {
     for (const [request, partition] of fetched) {
       const lane = requests.get(request);
       if (lane !== undefined && this.#lanes.has(lane)) {
-        lane.fetched(readFetched(request.from, partition));
+        lane.fetched(request.from, partition);
       }
     }
   }

@@ -27,16 +27,30 @@ export interface FetchedRecords {
   readonly endOffset: number;
 }
 
-/** What Kafka has given, without marks, without what was aborted, and without what lies below `from`. */
-export function readFetched(from: number, fetched: FetchedPartition): FetchedRecords {
+/** From which record on no older owner's counts. */
+export interface Fence {
+  readonly offset: number;
+  readonly epoch: number;
+}
+
+/**
+ * What Kafka has given: without marks, without what was aborted, without what lies below `from`, and without what an
+ * owner of a lower epoch appended behind a newer owner's fence. Nothing of that was acknowledged: see ADR 25.
+ */
+export function readFetched(from: number, fetched: FetchedPartition, fence: Fence): FetchedRecords {
   const { messages, abortedTransactions, highWatermark, lastStableOffset, lastStartOffset } = fetched;
   const committed =
     (abortedTransactions?.length ?? 0) === 0 ? messages : filterAbortedMessages({ messages, abortedTransactions });
   const records: FetchedRecord[] = [];
+  let epoch = 0;
   for (const message of committed) {
     const record = message.isControlRecord === true ? undefined : toRecord(message);
-    if (record !== undefined && record.offset >= from && record.header.kind === RECORD_KIND.message) {
-      records.push(record);
+    if (record !== undefined) {
+      epoch = Math.max(epoch, record.header.epoch, record.offset >= fence.offset ? fence.epoch : 0);
+      const { header } = record;
+      if (record.offset >= from && header.kind === RECORD_KIND.message && header.epoch === epoch) {
+        records.push(record);
+      }
     }
   }
   return {

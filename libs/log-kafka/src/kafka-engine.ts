@@ -136,10 +136,12 @@ class KafkaStorage implements KafkaEngine {
     }
   }
 
-  /** A deleted topic's Kafka topics go with the first of its partitions. */
+  /** A deleted topic's Kafka topics go with the last of its partitions. */
   async deletePartition(topicId: number, partition: number): Promise<void> {
     const { topics, state } = this.#context;
-    await topics.remove(Array.from({ length: LANES_MAX }, (_, lane) => topics.nameOf(topicId, lane)));
+    for (let lane = 0; lane < LANES_MAX; lane += 1) {
+      await topics.empty(topics.nameOf(topicId, lane), partition);
+    }
     await state.deletePartition(topicId, partition);
   }
 

@@ -11,6 +11,7 @@ import {
   type TruncateOutcome,
 } from '@hermes/log';
 import { type Clock, sleep, type Timers } from '@hermes/runtime';
+import type { FetchedPartition } from 'kafkajs/src/cluster/index.js';
 
 import type { FeedFetcher, FollowedLane } from './feed-fetcher.js';
 import { type FetchedRecord, type FetchedRecords, readFetched, toBlock } from './fetched-records.js';
@@ -25,9 +26,10 @@ export interface KafkaLogOptions {
   readonly lane: number;
   readonly place: KafkaPlace;
   readonly epoch: number;
-  /** The first offset that Kafka keeps, and one above the owner's fence. */
+  /** The first offset that Kafka keeps. */
   readonly firstOffset: number;
-  readonly nextOffset: number;
+  /** Offset of this owner's fence record. */
+  readonly fence: number;
   /** The largest batch that the Kafka topic takes. */
   readonly maxMessageBytes: number;
   readonly producers: Producers;
@@ -70,7 +72,7 @@ export class KafkaLog implements MessageLog, FollowedLane {
   #missing = 0;
 
   constructor(options: KafkaLogOptions) {
-    const { topicId, lane, place, nextOffset, firstOffset, clock, fetcher } = options;
+    const { topicId, lane, place, fence, firstOffset, clock, fetcher } = options;
     this.topicId = topicId;
     this.lane = lane;
     this.place = place;
@@ -79,7 +81,7 @@ export class KafkaLog implements MessageLog, FollowedLane {
     const onWanted = (): void => {
       fetcher.wake();
     };
-    this.#feed = new LaneFeed(nextOffset, { clock, onWanted });
+    this.#feed = new LaneFeed(fence + 1, { clock, onWanted });
   }
 
   get partition(): number {
@@ -200,7 +202,8 @@ export class KafkaLog implements MessageLog, FollowedLane {
     return found;
   }
 
-  fetched(records: FetchedRecords): void {
+  fetched(from: number, partition: FetchedPartition): void {
+    const records = this.#readFetched(from, partition);
     this.#missing = 0;
     this.#learn(records);
     this.#feed.fetched(records);
@@ -263,7 +266,7 @@ export class KafkaLog implements MessageLog, FollowedLane {
     const request = { ...place, from, maxBytes };
     const bounds = { maxWaitMs: READ_WAIT_MS, maxBytes };
     const partition = (await cluster.fetch(await cluster.findLeader(place), [request], bounds)).get(request);
-    const fetched = partition === undefined ? undefined : readFetched(from, partition);
+    const fetched = partition === undefined ? undefined : this.#readFetched(from, partition);
     if (fetched === undefined) {
       return undefined;
     }
@@ -273,6 +276,11 @@ export class KafkaLog implements MessageLog, FollowedLane {
     }
     // Alone in its request a lane is given its next batch, whatever its size: this one has no records.
     return fetched.endOffset > from ? { ...fetched, nextOffset: from + 1 } : undefined;
+  }
+
+  #readFetched(from: number, partition: FetchedPartition): FetchedRecords {
+    const { fence, epoch } = this.#options;
+    return readFetched(from, partition, { offset: fence, epoch });
   }
 
   #learn({ firstOffset, records }: FetchedRecords): void {

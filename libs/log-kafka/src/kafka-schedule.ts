@@ -11,7 +11,7 @@ export class KafkaSchedule implements Schedule {
 
   constructor(schedule: Schedule, lanes: readonly KafkaLog[]) {
     this.nextId = schedule.nextId;
-    this.marks = schedule.marks;
+    this.marks = lanes.map((_, lane) => schedule.marks[lane] ?? 0);
     this.#schedule = schedule;
     this.#lanes = lanes;
   }

@@ -2,7 +2,7 @@ import { type LogShape, StoreError } from '@hermes/log';
 import { type Admin, ConfigResourceTypes } from 'kafkajs';
 
 import type { KafkaCluster } from './kafka-cluster.js';
-import { kafkaErrorType, readFault } from './kafka-fault.js';
+import { isMissingTopic, kafkaErrorType, readFault } from './kafka-fault.js';
 
 /** How the Kafka topics of Hermes' own are made. */
 export interface TopicSettings {
@@ -29,6 +29,9 @@ export interface TopicFacts {
 
 /** A batch of the largest record that Hermes takes, and room for what Kafka adds. */
 const MAX_MESSAGE_BYTES = 12 * 1024 * 1024;
+
+/** As an offset to delete below: all that is there. */
+const HIGH_WATERMARK = '-1';
 
 const CONFIG_NAMES = [
   ...['min.insync.replicas', 'unclean.leader.election.enable', 'flush.messages', 'max.message.bytes'],
@@ -86,16 +89,27 @@ export class KafkaTopics {
     };
   }
 
-  /** Deletes topics; harmless for those that are not there. Rejects with StoreError. */
-  async remove(names: readonly string[]): Promise<void> {
-    for (const name of names) {
-      this.#cluster.forget(name);
-      try {
-        await this.#admin.deleteTopics({ topics: [name] });
-      } catch (error) {
-        if (kafkaErrorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') {
-          throw readFault(error, `delete the Kafka topic ${name}`);
-        }
+  /**
+   * Deletes a partition's records, and the topic once none of its partitions has any; harmless if it is not there.
+   * Rejects with StoreError.
+   */
+  async empty(topic: string, partition: number): Promise<void> {
+    const partitions = await this.#cluster.partitions(topic);
+    if (partitions === undefined) {
+      return;
+    }
+    try {
+      if (partition < partitions.length) {
+        await this.#admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: HIGH_WATERMARK }] });
+      }
+      const offsets = await this.#admin.fetchTopicOffsets(topic);
+      if (offsets.every(({ low, high }) => low === high)) {
+        this.#cluster.forget(topic);
+        await this.#admin.deleteTopics({ topics: [topic] });
+      }
+    } catch (error) {
+      if (!isMissingTopic(error)) {
+        throw readFault(error, `delete the Kafka topic ${topic}`);
       }
     }
   }

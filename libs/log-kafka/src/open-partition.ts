@@ -87,6 +87,7 @@ async function openLanes(
     await state.close();
     return { kind: 'dataLoss', detail: `${placeKey(behind.place)} ends below what groups have settled` };
   }
+  await markNew(state, lanes);
   for (const lane of lanes) {
     context.fetcher.add(lane);
   }
@@ -129,7 +130,7 @@ async function openLane(context: OpeningContext, { place, lane, facts, state, ga
   return new KafkaLog({
     ...{ topicId, lane, place, epoch, producers, cluster, fetcher, gate, clock, timers },
     firstOffset: (await cluster.offset(place, 'earliest')) ?? 0,
-    nextOffset: fence + 1,
+    fence,
     maxMessageBytes: facts?.maxMessageBytes ?? 0,
     nowMs: () => state.timeMs(),
   });
@@ -155,6 +156,19 @@ async function appendFence(
     }
     await sleep(timers, ATTEMPT_PAUSE_MS, gate.signal);
     await cluster.refresh([place]).catch(() => undefined);
+  }
+}
+
+/** From now on their topics must be there. Rejects with StoreError. */
+async function markNew({ schedule }: PartitionStore, lanes: readonly KafkaLog[]): Promise<void> {
+  const added = lanes.slice(schedule.marks.length);
+  if (added.length === 0) {
+    return;
+  }
+  const outcome = await schedule.commit(added.map(({ lane }) => ({ kind: 'mark', mark: { lane, offset: 0 } })));
+  const definite = outcome.kind === 'inDoubt' ? await outcome.resolution : outcome;
+  if (definite.kind !== 'committed') {
+    throw new StoreError('unavailable', `new lanes could not be noted: ${definite.kind}`);
   }
 }
 

@@ -57,7 +57,8 @@ export class PartitionOpening {
     }
     const row = await this.#raiseEpoch();
     const fenced = this.#fencedWriter(row);
-    const lanes = [...known, ...(await this.#addLanes(known.length, fenced))];
+    // Of state alone, a lane that the topic got since is known from its first mark on: its log is made before.
+    const lanes = this.#stateOnly ? known : [...known, ...(await this.#addLanes(known.length, fenced))];
     const logs = await Promise.all(
       (this.#stateOnly ? [] : lanes).map((lane) =>
         openLane(this.#context, this.#request, lane, { fenced, gate: this.#gate }),

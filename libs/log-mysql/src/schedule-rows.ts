@@ -16,7 +16,9 @@ const SQL = {
   raiseNextId: `UPDATE partition_state SET next_schedule_id = GREATEST(next_schedule_id, ?) WHERE ${PARTITION}`,
   remove: `DELETE schedule FROM JSON_TABLE(?, '$[*]' COLUMNS (i BIGINT UNSIGNED PATH '$')) AS j
     STRAIGHT_JOIN schedule ON schedule.schedule_id = j.i WHERE ${PARTITION}`,
-  mark: `UPDATE lane_state SET snapshot_offset = ? WHERE ${PARTITION} AND lane = ?`,
+  // A lane of a partition without a log of its own may be new.
+  mark: `INSERT INTO lane_state (topic_id, partition_no, lane, first_offset, snapshot_offset) VALUES (?, ?, ?, 0, ?)
+    ON DUPLICATE KEY UPDATE snapshot_offset = VALUES(snapshot_offset)`,
   // Sizes first: records may be large, and a page holds only so many bytes of them.
   sizes: `SELECT schedule_id, LENGTH(record) FROM schedule WHERE ${AFTER}`,
   page: `SELECT schedule_id, due_at, lane, record, producer_id, sequence, expires_at FROM schedule WHERE ${AFTER}`,
@@ -45,7 +47,7 @@ export async function write(
         await session.execute(SQL.remove, [JSON.stringify(change.scheduleIds), topicId, partition]);
         break;
       case 'mark':
-        await session.execute(SQL.mark, [change.mark.offset, topicId, partition, change.mark.lane]);
+        await session.execute(SQL.mark, [topicId, partition, change.mark.lane, change.mark.offset]);
     }
   }
   if (nextId > 0) {

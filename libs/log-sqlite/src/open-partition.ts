@@ -84,7 +84,7 @@ function openLanes(context: OpenContext, request: OpenPartitionRequest, isNew: b
   const states = context.partitionTables.laneStates(request);
   const count = Math.max(request.lanes, ...[...states.keys()].map((lane) => lane + 1));
   const tables = Array.from({ length: count }, (_, lane) => new LaneTable(context.file, { topicId, partition, lane }));
-  const open = request.stateOnly === true ? openLaneState : openLaneTable;
+  const open = request.stateOnly !== true ? openLaneTable : isNew ? makeLaneState : checkLaneState;
   for (const table of tables) {
     const wrong = open(context, table, states.has(table.address.lane));
     if (wrong !== undefined) {
@@ -104,15 +104,17 @@ function openLaneTable(context: OpenContext, table: LaneTable, known: boolean): 
   return known ? undefined : adoptLane(context, table);
 }
 
+/** A lane that a topic got since is known from its first mark on: its log is made before. */
+function makeLaneState(context: OpenContext, table: LaneTable): string | undefined {
+  context.partitionTables.insertLane(table.address);
+  return checkLaneState(context, table);
+}
+
 /** An empty table is one whose making was cut short. */
-function openLaneState({ partitionTables }: OpenContext, table: LaneTable, known: boolean): string | undefined {
-  if (table.exists() && table.last() !== undefined) {
-    return `lane ${table.address.lane} has records here, but the partition was opened for its state alone`;
-  }
-  if (!known) {
-    partitionTables.insertLane(table.address);
-  }
-  return undefined;
+function checkLaneState(_context: OpenContext, table: LaneTable): string | undefined {
+  return table.exists() && table.last() !== undefined
+    ? `lane ${table.address.lane} has records here, but the partition was opened for its state alone`
+    : undefined;
 }
 
 /** Table first, then row: a table without a row is one whose making was cut short, and is empty. */

@@ -24,7 +24,9 @@ const SQL = {
            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   raiseNextId: `UPDATE partition_state SET next_schedule_id = max(next_schedule_id, ?) WHERE ${PARTITION}`,
   remove: `DELETE FROM schedule WHERE ${PARTITION} AND schedule_id = ?`,
-  mark: `UPDATE lane_state SET snapshot_offset = ? WHERE ${PARTITION} AND lane = ?`,
+  // A lane of a partition without a log of its own may be new.
+  mark: `INSERT INTO lane_state (topic_id, partition, lane, first_offset, snapshot_offset) VALUES (?, ?, ?, 0, ?)
+         ON CONFLICT DO UPDATE SET snapshot_offset = excluded.snapshot_offset`,
   page: `SELECT schedule_id AS scheduleId, due_at AS dueAtMs, lane, record, producer_id AS producerId, sequence,
                 expires_at AS expiresAtMs FROM schedule
          WHERE ${PARTITION} AND (due_at, schedule_id) > (?, ?) ORDER BY due_at, schedule_id LIMIT ?`,
@@ -116,7 +118,7 @@ export class ScheduleTable {
   }
 
   #mark({ topicId, partition }: PartitionAddress, { lane, offset }: PromotionMark): void {
-    this.#statement('mark').run(offset, topicId, partition, lane);
+    this.#statement('mark').run(topicId, partition, lane, offset);
   }
 
   #statement(name: keyof typeof SQL): Database.Statement {

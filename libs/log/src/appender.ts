@@ -23,6 +23,11 @@ export interface AppenderOptions {
   readonly budget: ByteBudget;
   readonly clock: Clock;
   readonly random: Random;
+  /**
+   * Asked before what was stored is acknowledged, where the store does not refuse a stale owner's append: false, and
+   * nobody may rely on it.
+   */
+  readonly isOwner?: () => boolean;
   /** Told of every appended block, after the tail cache and before the callers. Must not throw. */
   readonly onAppended?: (block: RecordBlock) => void;
   /** Told once that a newer owner has fenced the lane. Must not throw. */
@@ -184,7 +189,9 @@ export class Appender {
     return outcome.kind === 'inDoubt' ? resolved(outcome.resolution) : outcome;
   }
 
-  #finish(calls: readonly WaitingAppend[], outcome: BatchOutcome): void {
+  #finish(calls: readonly WaitingAppend[], stored: BatchOutcome): void {
+    const isVoid = stored.kind === 'appended' && this.#options.isOwner?.() === false;
+    const outcome: BatchOutcome = isVoid ? { kind: 'unknown' } : stored;
     if (outcome.kind === 'appended') {
       this.#publish(outcome.block);
     }

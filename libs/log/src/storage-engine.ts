@@ -40,7 +40,8 @@ export interface OpenPartitionRequest {
   readonly shape?: LogShape;
   /**
    * The messages are kept in another store: here is their state alone. The store has no `lanes` then, what it would read
-   * of a log is refused as `unsupported`, and records come with the changes. A partition is always opened so or never:
+   * of a log is refused as `unsupported`, and records come with the changes. Its schedule's `marks` are those of the
+   * lanes that it knows: all of a new partition, and each one that was marked since. A partition is always opened so or never:
    * anything else is data loss.
    */
   readonly stateOnly?: boolean;

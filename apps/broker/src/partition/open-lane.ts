@@ -4,13 +4,16 @@ import { keyHashOfRecord } from './key-hash.js';
 import { type Lane } from './lane.js';
 import { type PartitionServices } from './partition-services.js';
 
+export interface LaneEvents {
+  readonly appended: () => void;
+  readonly fenced: () => void;
+  readonly durability: () => Durability;
+  /** Given where the store takes what a stale owner appends. */
+  readonly isOwner: (() => boolean) | undefined;
+}
+
 /** Sets a lane's log up for appends and reads. */
-export function openLane(
-  log: MessageLog,
-  topic: string,
-  services: PartitionServices,
-  on: { readonly appended: () => void; readonly fenced: () => void; readonly durability: () => Durability },
-): Lane {
+export function openLane(log: MessageLog, topic: string, services: PartitionServices, on: LaneEvents): Lane {
   const tail = services.tailCache.openLane();
   const { clock, random, counters, appendBudget: budget } = services;
   const onAppended = ({ count, recordBytes }: RecordBlock): void => {
@@ -38,6 +41,7 @@ export function openLane(
       random,
       onAppended,
       onFenced: on.fenced,
+      ...(on.isOwner === undefined ? {} : { isOwner: on.isOwner }),
     }),
     durability: on.durability,
     idPrefix: Buffer.from(`${topic}/${log.partition}/${log.lane}/`),

@@ -78,7 +78,8 @@ export class Partition {
       this.#appended();
     };
     const durability = (): Durability => durabilityOf(store.durability ?? engine.capabilities.durability);
-    const on = { appended, fenced, durability };
+    const isOwner = engine.capabilities.appendFence ? undefined : (): boolean => services.isLeased();
+    const on = { appended, fenced, durability, isOwner };
     this.lanes = store.lanes.map((log) => openLane(log, topic.settings.name, services, on));
     this.schedule = new PartitionSchedule({
       ...{ schedule: store.schedule, lanes: this.lanes, services, onFenced: fenced },

@@ -2,7 +2,7 @@
 /// <reference types="jest" />
 import type { DeadLetterEntry, RetryEntry } from '@hermes/delivery';
 
-import { laneOf, type MakeHarness, StoreFixture } from './store-harness.js';
+import { itIf, laneOf, type MakeHarness, type StoreAbilities, StoreFixture } from './store-harness.js';
 
 const RETRY: RetryEntry = {
   lane: 0,
@@ -27,7 +27,7 @@ const DEAD: DeadLetterEntry = {
 };
 
 /** What every GroupState does. */
-export function describeGroupState(makeHarness: MakeHarness): void {
+export function describeGroupState(makeHarness: MakeHarness, { truncate, joined }: StoreAbilities): void {
   describe('group state', () => {
     let fixture: StoreFixture;
     beforeEach(async () => {
@@ -42,7 +42,7 @@ export function describeGroupState(makeHarness: MakeHarness): void {
       expect(await groupState.counts(1)).toEqual({ retries: 0, deadLetters: [] });
     });
 
-    it('brings floors, ranges, holder and retries back after a restart, per group and lane', async () => {
+    itIf(joined)('brings floors, ranges, holder and retries back after a restart, per group and lane', async () => {
       const store = await fixture.opened({ lanes: 2 });
       const settled = [
         { from: 120, to: 121 },
@@ -233,7 +233,7 @@ export function describeGroupState(makeHarness: MakeHarness): void {
         expect(await groupState.counts(GROUP)).toEqual({ retries: 0, deadLetters: [2] });
       });
 
-      it('take the record that comes with them, as retries do', async () => {
+      itIf(joined)('take the record that comes with them, as retries do', async () => {
         const { groupState, offsets } = await buried('a');
         const offset = offsets[0] ?? 0;
         const record = Buffer.from('given');
@@ -280,41 +280,44 @@ export function describeGroupState(makeHarness: MakeHarness): void {
       });
     });
 
-    it('keeps the records of retries that the log is about to lose, and what the group has lost', async () => {
-      const store = await fixture.opened();
-      const [first = 0, second = 0, third = 0, last = 0] = await fixture.append(laneOf(store), 'a', 'b', 'c', 'd');
-      const { groupState } = store;
-      await groupState.commit([
-        { kind: 'created', groupId: 1, lanes: [{ lane: 0, floor: first, settled: [] }] },
-        ...[first, second, third].map(
-          (offset) => ({ kind: 'retry', groupId: 1, entry: { ...RETRY, offset } }) as const,
-        ),
-        { kind: 'retry', groupId: 2, entry: { ...RETRY, offset: second } },
-        { kind: 'cursor', groupId: 1, cursor: { lane: 0, floor: last, settled: [], skipped: 7 } },
-      ]);
-      const keep = { kind: 'keepRecords', groupId: 1, lane: 0, from: first, to: third } as const;
-      expect(await groupState.commit([keep])).toEqual({ kind: 'committed' });
-      expect(await groupState.commit([keep])).toEqual({ kind: 'committed' });
-      await groupState.commit([
-        { kind: 'cursor', groupId: 1, cursor: { lane: 0, floor: last, settled: [] } },
-        { kind: 'retry', groupId: 1, entry: { ...RETRY, offset: first, attempts: 3 } },
-      ]);
-      await laneOf(store).truncateBefore(last);
-      await fixture.restart();
-      const again = await fixture.opened({ epoch: 2, created: true });
-      expect(await again.groupState.load(1)).toMatchObject({
-        lanes: [{ floor: last, skipped: 7 }],
-        retries: [
-          { offset: first, attempts: 3, hasRecord: true },
-          { offset: second, hasRecord: true },
-          { ...RETRY, offset: third },
-        ],
-      });
-      const copies = [first, second, third].map((offset) => again.groupState.retryRecord(1, 0, offset));
-      const texts = (await Promise.all(copies)).map((copy) => copy && Buffer.from(copy).toString());
-      expect(texts).toEqual(['a', 'b', undefined]);
-      expect(await again.groupState.retryRecord(2, 0, second)).toBeUndefined();
-    });
+    itIf(truncate)(
+      'keeps the records of retries that the log is about to lose, and what the group has lost',
+      async () => {
+        const store = await fixture.opened();
+        const [first = 0, second = 0, third = 0, last = 0] = await fixture.append(laneOf(store), 'a', 'b', 'c', 'd');
+        const { groupState } = store;
+        await groupState.commit([
+          { kind: 'created', groupId: 1, lanes: [{ lane: 0, floor: first, settled: [] }] },
+          ...[first, second, third].map(
+            (offset) => ({ kind: 'retry', groupId: 1, entry: { ...RETRY, offset } }) as const,
+          ),
+          { kind: 'retry', groupId: 2, entry: { ...RETRY, offset: second } },
+          { kind: 'cursor', groupId: 1, cursor: { lane: 0, floor: last, settled: [], skipped: 7 } },
+        ]);
+        const keep = { kind: 'keepRecords', groupId: 1, lane: 0, from: first, to: third } as const;
+        expect(await groupState.commit([keep])).toEqual({ kind: 'committed' });
+        expect(await groupState.commit([keep])).toEqual({ kind: 'committed' });
+        await groupState.commit([
+          { kind: 'cursor', groupId: 1, cursor: { lane: 0, floor: last, settled: [] } },
+          { kind: 'retry', groupId: 1, entry: { ...RETRY, offset: first, attempts: 3 } },
+        ]);
+        await laneOf(store).truncateBefore(last);
+        await fixture.restart();
+        const again = await fixture.opened({ epoch: 2, created: true });
+        expect(await again.groupState.load(1)).toMatchObject({
+          lanes: [{ floor: last, skipped: 7 }],
+          retries: [
+            { offset: first, attempts: 3, hasRecord: true },
+            { offset: second, hasRecord: true },
+            { ...RETRY, offset: third },
+          ],
+        });
+        const copies = [first, second, third].map((offset) => again.groupState.retryRecord(1, 0, offset));
+        const texts = (await Promise.all(copies)).map((copy) => copy && Buffer.from(copy).toString());
+        expect(texts).toEqual(['a', 'b', undefined]);
+        expect(await again.groupState.retryRecord(2, 0, second)).toBeUndefined();
+      },
+    );
 
     it('moves a group in some lanes: another generation, no retries at or above, dead letters kept', async () => {
       const store = await fixture.opened({ lanes: 2 });
@@ -346,7 +349,7 @@ export function describeGroupState(makeHarness: MakeHarness): void {
       expect(await again.groupState.counts(1)).toEqual({ retries: 2, deadLetters: [1] });
     });
 
-    it('keeps what is handed over until something else is, through a restart, per group', async () => {
+    itIf(joined)('keeps what is handed over until something else is, through a restart, per group', async () => {
       const { groupState } = await fixture.opened({ lanes: 2 });
       const delivery = { lane: 1, offset: 2 ** 40, attempt: 3, deliveryNo: 2 ** 31, batch: 7, deadlineAtMs: 2 ** 41 };
       const held = [

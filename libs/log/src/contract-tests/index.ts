@@ -9,14 +9,14 @@ import type { MakeHarness, StoreAbilities } from './store-harness.js';
 
 export { type MakeHarness, type StoreAbilities, type StoreHarness } from './store-harness.js';
 
-const ABLE: StoreAbilities = { appendFence: true, truncate: true, damage: true };
+const ABLE: StoreAbilities = { appendFence: true, truncate: true, damage: true, joined: true };
 
 /** Everything that a storage class must do, as tests; call it from a test file of a store that keeps logs and state. */
 export function describeStorageEngine(name: string, makeHarness: MakeHarness): void {
   describe(`${name} keeps the contract:`, () => {
     describeMessageLog(makeHarness, ABLE);
     describeOpening(makeHarness, ABLE);
-    describeGroupState(makeHarness);
+    describeGroupState(makeHarness, ABLE);
     describeSchedule(makeHarness);
     describeProducerState(makeHarness);
     describeStateOnly(makeHarness);
@@ -28,7 +28,7 @@ export function describeLogEngine(name: string, makeHarness: MakeHarness, abilit
   describe(`${name} keeps the contract:`, () => {
     describeMessageLog(makeHarness, abilities);
     describeOpening(makeHarness, abilities);
-    describeGroupState(makeHarness);
+    describeGroupState(makeHarness, abilities);
     describeSchedule(makeHarness);
     describeProducerState(makeHarness);
   });

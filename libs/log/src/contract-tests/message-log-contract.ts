@@ -1,7 +1,15 @@
 /* eslint-disable max-lines-per-function -- a suite, as in a test file */
 /// <reference types="jest" />
 import { AppendBatch } from '../append-batch.js';
-import { contents, EVERYTHING, itIf, laneOf, type MakeHarness, type StoreAbilities, StoreFixture } from './store-harness.js';
+import {
+  contents,
+  EVERYTHING,
+  itIf,
+  laneOf,
+  type MakeHarness,
+  type StoreAbilities,
+  StoreFixture,
+} from './store-harness.js';
 
 /** What every MessageLog does. */
 export function describeMessageLog(makeHarness: MakeHarness, { truncate, damage }: StoreAbilities): void {

@@ -1,6 +1,15 @@
 /* eslint-disable max-lines-per-function -- a suite, as in a test file */
 /// <reference types="jest" />
-import { contents, EVERYTHING, itIf, laneOf, type MakeHarness, REQUEST, type StoreAbilities, StoreFixture } from './store-harness.js';
+import {
+  contents,
+  EVERYTHING,
+  itIf,
+  laneOf,
+  type MakeHarness,
+  REQUEST,
+  type StoreAbilities,
+  StoreFixture,
+} from './store-harness.js';
 
 /** Creation, epochs, fencing and the recognition of lost data. */
 export function describeOpening(makeHarness: MakeHarness, { appendFence, truncate, damage }: StoreAbilities): void {
@@ -42,25 +51,28 @@ export function describeOpening(makeHarness: MakeHarness, { appendFence, truncat
       expect((await contents(fresh)).map(([, text]) => text)).toEqual(['old', 'new']);
     });
 
-    itIf(appendFence)('answers each append that races a take-over truly: stored below the fence, or fenced', async () => {
-      const old = laneOf(await fixture.opened({ epoch: 1 }));
-      const stored: string[] = [];
-      const write = async (): Promise<void> => {
-        for (let number = 0; ; number += 1) {
-          const outcome = await old.append(fixture.batch([`old ${number}`]));
-          if (outcome.kind !== 'appended') {
-            expect(outcome).toEqual({ kind: 'fenced', epoch: 2 });
-            return;
+    itIf(appendFence)(
+      'answers each append that races a take-over truly: stored below the fence, or fenced',
+      async () => {
+        const old = laneOf(await fixture.opened({ epoch: 1 }));
+        const stored: string[] = [];
+        const write = async (): Promise<void> => {
+          for (let number = 0; ; number += 1) {
+            const outcome = await old.append(fixture.batch([`old ${number}`]));
+            if (outcome.kind !== 'appended') {
+              expect(outcome).toEqual({ kind: 'fenced', epoch: 2 });
+              return;
+            }
+            stored.push(`old ${number}`);
           }
-          stored.push(`old ${number}`);
-        }
-      };
-      const writing = write();
-      const fresh = laneOf(await fixture.opened({ epoch: 2 }));
-      await writing;
-      await fixture.append(fresh, 'new');
-      expect((await contents(fresh)).map(([, text]) => text)).toEqual([...stored, 'new']);
-    });
+        };
+        const writing = write();
+        const fresh = laneOf(await fixture.opened({ epoch: 2 }));
+        await writing;
+        await fixture.append(fresh, 'new');
+        expect((await contents(fresh)).map(([, text]) => text)).toEqual([...stored, 'new']);
+      },
+    );
 
     it('fences group state of the older of two openers', async () => {
       const old = await fixture.opened({ epoch: 1 });
@@ -71,15 +83,18 @@ export function describeOpening(makeHarness: MakeHarness, { appendFence, truncat
       expect(await fresh.groupState.commit([created])).toEqual({ kind: 'committed' });
     });
 
-    itIf(truncate)('fences truncation by the older of two openers, and never frees an offset for its appends', async () => {
-      const old = laneOf(await fixture.opened({ epoch: 1 }));
-      await fixture.append(old, 'a', 'b');
-      const fresh = laneOf(await fixture.opened({ epoch: 2 }));
-      expect(await old.truncateBefore(2)).toEqual({ kind: 'fenced', epoch: 2 });
-      await fixture.append(fresh, 'c', 'd');
-      await fresh.truncateBefore(fresh.nextOffset - 1);
-      expect((await old.append(fixture.batch(['stale']))).kind).not.toBe('appended');
-    });
+    itIf(truncate)(
+      'fences truncation by the older of two openers, and never frees an offset for its appends',
+      async () => {
+        const old = laneOf(await fixture.opened({ epoch: 1 }));
+        await fixture.append(old, 'a', 'b');
+        const fresh = laneOf(await fixture.opened({ epoch: 2 }));
+        expect(await old.truncateBefore(2)).toEqual({ kind: 'fenced', epoch: 2 });
+        await fixture.append(fresh, 'c', 'd');
+        await fresh.truncateBefore(fresh.nextOffset - 1);
+        expect((await old.append(fixture.batch(['stale']))).kind).not.toBe('appended');
+      },
+    );
 
     itIf(appendFence)('lets one fenced partition fail alone', async () => {
       const old = laneOf(await fixture.opened({ epoch: 1 }));

@@ -31,6 +31,8 @@ export interface StoreAbilities {
   readonly truncate: boolean;
   /** `loseRecordsFrom` and `corruptRecord`. */
   readonly damage: boolean;
+  /** Log and state are in one store: a log that ends below what is settled is brought up to it. */
+  readonly joined: boolean;
 }
 
 /** `it` where the store is able to, else nothing. */
