@@ -11,6 +11,7 @@ export { type NetworkOptions, type SimulationNetwork } from './simulation/simula
 export { type NodeOptions, type NodeState, type SimulationNode } from './simulation/simulation-node.js';
 export { type StreamEnd } from './simulation/simulation-stream.js';
 export { type Authority, type Certificate, createAuthority } from './servers/certificates.js';
+export { type ServerSource } from './servers/server-source.js';
 export {
   type OwnSqlServer,
   SQL_SERVER_KINDS,
@@ -19,13 +20,7 @@ export {
   type SqlServerKind,
   type TestDatabase,
 } from './servers/sql-server.js';
-export {
-  SHARED_SERVER_DEADLINE_MS,
-  sharedMysql,
-  type SqlServerOptions,
-  type SqlServerSource,
-  startMysql,
-} from './servers/start-mysql.js';
+export { SHARED_SERVER_DEADLINE_MS, sharedMysql, type SqlServerOptions, startMysql } from './servers/start-mysql.js';
 export { temporaryDirectory, type TemporaryDirectory } from './temporary-directory.js';
 export { checkHistory, type Verdict, type Violation } from './history/check-history.js';
 export {

@@ -3,7 +3,6 @@ import { type SqlEndpoint } from './sql-server.js';
 
 /** One server process and its data, however it is run. */
 export interface Engine {
-  readonly endpoint: SqlEndpoint;
   /** Starts the process; it need not answer yet. */
   start(): Promise<void>;
   /** Why the process has ended, with the last of its log; undefined while it runs. */
@@ -16,8 +15,17 @@ export interface Engine {
   remove(): Promise<void>;
 }
 
-/** How one server is to be. */
-export interface EngineOptions {
+export async function removeAll(engines: readonly Engine[]): Promise<void> {
+  await Promise.all(engines.map((engine) => engine.remove()));
+}
+
+/** A database server that listens there. */
+export interface SqlEngine extends Engine {
+  readonly endpoint: SqlEndpoint;
+}
+
+/** How one database server is to be. */
+export interface SqlEngineOptions {
   /** Options of the server by name, without dashes in front. */
   readonly settings: Readonly<Record<string, string>>;
   /** Its data is on a disk of that many bytes, in memory: it goes with the process. */
@@ -26,7 +34,7 @@ export interface EngineOptions {
   readonly tls?: Certificate & { readonly ca: string };
 }
 
-/** What both kinds of server are told, wherever they run: durable at each commit, as production is. */
+/** What both kinds of database server are told, wherever they run: durable at each commit, as production is. */
 export const DURABLE_SETTINGS: Readonly<Record<string, string>> = {
   'innodb-flush-log-at-trx-commit': '1',
   'sync-binlog': '1',
@@ -34,7 +42,7 @@ export const DURABLE_SETTINGS: Readonly<Record<string, string>> = {
 
 /** The files that TLS takes, by name and content, and the settings that name them; `path` is where they will be. */
 export function tlsFiles(
-  { tls }: EngineOptions,
+  { tls }: SqlEngineOptions,
   path: (name: string) => string,
 ): { readonly files: Readonly<Record<string, string>>; readonly settings: Readonly<Record<string, string>> } {
   if (tls === undefined) {

@@ -41,13 +41,22 @@ export function findProgram(kind: SqlServerKind): ServerProgram | string {
 
 /** Debian's packages in a directory: the system stays as it is, and another release's packages do not matter. */
 export function debianTree(kind: SqlServerKind): ServerProgram | string {
-  const script = findScript(join('tools', 'test-images', 'debian-tree.sh'));
-  if (!existsSync('/etc/debian_version') || getuid?.() !== 0 || script === undefined) {
+  if (!existsSync('/etc/debian_version') || getuid?.() !== 0) {
     return 'it is installed only on Debian, as root';
   }
   stderr.write(`hermes: ${kind} for the tests comes from Debian's packages, see tools/test-images\n`);
-  const { status, stdout } = spawnSync(script, [kind], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
-  return status === 0 ? programInTree(kind, stdout.trim()) : `${script} ${kind} failed`;
+  const tree = runScript('debian-tree.sh', kind);
+  return tree === undefined ? `tools/test-images/debian-tree.sh ${kind} failed` : programInTree(kind, tree);
+}
+
+/** What a script of tools/test-images prints; it says itself why it fails, which gives undefined. */
+export function runScript(name: string, ...args: readonly string[]): string | undefined {
+  const script = findScript(join('tools', 'test-images', name));
+  if (script === undefined) {
+    return undefined;
+  }
+  const { status, stdout } = spawnSync(script, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  return status === 0 ? stdout.trim() : undefined;
 }
 
 /** The tree's own loader and libraries run the program, wherever its data is: no chroot, no mounts. */

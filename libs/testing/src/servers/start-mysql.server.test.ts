@@ -1,10 +1,11 @@
 import { tmpdir } from 'node:os';
-import { env, stderr } from 'node:process';
 
 import { createConnection } from 'mysql2/promise';
 
+import { ifSourceExists } from './if-source-exists.js';
+import { SERVER_SOURCES, type ServerSource } from './server-source.js';
 import { type OwnSqlServer, type SqlEndpoint, SQL_SERVER_KINDS, type SqlServerKind } from './sql-server.js';
-import { sharedMysql, SQL_SERVER_SOURCES, type SqlServerOptions, startMysql } from './start-mysql.js';
+import { sharedMysql, type SqlServerOptions, startMysql } from './start-mysql.js';
 
 /** Enough for a server that has done nothing yet. */
 const DISK_BYTES = 400 * 1024 * 1024;
@@ -26,25 +27,14 @@ async function ask<T>(endpoint: SqlEndpoint & { name?: string }, sql: string): P
   }
 }
 
-/** Sources that this machine must have; CI names those that it has set up. */
-const REQUIRED_SOURCES = (env['HERMES_TEST_SOURCES'] ?? '').split(',');
-
-/** A server from this source; undefined, and a note, where the machine has no such source and need not. */
-async function startFrom(
-  source: (typeof SQL_SERVER_SOURCES)[number],
+function startFrom(
+  source: ServerSource,
   kind: SqlServerKind,
   settings: SqlServerOptions['settings'] = {},
   diskBytes?: number,
 ): Promise<OwnSqlServer | undefined> {
-  try {
-    return await startMysql(kind, { sources: [source], settings, ...(diskBytes === undefined ? {} : { diskBytes }) });
-  } catch (error) {
-    if (REQUIRED_SOURCES.includes(source) || !(error instanceof Error && error.message.startsWith('no '))) {
-      throw error;
-    }
-    stderr.write(`not tested here: ${error.message}\n`);
-    return undefined;
-  }
+  const disk = diskBytes === undefined ? {} : { diskBytes };
+  return ifSourceExists(source, () => startMysql(kind, { sources: [source], settings, ...disk }));
 }
 
 describe.each(SQL_SERVER_KINDS)('sharedMysql: %s', (kind) => {
@@ -72,7 +62,7 @@ describe.each(SQL_SERVER_KINDS)('sharedMysql: %s', (kind) => {
   });
 });
 
-describe.each(SQL_SERVER_KINDS.flatMap((kind) => SQL_SERVER_SOURCES.map((source) => ({ kind, source }))))(
+describe.each(SQL_SERVER_KINDS.flatMap((kind) => SERVER_SOURCES.map((source) => ({ kind, source }))))(
   'startMysql: $kind from $source',
   ({ kind, source }) => {
     it('keeps port and committed rows over a kill, and its settings', async () => {

@@ -1,21 +1,17 @@
 import { env, stderr } from 'node:process';
 
-import { eventually } from '../eventually.js';
 import { type Certificate } from './certificates.js';
-import { ContainerEngine } from './container-engine.js';
-import { type Engine } from './engine.js';
-import { ProgramEngine } from './program-engine.js';
+import { type SqlEngine } from './engine.js';
+import { openServer, SERVER_SOURCES, type ServerSource, untilReady } from './server-source.js';
+import { SqlContainer } from './sql-container.js';
+import { SqlProgram } from './sql-program.js';
 import { createDatabase, withConnection } from './sql-session.js';
 import { type OwnSqlServer, type SqlEndpoint, type SqlServer, type SqlServerKind } from './sql-server.js';
 import { ONCE_DEADLINE_MS, TestRun } from './test-run.js';
 
-/** Where servers come from, in this order. */
-export const SQL_SERVER_SOURCES = ['docker', 'program'] as const;
-export type SqlServerSource = (typeof SQL_SERVER_SOURCES)[number];
-
 export interface SqlServerOptions {
   /** The sources to try; all if unset. */
-  readonly sources?: readonly SqlServerSource[];
+  readonly sources?: readonly ServerSource[];
   /** Options of the server by name, without dashes in front: `{ 'max-connections': '20' }`. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Its data is on a disk of that many bytes, in memory: what is on it goes with the process. */
@@ -26,30 +22,26 @@ export interface SqlServerOptions {
 
 /** A server is there within this time, even where it has to be installed first: what a test's `beforeAll` may take. */
 export const SHARED_SERVER_DEADLINE_MS = ONCE_DEADLINE_MS;
-/** A server that was started answers within this time, on a busy machine, too. */
-const READY_DEADLINE_MS = 60_000;
-const ENGINES = { docker: ContainerEngine, program: ProgramEngine } as const;
+const ENGINES = { docker: SqlContainer, program: SqlProgram } as const;
 
 /**
  * Starts a server of the caller's own: from Docker, else from a program on PATH, else (as root on Debian) from packages.
  * Ended by `stop` or disposal, at the latest with the test run. Throws what to install if there is none.
  */
 export async function startMysql(kind: SqlServerKind, options: SqlServerOptions = {}): Promise<OwnSqlServer> {
-  const { sources = SQL_SERVER_SOURCES, settings = {}, ...rest } = options;
+  const { sources = SERVER_SOURCES, settings = {}, ...rest } = options;
   const run = TestRun.open();
-  const problems: string[] = [];
-  for (const source of sources) {
-    const opened = await ENGINES[source].open(kind, { settings, ...rest }, run);
-    if (typeof opened !== 'string') {
-      await untilReady(opened).catch(async (error: unknown) => {
-        await opened.remove();
-        throw error;
-      });
-      return new StartedServer(kind, opened);
-    }
-    problems.push(opened);
-  }
-  throw new Error(`no ${kind} server for the tests: ${problems.join('; ')}. ${advice(kind)}`);
+  const engine = await openServer<SqlEngine>(
+    `${kind} server`,
+    sources,
+    (source) => ENGINES[source].open(kind, { settings, ...rest }, run),
+    advice(kind),
+  );
+  await untilAnswers(engine).catch(async (error: unknown) => {
+    await engine.remove();
+    throw error;
+  });
+  return new StartedServer(kind, engine);
 }
 
 /**
@@ -90,20 +82,8 @@ function advice(kind: SqlServerKind): string {
   return `Start Docker, or install ${program}, or name a running server in ${urlVariable(kind)} (for tests that share one).`;
 }
 
-async function untilReady(engine: Engine): Promise<void> {
-  const failure = await eventually(
-    async () => {
-      const ended = await engine.failure();
-      if (ended === undefined) {
-        await withConnection(engine.endpoint, (connection) => connection.query('SELECT 1'));
-      }
-      return { ended };
-    },
-    { deadlineMs: READY_DEADLINE_MS, intervalMs: 50 },
-  );
-  if (failure.ended !== undefined) {
-    throw new Error(`the server does not start: ${failure.ended}`);
-  }
+function untilAnswers(engine: SqlEngine): Promise<void> {
+  return untilReady(engine, () => withConnection(engine.endpoint, (connection) => connection.query('SELECT 1')));
 }
 
 class StartedServer implements OwnSqlServer {
@@ -115,7 +95,7 @@ class StartedServer implements OwnSqlServer {
 
   constructor(
     readonly kind: SqlServerKind,
-    private readonly engine: Engine,
+    private readonly engine: SqlEngine,
   ) {
     ({ host: this.host, port: this.port, user: this.user, password: this.password } = engine.endpoint);
   }
@@ -129,7 +109,7 @@ class StartedServer implements OwnSqlServer {
   async restart(): Promise<void> {
     await this.engine.end('SIGTERM');
     await this.engine.start();
-    await untilReady(this.engine);
+    await untilAnswers(this.engine);
   }
 
   pause(): Promise<void> {
