@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Sees to it that the images of the tests' database servers, and a base for Hermes' own, are there: keeps what is tagged,
+# Sees to it that the images of the tests' servers, and a base for Hermes' own, are there: keeps what is tagged,
 # pulls what can be pulled, and builds the rest from Debian packages (closed networks).
-#   build.sh [mysql] [mariadb] [node]      all if none is named; with node the tag of the base is printed
+#   build.sh [mysql] [mariadb] [kafka] [node]      all if none is named; with node the tag of the base is printed
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./servers.sh
@@ -9,13 +9,16 @@ cd "$(dirname "$0")"
 say() { printf 'test-images: %s\n' "$1" >&2; }
 
 settings_of() { # KIND: what the image says about itself, one --change a line
-  if [ "$1" = node ]; then
+  case $1 in
     # npm and Node's own fetch trust what Debian's bundle has.
-    printf '%s\n' 'CMD ["node"]' 'ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt'
-  else
-    printf '%s\n' 'ENTRYPOINT ["docker-entrypoint.sh"]' "CMD [\"$(server_program "$1")\"]" 'EXPOSE 3306' \
-      'VOLUME /var/lib/mysql'
-  fi
+    node) printf '%s\n' 'CMD ["node"]' 'ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt' ;;
+    # Without an entry point: who runs it says with which properties.
+    kafka) printf '%s\n' 'CMD ["java", "-version"]' ;;
+    *)
+      printf '%s\n' 'ENTRYPOINT ["docker-entrypoint.sh"]' "CMD [\"$(server_program "$1")\"]" 'EXPOSE 3306' \
+        'VOLUME /var/lib/mysql'
+      ;;
+  esac
 }
 
 import_tree() { # KIND
@@ -46,7 +49,7 @@ provide() { # KIND OFFICIAL: prints the image that there is
 }
 
 docker info >/dev/null 2>&1 || { say 'no Docker daemon answers; start one first (daemon.sh start).'; exit 69; }
-[ $# -gt 0 ] || set -- mysql mariadb node
+[ $# -gt 0 ] || set -- mysql mariadb kafka node
 for kind in "$@"; do
   if [ "$kind" = node ]; then
     provide node "$NODE_IMAGE_OFFICIAL"

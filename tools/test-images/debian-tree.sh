@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Makes a directory tree with Debian, the server and the entry point, unless it is cached; prints its path.
-#   debian-tree.sh mysql|mariadb|node
+#   debian-tree.sh mysql|mariadb|kafka|node
 # Cached below HERMES_TEST_IMAGES, else the user's cache directory. Needs root, and debootstrap, which it installs.
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./servers.sh
 
-kind=${1:?which image: mysql, mariadb or node}
+kind=${1:?which image: mysql, mariadb, kafka or node}
 image=$(server_image "$kind")
 cache=${HERMES_TEST_IMAGES:-${XDG_CACHE_HOME:-$HOME/.cache}/hermes/test-images}
-tree=$cache/${image/:/-}
+tree=$cache/${image//[:\/]/-}
 
 say() { printf 'test-images: %s\n' "$1" >&2; }
 
@@ -43,10 +43,24 @@ add_node() { # TREE
   [ ! -e /etc/ssl/certs/ca-certificates.crt ] || cp /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs/"
 }
 
+# The jars, where the official image has them, too.
+add_kafka() { # TREE
+  mkdir -p "$1/opt/kafka/libs"
+  cp "$(./kafka-jars.sh)"/*.jar "$1/opt/kafka/libs/"
+}
+
 # The server's entry point, and an empty data directory that is initialised.
 add_entrypoint() { # TREE
   install -m 755 docker-entrypoint.sh "$1/usr/local/bin/"
   chroot "$1" docker-entrypoint.sh prepare >>"$1.log" 2>&1 || { tail -n 20 "$1.log" >&2; exit 70; }
+}
+
+# Java finds itself through /proc, which the tree has not: its package says what came.
+version_in() { # TREE
+  case $kind in
+    kafka) chroot "$1" dpkg-query --show "$(server_packages kafka)" ;;
+    *) chroot "$1" "$(server_program "$kind")" --version ;;
+  esac
 }
 
 make_tree() { # TREE
@@ -56,10 +70,13 @@ make_tree() { # TREE
     ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$log" 2>&1 || { tail -n 20 "$log" "$1"/debootstrap/debootstrap.log >&2; exit 69; }
   [ "$kind" != node ] || add_node "$1"
   local version
-  version=$(chroot "$1" "$(server_program "$kind")" --version)
+  version=$(version_in "$1")
   grep -q "$(server_version_pattern "$kind")" <<<"$version" || { say "$image cannot be built: what came is $version"; exit 69; }
   slim "$1"
-  [ "$kind" = node ] || add_entrypoint "$1"
+  case $kind in
+    kafka) add_kafka "$1" ;;
+    mysql | mariadb) add_entrypoint "$1" ;;
+  esac
 }
 
 mkdir -p "$cache"
