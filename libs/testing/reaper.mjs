@@ -45,6 +45,9 @@ async function removeContainers() {
   for (const { Id } of await dockerode.listContainers({ all: true, filters })) {
     await dockerode.getContainer(Id).remove({ force: true, v: true });
   }
+  for (const { Id } of await dockerode.listNetworks({ filters })) {
+    await dockerode.getNetwork(Id).remove();
+  }
 }
 
 while (ownerLives()) {

@@ -13,6 +13,16 @@ export { type StreamEnd } from './simulation/simulation-stream.js';
 export { type Authority, type Certificate, createAuthority } from './servers/certificates.js';
 export { type ServerSource } from './servers/server-source.js';
 export {
+  KAFKA_SASL_MECHANISMS,
+  type KafkaBroker,
+  type KafkaClientOptions,
+  type KafkaCluster,
+  type KafkaSaslMechanism,
+  type KafkaSecurity,
+  type KafkaUserName,
+  type SharedKafka,
+} from './servers/kafka-cluster.js';
+export {
   type OwnSqlServer,
   SQL_SERVER_KINDS,
   type SqlEndpoint,
