@@ -3,22 +3,21 @@ import { join } from 'node:path';
 
 import { describeLogEngine, type StoreHarness } from '@hermes/log/contract-tests';
 import { openEmbeddedEngine } from '@hermes/log-sqlite';
-import { temporaryDirectory } from '@hermes/testing';
+import { sharedKafka, SHARED_SERVER_DEADLINE_MS, temporaryDirectory } from '@hermes/testing';
 import Database from 'better-sqlite3';
 import { Kafka, logLevel } from 'kafkajs';
 
 import { openKafkaEngine } from './kafka-engine.js';
 
-const BROKERS = ['127.0.0.1:19192'];
-
 jest.setTimeout(30_000);
 
 async function makeHarness(): Promise<StoreHarness> {
+  const brokers = [...(await sharedKafka()).bootstrap];
   const directory = temporaryDirectory();
   const prefix = `t-${randomUUID()}`;
   const cannot = (): Promise<void> => Promise.reject(new Error('not on Kafka'));
   const withAdmin = async (use: (admin: ReturnType<Kafka['admin']>) => Promise<void>): Promise<void> => {
-    const admin = new Kafka({ brokers: BROKERS, logLevel: logLevel.NOTHING }).admin();
+    const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin();
     await admin.connect();
     await use(admin);
     await admin.disconnect();
@@ -26,7 +25,7 @@ async function makeHarness(): Promise<StoreHarness> {
   return {
     open: async () => {
       const state = await openEmbeddedEngine({ directory: directory.path, shards: 1, onFatal: () => undefined });
-      const engine = await openKafkaEngine({ server: { brokers: BROKERS }, topics: { prefix }, state });
+      const engine = await openKafkaEngine({ server: { brokers }, topics: { prefix }, state });
       const close = engine.close.bind(engine);
       engine.close = async () => {
         await close();
@@ -52,5 +51,7 @@ async function makeHarness(): Promise<StoreHarness> {
       }),
   };
 }
+
+beforeAll(() => sharedKafka(), SHARED_SERVER_DEADLINE_MS);
 
 describeLogEngine('Kafka storage', makeHarness, { appendFence: false, truncate: false, damage: false, joined: false });

@@ -1,5 +1,5 @@
 import { Durability, StorageClass } from '@hermes/client';
-import { sharedMysql } from '@hermes/testing';
+import { sharedKafka, sharedMysql } from '@hermes/testing';
 
 import { MysqlCluster } from '../harness/mysql-cluster.js';
 import { LEASE_TTL_MS } from './delivery-suite.js';
@@ -8,10 +8,11 @@ import { describeDelivery } from './describe-delivery.js';
 jest.setTimeout(120_000);
 
 describeDelivery('Kafka', async () => {
+  const { bootstrap } = await sharedKafka();
   const database = await (await sharedMysql('mariadb')).createDatabase();
   const cluster = await MysqlCluster.start(database, { brokers: 2, leaseTtlMs: LEASE_TTL_MS });
   await cluster.hermes.admin.createDataSource({
-    ...{ name: 'log', storageClass: StorageClass.KAFKA, endpoints: ['127.0.0.1:19192'] },
+    ...{ name: 'log', storageClass: StorageClass.KAFKA, endpoints: [...bootstrap] },
     kafka: { sasl: 0, replicationFactor: 1, topicConfig: new Map(), topicPrefix: database.name },
   });
   return {
