@@ -30,6 +30,7 @@ export {
   type SqlServerKind,
   type TestDatabase,
 } from './servers/sql-server.js';
+export { type KafkaOptions, sharedKafka, startKafka } from './servers/start-kafka.js';
 export { SHARED_SERVER_DEADLINE_MS, sharedMysql, type SqlServerOptions, startMysql } from './servers/start-mysql.js';
 export { temporaryDirectory, type TemporaryDirectory } from './temporary-directory.js';
 export { checkHistory, type Verdict, type Violation } from './history/check-history.js';
