@@ -85,7 +85,7 @@ export default tseslint.config(
   {
     files: ['**/*.test.ts', '**/test/**/*.ts'],
     rules: {
-      '@nx/enforce-module-boundaries': ['error', layers(['testing', 'sdk'])],
+      '@nx/enforce-module-boundaries': ['error', layers(['testing', 'sdk', 'adapter'])],
       'max-lines-per-function': 'off',
       'max-lines': 'off',
       '@typescript-eslint/no-non-null-assertion': 'off',

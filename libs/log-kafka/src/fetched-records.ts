@@ -4,6 +4,7 @@ import { AppendBatch, RECORD_KIND, RecordBlock, StoreError } from '@hermes/log';
 import type { FetchedPartition, RawRecord } from 'kafkajs/src/cluster/index.js';
 import filterAbortedMessages from 'kafkajs/src/consumer/filterAbortedMessages.js';
 
+import { epochAt, type Fences } from './fences.js';
 import { decodeHeader, HEADER_NAME, type RecordHeader } from './record-header.js';
 
 /** One message as it stands in Kafka. */
@@ -27,17 +28,11 @@ export interface FetchedRecords {
   readonly endOffset: number;
 }
 
-/** From which record on no older owner's counts. */
-export interface Fence {
-  readonly offset: number;
-  readonly epoch: number;
-}
-
 /**
  * What Kafka has given: without marks, without what was aborted, without what lies below `from`, and without what an
  * owner of a lower epoch appended behind a newer owner's fence. Nothing of that was acknowledged: see ADR 25.
  */
-export function readFetched(from: number, fetched: FetchedPartition, fence: Fence): FetchedRecords {
+export function readFetched(from: number, fetched: FetchedPartition, fences: Fences): FetchedRecords {
   const { messages, abortedTransactions, highWatermark, lastStableOffset, lastStartOffset } = fetched;
   const committed =
     (abortedTransactions?.length ?? 0) === 0 ? messages : filterAbortedMessages({ messages, abortedTransactions });
@@ -46,7 +41,7 @@ export function readFetched(from: number, fetched: FetchedPartition, fence: Fenc
   for (const message of committed) {
     const record = message.isControlRecord === true ? undefined : toRecord(message);
     if (record !== undefined) {
-      epoch = Math.max(epoch, record.header.epoch, record.offset >= fence.offset ? fence.epoch : 0);
+      epoch = Math.max(epoch, record.header.epoch, epochAt(fences, record.offset));
       const { header } = record;
       if (record.offset >= from && header.kind === RECORD_KIND.message && header.epoch === epoch) {
         records.push(record);

@@ -1,5 +1,5 @@
 import { StoreError } from '@hermes/log';
-import type { KafkaConfig } from 'kafkajs';
+import { type KafkaConfig, logLevel } from 'kafkajs';
 import Cluster, { type Broker, type FetchedPartition, type PartitionMetadata } from 'kafkajs/src/cluster/index.js';
 import { createLogger } from 'kafkajs/src/loggers/index.js';
 import createSocketFactory from 'kafkajs/src/network/socketFactory.js';
@@ -40,7 +40,7 @@ export class KafkaCluster {
   readonly #cluster: Cluster;
   #refreshing: Promise<void> | undefined;
 
-  constructor({ logLevel: level = 1, logCreator, ...config }: KafkaConfig) {
+  constructor({ logLevel: level = logLevel.ERROR, logCreator, ...config }: KafkaConfig) {
     this.#cluster = new Cluster({
       ...config,
       logger: createLogger({ level, logCreator: logCreator ?? (() => () => undefined) }),

@@ -1,5 +1,4 @@
 import { StoreError, type StoreErrorKind } from '@hermes/log';
-import { KafkaJSError } from 'kafkajs';
 
 /** Kafka's errors that say that a topic is not there, or not any more. */
 const MISSING_TOPIC: ReadonlySet<string> = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'UNKNOWN_TOPIC_ID']);
@@ -25,7 +24,7 @@ const FORGOTTEN_PRODUCER: ReadonlySet<string> = new Set([
 /** Name of the error that Kafka answered with; undefined if it is none of Kafka's. */
 export function kafkaErrorType(error: unknown): string | undefined {
   const cause = rootOf(error);
-  return cause instanceof KafkaJSError && 'type' in cause && typeof cause.type === 'string' ? cause.type : undefined;
+  return isKafkaError(cause) && 'type' in cause && typeof cause.type === 'string' ? cause.type : undefined;
 }
 
 export const isMissingTopic = (error: unknown): boolean => MISSING_TOPIC.has(kafkaErrorType(error) ?? '');
@@ -43,17 +42,22 @@ export function readFault(error: unknown, what: string, kind: StoreErrorKind = '
   if (error instanceof StoreError) {
     return error;
   }
-  if (!(error instanceof KafkaJSError)) {
+  if (!isKafkaError(error)) {
     throw error;
   }
   return new StoreError(kind, `${what}: ${rootOf(error).message}`, { cause: error });
 }
 
+/** By its name: what is thrown inside kafkajs is not always of the class that it exports. */
+function isKafkaError(error: unknown): error is Error {
+  return typeof error === 'object' && error !== null && 'name' in error && String(error.name).startsWith('KafkaJS');
+}
+
 /** What lies below kafkajs' "number of retries exceeded". */
 function rootOf(error: unknown): Error {
   let root = error;
-  while (root instanceof KafkaJSError && root.cause instanceof Error) {
+  while (isKafkaError(root) && isKafkaError(root.cause)) {
     root = root.cause;
   }
-  return root instanceof Error ? root : new Error(String(root));
+  return isKafkaError(root) ? root : new Error(String(root));
 }

@@ -15,6 +15,7 @@ import type { FetchedPartition } from 'kafkajs/src/cluster/index.js';
 
 import type { FeedFetcher, FollowedLane } from './feed-fetcher.js';
 import { type FetchedRecord, type FetchedRecords, readFetched, toBlock } from './fetched-records.js';
+import type { Fences } from './fences.js';
 import { type KafkaCluster, type KafkaPlace, placeKey } from './kafka-cluster.js';
 import { isMissingTopic, isOutOfRange, readFault } from './kafka-fault.js';
 import { LaneFeed } from './lane-feed.js';
@@ -28,8 +29,8 @@ export interface KafkaLogOptions {
   readonly epoch: number;
   /** The first offset that Kafka keeps. */
   readonly firstOffset: number;
-  /** Offset of this owner's fence record. */
-  readonly fence: number;
+  /** Of all owners that are known of, this one's last. */
+  readonly fences: Fences;
   /** The largest batch that the Kafka topic takes. */
   readonly maxMessageBytes: number;
   readonly producers: Producers;
@@ -72,7 +73,7 @@ export class KafkaLog implements MessageLog, FollowedLane {
   #missing = 0;
 
   constructor(options: KafkaLogOptions) {
-    const { topicId, lane, place, fence, firstOffset, clock, fetcher } = options;
+    const { topicId, lane, place, fences, firstOffset, clock, fetcher } = options;
     this.topicId = topicId;
     this.lane = lane;
     this.place = place;
@@ -81,7 +82,7 @@ export class KafkaLog implements MessageLog, FollowedLane {
     const onWanted = (): void => {
       fetcher.wake();
     };
-    this.#feed = new LaneFeed(fence + 1, { clock, onWanted });
+    this.#feed = new LaneFeed((fences.at(-1)?.offset ?? -1) + 1, { clock, onWanted });
   }
 
   get partition(): number {
@@ -279,8 +280,7 @@ export class KafkaLog implements MessageLog, FollowedLane {
   }
 
   #readFetched(from: number, partition: FetchedPartition): FetchedRecords {
-    const { fence, epoch } = this.#options;
-    return readFetched(from, partition, { offset: fence, epoch });
+    return readFetched(from, partition, this.#options.fences);
   }
 
   #learn({ firstOffset, records }: FetchedRecords): void {

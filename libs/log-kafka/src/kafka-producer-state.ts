@@ -1,24 +1,30 @@
 import type { CommitOutcome, IdentifiedPublish, ProducerState } from '@hermes/log';
 
+import { decodeHandover, encodeHandover, type Fences } from './fences.js';
 import type { FetchedRecord } from './fetched-records.js';
 import type { KafkaLog } from './kafka-log.js';
 
-/** The publishes of a log in Kafka that may be repeated: their identities are in the records' headers. */
+/**
+ * The publishes of a log in Kafka that may be repeated: their identities are in the records' headers. The lanes' fences
+ * go with the snapshot.
+ */
 export class KafkaProducerState implements ProducerState {
   readonly #state: ProducerState;
   readonly #lanes: readonly KafkaLog[];
+  readonly #fences: readonly Fences[];
 
-  constructor(state: ProducerState, lanes: readonly KafkaLog[]) {
+  constructor(state: ProducerState, lanes: readonly KafkaLog[], fences: readonly Fences[]) {
     this.#state = state;
     this.#lanes = lanes;
+    this.#fences = fences;
   }
 
-  load(): Promise<Uint8Array | undefined> {
-    return this.#state.load();
+  async load(): Promise<Uint8Array | undefined> {
+    return decodeHandover(await this.#state.load()).snapshot;
   }
 
   save(snapshot: Uint8Array): Promise<CommitOutcome> {
-    return this.#state.save(snapshot);
+    return this.#state.save(encodeHandover({ fences: this.#fences, snapshot }));
   }
 
   async appendedFrom(lane: number, offset: number, maxRecords: number): Promise<readonly IdentifiedPublish[]> {

@@ -1,3 +1,4 @@
+/* eslint-disable no-restricted-syntax -- these modules have default exports */
 /**
  * What we use of kafkajs beside its public interface, of exactly the version that package.json pins: its connections,
  * which send what their caller asks for. Its consumer cannot read where we want to, since it is a member of a consumer

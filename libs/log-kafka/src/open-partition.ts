@@ -1,4 +1,5 @@
 import {
+  type CommitOutcome,
   type LogShape,
   type OpeningGate,
   type OpenPartitionOutcome,
@@ -11,6 +12,7 @@ import {
 import { type Clock, sleep, type Timers } from '@hermes/runtime';
 
 import type { FeedFetcher } from './feed-fetcher.js';
+import { decodeHandover, encodeHandover, type Fences, withFence } from './fences.js';
 import { type KafkaCluster, type KafkaPlace, placeKey } from './kafka-cluster.js';
 import { KafkaLog } from './kafka-log.js';
 import { KafkaPartition } from './kafka-partition.js';
@@ -79,8 +81,21 @@ async function openLanes(
     facts.push(found);
   }
   const floors = await highestFloors(state, count);
-  const lanes = await Promise.all(
-    places.map((place, lane) => openLane(context, { place, lane, facts: facts[lane], state, gate })),
+  const known = decodeHandover(await state.producers.load());
+  const positions = await Promise.all(
+    places.map((place, lane) => fenceLane(context, { place, fences: known.fences[lane] ?? [], state, gate })),
+  );
+  const fences = positions.map((position) => position.fences);
+  await written('the fences', state.producers.save(encodeHandover({ ...known, fences })));
+  const { cluster, producers, fetcher, clock, timers } = context;
+  const lanes = positions.map(
+    (position, lane) =>
+      new KafkaLog({
+        ...{ topicId, lane, epoch: request.epoch, producers, cluster, fetcher, gate, clock, timers },
+        ...position,
+        maxMessageBytes: facts[lane]?.maxMessageBytes ?? 0,
+        nowMs: () => state.timeMs(),
+      }),
   );
   const behind = lanes.find((log, lane) => log.nextOffset <= (floors[lane] ?? 0));
   if (behind !== undefined) {
@@ -91,7 +106,7 @@ async function openLanes(
   for (const lane of lanes) {
     context.fetcher.add(lane);
   }
-  return { kind: 'opened', store: new KafkaPartition({ state, lanes, facts, fetcher: context.fetcher, gate }) };
+  return { kind: 'opened', store: new KafkaPartition({ state, lanes, fences, facts, fetcher: context.fetcher, gate }) };
 }
 
 /** The lane's topic, made if `shape` says how; undefined if it is not there, or lacks the partition. */
@@ -115,32 +130,33 @@ async function findTopic(
   }
 }
 
-interface LaneOpening {
+interface LaneFencing {
   readonly place: KafkaPlace;
-  readonly lane: number;
-  readonly facts: TopicFacts | undefined;
+  /** Of the owners before. */
+  readonly fences: Fences;
   readonly state: PartitionStore;
   readonly gate: OpeningGate;
 }
 
-async function openLane(context: OpeningContext, { place, lane, facts, state, gate }: LaneOpening): Promise<KafkaLog> {
-  const { cluster, producers, fetcher, clock, timers } = context;
-  const { topicId, epoch } = state;
-  const fence = await appendFence(context, place, { state, gate });
-  return new KafkaLog({
-    ...{ topicId, lane, place, epoch, producers, cluster, fetcher, gate, clock, timers },
-    firstOffset: (await cluster.offset(place, 'earliest')) ?? 0,
-    fence,
-    maxMessageBytes: facts?.maxMessageBytes ?? 0,
-    nowMs: () => state.timeMs(),
-  });
+/** Where a lane stands. */
+interface LanePosition {
+  readonly place: KafkaPlace;
+  readonly firstOffset: number;
+  readonly fences: Fences;
+}
+
+async function fenceLane(context: OpeningContext, { place, fences, state, gate }: LaneFencing): Promise<LanePosition> {
+  const { epoch } = state;
+  const offset = await appendFence(context, place, { state, gate });
+  const firstOffset = (await context.cluster.offset(place, 'earliest')) ?? 0;
+  return { place, firstOffset, fences: withFence(fences, { offset, epoch }, firstOffset) };
 }
 
 /** Everything that was acknowledged before lies below the fence record, whose offset this is. */
 async function appendFence(
   { cluster, producers, timers }: OpeningContext,
   place: KafkaPlace,
-  { state, gate }: Pick<LaneOpening, 'state' | 'gate'>,
+  { state, gate }: Pick<LaneFencing, 'state' | 'gate'>,
 ): Promise<number> {
   const none = { checksum: 0, scheduleId: 0, producerId: 0, sequence: 0, expiresAtMs: 0 };
   const header = encodeHeader({ ...none, kind: RECORD_KIND.fence, epoch: state.epoch });
@@ -165,10 +181,18 @@ async function markNew({ schedule }: PartitionStore, lanes: readonly KafkaLog[])
   if (added.length === 0) {
     return;
   }
-  const outcome = await schedule.commit(added.map(({ lane }) => ({ kind: 'mark', mark: { lane, offset: 0 } })));
+  const marks = added.map(({ lane }) => ({ kind: 'mark', mark: { lane, offset: 0 } }) as const);
+  await written('new lanes', schedule.commit(marks));
+}
+
+/** Rejects with StoreError if what an opening has to note is not stored. */
+async function written(what: string, commit: Promise<CommitOutcome>): Promise<void> {
+  const outcome = await commit;
   const definite = outcome.kind === 'inDoubt' ? await outcome.resolution : outcome;
   if (definite.kind !== 'committed') {
-    throw new StoreError('unavailable', `new lanes could not be noted: ${definite.kind}`);
+    throw definite.kind === 'refused'
+      ? definite.error
+      : new StoreError('unavailable', `${what} could not be noted: ${definite.kind}`);
   }
 }
 
