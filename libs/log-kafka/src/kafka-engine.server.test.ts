@@ -54,4 +54,4 @@ async function makeHarness(): Promise<StoreHarness> {
 
 beforeAll(() => sharedKafka(), SHARED_SERVER_DEADLINE_MS);
 
-describeLogEngine('Kafka storage', makeHarness, { appendFence: false, truncate: false, damage: false, joined: false });
+describeLogEngine('Kafka storage', makeHarness, { appendFence: false, damage: false, joined: false });

@@ -114,7 +114,7 @@ class KafkaStorage implements KafkaEngine {
 
   get capabilities(): StorageCapabilities {
     const { movable } = this.#options.state.capabilities;
-    return { appendFence: false, durability: 'buffered', truncate: false, offsetAt: true, movable };
+    return { appendFence: false, durability: 'buffered', truncate: true, offsetAt: true, movable };
   }
 
   async openPartition(request: OpenPartitionRequest): Promise<OpenPartitionOutcome> {

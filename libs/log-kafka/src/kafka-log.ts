@@ -19,6 +19,7 @@ import type { Fences } from './fences.js';
 import { type KafkaCluster, type KafkaPlace, placeKey } from './kafka-cluster.js';
 import { isMissingTopic, isOutOfRange, readFault } from './kafka-fault.js';
 import { LaneFeed } from './lane-feed.js';
+import type { KafkaTopics } from './kafka-topics.js';
 import type { DefiniteProduceOutcome, Producers } from './producers.js';
 import { encodeHeader, HEADER_NAME, headerOf } from './record-header.js';
 
@@ -37,6 +38,7 @@ export interface KafkaLogOptions {
   /** Not shared with who waits for records to come. */
   readonly cluster: KafkaCluster;
   readonly fetcher: FeedFetcher;
+  readonly topics: KafkaTopics;
   readonly gate: OpeningGate;
   readonly nowMs: () => number;
   readonly clock: Clock;
@@ -68,6 +70,8 @@ export class KafkaLog implements MessageLog, FollowedLane {
   readonly #options: KafkaLogOptions;
   readonly #feed: LaneFeed;
   #firstOffset: number;
+  /** Of what lies below it nobody needed anything. */
+  #truncatedTo: number;
   #lastAppendedAtMs = 0;
   #seen = { records: 0, bytes: 0 };
   #missing = 0;
@@ -79,6 +83,7 @@ export class KafkaLog implements MessageLog, FollowedLane {
     this.place = place;
     this.#options = options;
     this.#firstOffset = firstOffset;
+    this.#truncatedTo = firstOffset;
     const onWanted = (): void => {
       fetcher.wake();
     };
@@ -105,6 +110,11 @@ export class KafkaLog implements MessageLog, FollowedLane {
 
   get lastAppendedAtMs(): number {
     return this.#lastAppendedAtMs;
+  }
+
+  /** What Kafka's own retention has taken: a topic that is attached, or whose settings say so. */
+  get lostBelow(): number {
+    return this.#firstOffset > this.#truncatedTo ? this.#firstOffset : 0;
   }
 
   get feed(): LogFeed {
@@ -171,10 +181,20 @@ export class KafkaLog implements MessageLog, FollowedLane {
     });
   }
 
-  /** Kafka drops records by itself. */
-  truncateBefore(): Promise<TruncateOutcome> {
-    const error = new StoreError('unavailable', `${placeKey(this.place)} is truncated by Kafka's own retention alone`);
-    return Promise.resolve({ kind: 'refused', error });
+  /** Kafka does not refuse a stale owner: it drops what it knows to be settled, no more. */
+  async truncateBefore(offset: number): Promise<TruncateOutcome> {
+    const { gate, topics } = this.#options;
+    const wanted = Math.min(offset, this.nextOffset - 1);
+    try {
+      if (wanted > this.#firstOffset) {
+        this.#truncatedTo = Math.max(this.#truncatedTo, wanted);
+        await gate.run(() => topics.truncate(this.place, wanted));
+        this.#firstOffset = Math.max(this.#firstOffset, wanted);
+      }
+      return { kind: 'truncated', firstOffset: this.#firstOffset };
+    } catch (error) {
+      return { kind: 'refused', error: readFault(error, `truncate ${placeKey(this.place)}`) };
+    }
   }
 
   /** The lane's messages from `from` on, in order, as Kafka holds them. Rejects with StoreError. */

@@ -1,7 +1,7 @@
 import { type LogShape, StoreError } from '@hermes/log';
 import { type Admin, ConfigResourceTypes } from 'kafkajs';
 
-import type { KafkaCluster } from './kafka-cluster.js';
+import type { KafkaCluster, KafkaPlace } from './kafka-cluster.js';
 import { isMissingTopic, kafkaErrorType, readFault } from './kafka-fault.js';
 
 /** How the Kafka topics of Hermes' own are made. */
@@ -114,6 +114,15 @@ export class KafkaTopics {
     }
   }
 
+  /** Deletes what lies below `offset`. Rejects with StoreError. */
+  async truncate({ topic, partition }: KafkaPlace, offset: number): Promise<void> {
+    try {
+      await this.#admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
+    } catch (error) {
+      throw readFault(error, `truncate ${topic}/${partition}`);
+    }
+  }
+
   async #ensure(name: string, shape: LogShape): Promise<void> {
     const known = await this.#cluster.partitions(name);
     if (known === undefined) {
@@ -123,15 +132,16 @@ export class KafkaTopics {
     }
   }
 
-  async #create(name: string, { partitions, retentionMs, retentionBytes }: LogShape): Promise<void> {
+  async #create(name: string, { partitions }: LogShape): Promise<void> {
     const { replicationFactor = -1, config = {} } = this.#settings;
     const settings: Record<string, string> = {
       'cleanup.policy': 'delete',
       'message.timestamp.type': 'CreateTime',
       'max.message.bytes': String(MAX_MESSAGE_BYTES),
       'unclean.leader.election.enable': 'false',
-      ...(retentionMs > 0 ? { 'retention.ms': String(retentionMs) } : {}),
-      ...(retentionBytes > 0 ? { 'retention.bytes': String(retentionBytes) } : {}),
+      // Records go once their time is over and no group needs them: only Hermes knows when.
+      'retention.ms': '-1',
+      'retention.bytes': '-1',
       ...config,
     };
     // False: another broker has made it meanwhile.

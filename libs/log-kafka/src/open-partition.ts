@@ -87,11 +87,11 @@ async function openLanes(
   );
   const fences = positions.map((position) => position.fences);
   await written('the fences', state.producers.save(encodeHandover({ ...known, fences })));
-  const { cluster, producers, fetcher, clock, timers } = context;
+  const { topics, cluster, producers, fetcher, clock, timers } = context;
   const lanes = positions.map(
     (position, lane) =>
       new KafkaLog({
-        ...{ topicId, lane, epoch: request.epoch, producers, cluster, fetcher, gate, clock, timers },
+        ...{ topicId, lane, epoch: request.epoch, topics, producers, cluster, fetcher, gate, clock, timers },
         ...position,
         maxMessageBytes: facts[lane]?.maxMessageBytes ?? 0,
         nowMs: () => state.timeMs(),
@@ -211,5 +211,5 @@ function shapeOf({ partition, shape }: OpenPartitionRequest): LogShape {
   if (shape !== undefined && shape.partitions <= partition) {
     throw new StoreError('unavailable', `partition ${partition} of a topic that has ${shape.partitions}`);
   }
-  return shape ?? { partitions: partition + 1, retentionMs: 0, retentionBytes: 0 };
+  return shape ?? { partitions: partition + 1 };
 }

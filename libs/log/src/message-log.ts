@@ -81,6 +81,9 @@ export interface MessageLog {
   /** Time of the last record that this owner knows of, by the store's clock; 0 if there is none. */
   readonly lastAppendedAtMs: number;
 
+  /** Below it the store has dropped records by itself, whoever needed them; absent: it does not. */
+  readonly lostBelow?: number;
+
   /** Present if what was appended must be read before it is delivered; absent: an append's block is what the log holds. */
   readonly feed?: LogFeed;
 

@@ -19,10 +19,6 @@ export interface StorageCapabilities {
 /** How the log of a topic is made, where that is done for all of its partitions at once. */
 export interface LogShape {
   readonly partitions: number;
-  /** How long records are kept; 0 = as the store does by itself. */
-  readonly retentionMs: number;
-  /** How many bytes of a partition; 0 = any. */
-  readonly retentionBytes: number;
 }
 
 /** One partition as its owner asks for it. */

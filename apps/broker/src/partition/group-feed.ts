@@ -19,6 +19,8 @@ export class GroupFeed {
   settings: Pick<GroupSettings, 'filter' | 'deadLetterExpired'>;
   /** Told how many messages were passed over since they had expired. */
   onExpired: (count: number) => void = () => undefined;
+  /** Told how many messages the store has dropped that the group had not settled. */
+  onLost: (lane: number, count: number) => void = () => undefined;
 
   constructor(
     partition: Partition,
@@ -94,9 +96,12 @@ export class GroupFeed {
 
   /** What is not kept any more counts as settled. Gives where the log begins, or `from` if that is not below. */
   #passTrimmed(lane: number, from: number): number {
-    const firstOffset = this.#partition.lanes[lane]?.log.firstOffset ?? 0;
+    const { firstOffset = 0, lostBelow = 0 } = this.#partition.lanes[lane]?.log ?? {};
     if (from >= firstOffset) {
       return from;
+    }
+    if (from < lostBelow) {
+      this.onLost(lane, this.#dispatcher.skip(lane, lostBelow));
     }
     this.#dispatcher.feed(lane, { from, nextOffset: firstOffset, ...NOTHING });
     return firstOffset;

@@ -301,6 +301,13 @@ export class GroupPump implements ChangeSource {
       counters.expired(messages);
     };
     this.#feed.onExpired = onExpired;
+    this.#feed.onLost = (lane, messages): void => {
+      counters.skipped(messages);
+      logger.error(
+        { group: settings.name, lane, messages },
+        'the store has dropped messages that a group had not settled',
+      );
+    };
     this.#sender = new OrderSender(this.#dispatcher, this.#members, this.#reader, {
       ...{ logger, timeMs: () => this.#partition.timeMs(), onExpired },
     });

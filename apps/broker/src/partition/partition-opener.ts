@@ -26,8 +26,8 @@ export class PartitionOpener {
   /** Opens the store at the granted epoch and stores what new groups need; rejects with an operating fault. */
   async open(topic: OwnedTopic, assignment: LeaseAssignment): Promise<OpenOutcome> {
     const { partition, epoch, created } = assignment;
-    const { id: topicId, lanes, partitions, retentionAgeMs: retentionMs, retentionBytes } = topic.settings;
-    const shape = { partitions, retentionMs, retentionBytes };
+    const { id: topicId, lanes, partitions } = topic.settings;
+    const shape = { partitions };
     const incarnation = this.#incarnation;
     const engine = await this.#engine(topic, assignment);
     const outcome = await engine.openPartition({ topicId, partition, epoch, incarnation, lanes, created, shape });

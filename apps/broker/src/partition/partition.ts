@@ -43,8 +43,6 @@ export class Partition {
   readonly settles: SettlePump;
   readonly schedule: PartitionSchedule;
   readonly known: KnownPublishes;
-  /** Whether what is old is dropped here; else the store does it by itself. */
-  readonly truncates: boolean;
   /** Told once why nothing can be stored any more at this epoch. */
   onStoodDown: (why: string) => void = () => undefined;
   readonly #store: PartitionStore;
@@ -58,7 +56,6 @@ export class Partition {
     this.topic = topic;
     this.number = store.partition;
     this.epoch = store.epoch;
-    this.truncates = engine.capabilities.truncate;
     this.receipts = new Receipts(store.receiptKey);
     this.#store = store;
     this.#services = services;

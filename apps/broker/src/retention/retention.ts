@@ -84,7 +84,7 @@ export class Retention {
       const lanes = await agedLanes(partition);
       await skipOverdue(partition, lanes, options);
       await trimDeadLetters(partition, options);
-      for (const { log, offset } of partition.truncates ? await trimTargets(partition, lanes) : []) {
+      for (const { log, offset } of await trimTargets(partition, lanes)) {
         const before = log.firstOffset;
         if (offset > before && (await partition.known.keepBelow(log.lane, offset)) && partition.isServing) {
           const outcome = await log.truncateBefore(offset);

@@ -27,7 +27,7 @@ const DEAD: DeadLetterEntry = {
 };
 
 /** What every GroupState does. */
-export function describeGroupState(makeHarness: MakeHarness, { truncate, joined }: StoreAbilities): void {
+export function describeGroupState(makeHarness: MakeHarness, { joined }: StoreAbilities): void {
   describe('group state', () => {
     let fixture: StoreFixture;
     beforeEach(async () => {
@@ -280,7 +280,7 @@ export function describeGroupState(makeHarness: MakeHarness, { truncate, joined 
       });
     });
 
-    itIf(truncate)(
+    itIf(joined)(
       'keeps the records of retries that the log is about to lose, and what the group has lost',
       async () => {
         const store = await fixture.opened();

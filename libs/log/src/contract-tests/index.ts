@@ -9,7 +9,7 @@ import type { MakeHarness, StoreAbilities } from './store-harness.js';
 
 export { type MakeHarness, type StoreAbilities, type StoreHarness } from './store-harness.js';
 
-const ABLE: StoreAbilities = { appendFence: true, truncate: true, damage: true, joined: true };
+const ABLE: StoreAbilities = { appendFence: true, damage: true, joined: true };
 
 /** Everything that a storage class must do, as tests; call it from a test file of a store that keeps logs and state. */
 export function describeStorageEngine(name: string, makeHarness: MakeHarness): void {

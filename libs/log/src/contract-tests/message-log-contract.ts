@@ -12,7 +12,7 @@ import {
 } from './store-harness.js';
 
 /** What every MessageLog does. */
-export function describeMessageLog(makeHarness: MakeHarness, { truncate, damage }: StoreAbilities): void {
+export function describeMessageLog(makeHarness: MakeHarness, { damage }: StoreAbilities): void {
   describe('message log', () => {
     let fixture: StoreFixture;
     beforeEach(async () => {
@@ -92,7 +92,7 @@ export function describeMessageLog(makeHarness: MakeHarness, { truncate, damage 
       expect(block.offset(1) - block.offset(0)).toBe(2);
     });
 
-    itIf(truncate)('refuses to read below its first offset', async () => {
+    it('refuses to read below its first offset', async () => {
       const log = laneOf(await fixture.opened());
       const [, second = 0] = await fixture.append(log, 'a', 'b', 'c');
       await log.truncateBefore(second);
@@ -102,7 +102,7 @@ export function describeMessageLog(makeHarness: MakeHarness, { truncate, damage 
       });
     });
 
-    itIf(truncate)('truncates below an offset, never lowers its start, and keeps the last record', async () => {
+    it('truncates below an offset, never lowers its start, and keeps the last record', async () => {
       const log = laneOf(await fixture.opened());
       const [first = 0] = await fixture.append(log, 'a', 'b', 'c', 'd');
       expect(await log.truncateBefore(first + 2)).toEqual({ kind: 'truncated', firstOffset: first + 2 });
@@ -152,7 +152,7 @@ export function describeMessageLog(makeHarness: MakeHarness, { truncate, damage 
       expect((await contents(laneOf(store, 1))).map(([, text]) => text)).toEqual(['high', 'high']);
     });
 
-    itIf(truncate)('has everything after a restart, and goes on above it', async () => {
+    it('has everything after a restart, and goes on above it', async () => {
       const log = laneOf(await fixture.opened());
       const [first = 0] = await fixture.append(log, 'a', 'b', 'c');
       await log.truncateBefore(first + 1);

@@ -12,7 +12,7 @@ import {
 } from './store-harness.js';
 
 /** Creation, epochs, fencing and the recognition of lost data. */
-export function describeOpening(makeHarness: MakeHarness, { appendFence, truncate, damage }: StoreAbilities): void {
+export function describeOpening(makeHarness: MakeHarness, { appendFence, damage }: StoreAbilities): void {
   describe('opening', () => {
     let fixture: StoreFixture;
     beforeEach(async () => {
@@ -83,7 +83,7 @@ export function describeOpening(makeHarness: MakeHarness, { appendFence, truncat
       expect(await fresh.groupState.commit([created])).toEqual({ kind: 'committed' });
     });
 
-    itIf(truncate)(
+    itIf(appendFence)(
       'fences truncation by the older of two openers, and never frees an offset for its appends',
       async () => {
         const old = laneOf(await fixture.opened({ epoch: 1 }));

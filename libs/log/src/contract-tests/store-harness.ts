@@ -28,7 +28,6 @@ export type MakeHarness = () => Promise<StoreHarness>;
 /** What not every store can do, or can be made to suffer: tests of it are left out where it cannot. */
 export interface StoreAbilities {
   readonly appendFence: boolean;
-  readonly truncate: boolean;
   /** `loseRecordsFrom` and `corruptRecord`. */
   readonly damage: boolean;
   /** Log and state are in one store: a log that ends below what is settled is brought up to it. */
