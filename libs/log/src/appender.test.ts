@@ -2,7 +2,7 @@ import { FakeClock, SeededRandom } from '@hermes/testing';
 
 import { MemoryLog } from '../test/memory-log.js';
 import type { NewRecord } from './append-batch.js';
-import { Appender } from './appender.js';
+import { Appender, type AppenderOptions } from './appender.js';
 import type { AppenderBounds } from './append-queue.js';
 import type { AppendResult } from './append-result.js';
 import { ByteBudget } from './byte-budget.js';
@@ -26,7 +26,7 @@ interface Fixture {
   readonly turn: () => Promise<void>;
 }
 
-function make(bounds: Partial<AppenderBounds> = {}): Fixture {
+function make(bounds: Partial<AppenderBounds> = {}, more: Pick<AppenderOptions, 'isOwner'> = {}): Fixture {
   const log = new MemoryLog();
   const clock = new FakeClock();
   const budget = new ByteBudget(10_000);
@@ -40,6 +40,7 @@ function make(bounds: Partial<AppenderBounds> = {}): Fixture {
     onAppended: (block) => seen.push(`block ${block.from}`),
     onFenced: (epoch) => seen.push(`fenced ${epoch}`),
     bounds,
+    ...more,
   });
   const turn = async (): Promise<void> => {
     // The first lets answers arrive, which arm the second.
@@ -181,6 +182,22 @@ describe('Appender', () => {
       ...['appended', 'appended', 'refused', 'appended', 'appended'],
     ]);
     expect(counts).toEqual([2, 2]);
+  });
+
+  it('acknowledges nothing that a store without a fence has taken from an owner that is none any more', async () => {
+    let isOwner = true;
+    const { log, appender, seen, turn } = make({}, { isOwner: () => isOwner });
+    const first = appender.append(records(1), FOREVER);
+    await turn();
+    log.store();
+    expect((await first).kind).toBe('appended');
+    const late = appender.append(records(1), FOREVER);
+    await turn();
+    const waiting = appender.append(records(1), FOREVER);
+    isOwner = false;
+    log.store();
+    expect((await Promise.all([late, waiting])).map(({ kind }) => kind)).toEqual(['unknown', 'refused']);
+    expect(seen).toEqual(['block 0']);
   });
 
   it('flushes what it has before it is closed, and takes nothing more', async () => {

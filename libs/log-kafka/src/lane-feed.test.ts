@@ -1,0 +1,95 @@
+import type { RecordBlock } from '@hermes/log';
+import { FakeClock } from '@hermes/testing';
+
+import type { FetchedRecord, FetchedRecords } from './fetched-records.js';
+import { LaneFeed } from './lane-feed.js';
+import { crc32 } from 'node:zlib';
+
+function record(offset: number): FetchedRecord {
+  const bytes = Buffer.from(`m${offset}`);
+  const none = { scheduleId: 0, producerId: 0, sequence: 0, expiresAtMs: 0 };
+  const header = { ...none, kind: 0 as const, epoch: 1, checksum: crc32(bytes) };
+  return { offset, appendedAtMs: 1, record: bytes, header };
+}
+
+/** What a fetch from `from` brings: all up to `nextOffset`, of a lane that ends at `endOffset`. */
+function fetched(from: number, nextOffset: number, endOffset = nextOffset): FetchedRecords {
+  const records = Array.from({ length: nextOffset - from }, (_, nth) => record(from + nth));
+  return { from, nextOffset, records, firstOffset: 0, endOffset };
+}
+
+function make(end = 10) {
+  const clock = new FakeClock();
+  const told: string[] = [];
+  const feed = new LaneFeed(end, { clock, onWanted: () => told.push('wanted') });
+  feed.follow({
+    records: ({ from, nextOffset }: RecordBlock) => told.push(`${from}-${nextOffset}`),
+    grown: () => told.push('grown'),
+  });
+  return { clock, told, feed };
+}
+
+describe('LaneFeed', () => {
+  it('follows the end alone while nobody reads near it', () => {
+    const { feed, told } = make();
+    feed.appended(13);
+    expect([feed.end, feed.nextPosition(), feed.isRead]).toEqual([13, 13, false]);
+    feed.fetched(fetched(13, 14, 20));
+    expect([feed.end, feed.nextPosition(), told]).toEqual([20, 20, ['grown', 'grown']]);
+    expect(feed.arrival(15)).toBeUndefined();
+  });
+
+  it('tells the records themselves, in order, from the first read near the end on', () => {
+    const { feed, told } = make();
+    feed.wasRead(9);
+    expect([feed.isRead, feed.nextPosition()]).toEqual([true, 10]);
+    feed.appended(12);
+    feed.fetched(fetched(10, 12));
+    feed.fetched(fetched(12, 15));
+    expect(told).toEqual(['wanted', '10-12', '12-15']);
+    expect([feed.end, feed.nextPosition()]).toEqual([15, 15]);
+  });
+
+  it('is not started by who reads far behind, and stops some time after the last reader', () => {
+    const { feed, clock, told } = make(10_000);
+    feed.wasRead(10);
+    expect([feed.isRead, told]).toEqual([false, []]);
+    feed.wasRead(9_990);
+    clock.advance(31_000);
+    feed.appended(10_100);
+    expect([feed.isRead, feed.nextPosition()]).toEqual([false, 10_100]);
+  });
+
+  it('lets a reader wait for what is on its way, and go when it has come, or does not', async () => {
+    const { feed } = make();
+    feed.wasRead(9);
+    expect(feed.arrival(10)).toBeUndefined();
+    feed.appended(11);
+    const arrival = feed.arrival(10);
+    expect(feed.arrival(9)).toBeUndefined();
+    feed.fetched(fetched(10, 11));
+    await arrival;
+    feed.appended(12);
+    const failing = feed.arrival(11);
+    feed.failed();
+    await failing;
+  });
+
+  it('takes no answer to a question that it would not ask any more', () => {
+    const { feed, told } = make();
+    feed.wasRead(9);
+    feed.fetched(fetched(10, 12));
+    feed.fetched(fetched(10, 12));
+    expect(told).toEqual(['wanted', '10-12']);
+  });
+
+  it('leaves to others what fetches do not bring, though it is there', () => {
+    const { feed } = make();
+    feed.wasRead(9);
+    feed.fetched(fetched(10, 10, 20));
+    feed.fetched(fetched(10, 10, 20));
+    expect([feed.nextPosition(), feed.end]).toEqual([10, 20]);
+    feed.fetched(fetched(10, 10, 20));
+    expect(feed.nextPosition()).toBe(20);
+  });
+});
