@@ -11,7 +11,7 @@ const load = (): Promise<typeof Commands> => import('./commands/cluster.js');
 export function addClusterCommands(program: Command, run: RunClient): void {
   program
     .command('cluster')
-    .description('show the leader, the meta-servers and the brokers')
+    .description('show the leader, the meta-servers, the brokers and the consumers')
     .action(() => run(load, (commands, session) => commands.showCluster(session)));
   const broker = program.commands.find((command) => command.name() === 'broker') ?? program.command('broker');
   broker

@@ -171,9 +171,9 @@ export class Admin {
     await this.#call(AdminServiceService.deleteDataSource, { dataSource });
   }
 
-  /** Meta-servers and brokers as the leader knows them. */
-  getCluster(): Promise<GetClusterResponse> {
-    return this.#call(AdminServiceService.getCluster, {});
+  /** Meta-servers and brokers as the leader knows them; the consumers of all groups, too, if asked for. */
+  getCluster(options: { readonly consumers?: boolean } = {}): Promise<GetClusterResponse> {
+    return this.#call(AdminServiceService.getCluster, options);
   }
 
   /** Who owns what; of all topics if none is named. */

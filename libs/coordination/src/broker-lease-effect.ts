@@ -157,6 +157,15 @@ export interface DataSourceChoice {
   readonly named: boolean;
 }
 
+/**
+ * Why a partition's owner has it. `ADOPTED`: an earlier leader gave it, which leaves no reason behind. `CREATED`: it was
+ * new. `BALANCED`: its earlier owner had more than its share, or may not hold it any more. `OWNER_LOST`: the earlier owner's
+ * lease ended. `RELEASED`: that one gave it up by itself, or came back without it. `DRAINED`: that one was drained or
+ * stopped. `MOVED`: an operator moved it there. `DATA_DIRECTORY`: it lives there.
+ */
+export type AssignmentReason =
+  'ADOPTED' | 'CREATED' | 'BALANCED' | 'OWNER_LOST' | 'RELEASED' | 'DRAINED' | 'MOVED' | 'DATA_DIRECTORY';
+
 /** One partition as ListPartitions shows it. */
 export interface PartitionView {
   readonly topic: string;
@@ -171,6 +180,8 @@ export interface PartitionView {
   readonly dataDirectory: string;
   /** True: an operator moved it to its owner. */
   readonly pinned: boolean;
+  /** Undefined: nobody owns it. */
+  readonly reason: AssignmentReason | undefined;
 }
 
 /** One change of owner. */
@@ -198,4 +209,10 @@ export interface BrokerView {
   readonly dataDirectory: string;
   readonly state: 'ACTIVE' | 'DRAINING' | 'GONE';
   readonly partitions: number;
+  /** Of these, granted and not ready yet, or to be given back. */
+  readonly movingPartitions: number;
+  /** An operator drained it. */
+  readonly drained: boolean;
+  /** The process that holds the lease, and how long it lasts unless it is heard; undefined: none does. */
+  readonly lease: { readonly incarnation: number; readonly leftMs: number } | undefined;
 }

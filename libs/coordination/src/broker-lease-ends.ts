@@ -78,7 +78,7 @@ export class BrokerLeaseEnds {
   /** Ends a lease; everything that it covered is free. */
   end(lease: BrokerLease, reason: 'expired' | 'fenced', nowMs: number): void {
     for (const partition of this.#table.ownedBy(lease)) {
-      this.#table.free(partition);
+      this.#table.free(partition, 'OWNER_LOST');
     }
     for (const partition of this.#table.all()) {
       if (partition.incarnation === lease.incarnation) {

@@ -1,5 +1,5 @@
 import { type BrokerRegistration, type BrokerView, type PersistedBroker } from './broker-lease-effect.js';
-import { type SessionId } from './lease.js';
+import { leftMs, type SessionId } from './lease.js';
 
 /** The lease of one broker process, from its register (or the leader's start) to the lease's end. */
 export interface BrokerLease {
@@ -76,11 +76,24 @@ export function provesEnd(lease: BrokerLease, from: BrokerRegistration): boolean
   return sameAddress || (from.dataDirectory !== '' && lease.dataDirectory === from.dataDirectory);
 }
 
+export type BrokerCounts = Pick<BrokerView, 'partitions' | 'movingPartitions'>;
+
 /** One broker as GetCluster shows it. */
-export function brokerView(broker: Broker, partitions: number): BrokerView {
-  const { name, endpoint, zone, brokerGroup, dataDirectory } = broker.row;
-  const present = broker.lease?.session !== undefined;
-  const draining = broker.drained || broker.lease?.draining === true;
-  const state = present ? (draining ? 'DRAINING' : 'ACTIVE') : 'GONE';
-  return { name, endpoint, zone, brokerGroup, dataDirectory, state, partitions };
+export function brokerView(broker: Broker, nowMs: number, countsOf: (lease: BrokerLease) => BrokerCounts): BrokerView {
+  const { drained, lease, row } = broker;
+  const { name, endpoint, zone, brokerGroup, dataDirectory } = row;
+  const held = { name, endpoint, zone, brokerGroup, dataDirectory, state: brokerState(broker), drained };
+  return lease === undefined
+    ? { ...held, partitions: 0, movingPartitions: 0, lease }
+    : {
+        ...{ ...held, ...countsOf(lease) },
+        lease: { incarnation: lease.incarnation, leftMs: leftMs(lease, nowMs) },
+      };
+}
+
+export function brokerState({ lease, drained }: Broker): BrokerView['state'] {
+  if (lease?.session === undefined) {
+    return 'GONE';
+  }
+  return drained || lease.draining ? 'DRAINING' : 'ACTIVE';
 }

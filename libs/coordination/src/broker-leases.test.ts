@@ -138,7 +138,7 @@ describe('BrokerLeases: release', () => {
     leases.tick(200);
     expect(leases.partitionsLeft('a')).toBe(2);
     expect(leases.partitions('u').map(({ state }) => state)).toEqual(['UNOWNED', 'UNOWNED']);
-    expect(leases.brokers()[0]?.state).toBe('DRAINING');
+    expect(leases.brokers(0)[0]?.state).toBe('DRAINING');
     leases.drain('a', { cancel: true }, 300);
     leases.tick(320);
     expect(leases.partitionsLeft('a')).toBe(4);
@@ -153,7 +153,7 @@ describe('BrokerLeases: release', () => {
     leases.tick(200);
     expect(owners(leases)).toEqual(['@1', '@1']);
     leases.sessionEnded(1, 300);
-    expect(leases.brokers()[0]?.state).toBe('GONE');
+    expect(leases.brokers(0)[0]?.state).toBe('GONE');
   });
 });
 

@@ -116,7 +116,9 @@ export class BrokerLeases {
     return this.#heard(session, nowMs, (lease) => {
       const partition = this.#table.held(lease, held);
       if (partition !== undefined) {
-        this.#table.free(partition);
+        // Asked for, it goes for the reason why it was asked for.
+        const unasked = this.#registry.isAccepting(lease) ? 'RELEASED' : 'DRAINED';
+        this.#table.free(partition, this.#table.revocations.has(partition) ? partition.nextReason : unasked);
         this.#outbox.changed(nowMs);
       }
     });
@@ -286,8 +288,8 @@ export class BrokerLeases {
     return this.#table.views(topic);
   }
 
-  brokers(): BrokerView[] {
-    return this.#registry.views((lease) => this.#table.ownedBy(lease).size);
+  brokers(nowMs: number): BrokerView[] {
+    return this.#registry.views(nowMs, (lease) => this.#table.countsOf(lease));
   }
 
   /** Partitions that the broker still owns, those of its data directory included. */
@@ -332,7 +334,7 @@ export class BrokerLeases {
       if (!kept.has(partition)) {
         // The stream may be an old one that comes late: until its lease ends nobody but the process itself gets it.
         partition.reservedUntilMs = Math.max(lease.untilMs, this.#leaseEnd(nowMs));
-        this.#table.free(partition);
+        this.#table.free(partition, 'RELEASED');
       }
     }
   }

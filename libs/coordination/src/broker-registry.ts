@@ -7,8 +7,10 @@ import {
 } from './broker-lease-effect.js';
 import {
   type Broker,
+  type BrokerCounts,
   type BrokerLease,
   brokerRow,
+  brokerState,
   brokerView,
   createBroker,
   createLease,
@@ -74,8 +76,9 @@ export class BrokerRegistry {
     return this.#brokers.get(name)?.lease;
   }
 
-  isDrained(name: string): boolean {
-    return this.#brokers.get(name)?.drained === true;
+  /** False: it is drained, or its process stops. */
+  isAccepting(lease: BrokerLease): boolean {
+    return !lease.draining && this.#brokers.get(lease.name)?.drained !== true;
   }
 
   /** Whether that process is known to be over, its successor being here: a register of its that comes late. */
@@ -174,16 +177,14 @@ export class BrokerRegistry {
     return { brokers, forgottenBrokers, registered };
   }
 
-  /** One broker, as if it owned nothing. */
-  view(name: string): BrokerView | undefined {
+  /** What a broker may be given; undefined: there is no such broker. */
+  standing(name: string): Pick<BrokerView, 'state' | 'brokerGroup'> | undefined {
     const broker = this.#brokers.get(name);
-    return broker && brokerView(broker, 0);
+    return broker && { state: brokerState(broker), brokerGroup: broker.row.brokerGroup };
   }
 
-  views(partitions: (lease: BrokerLease) => number): BrokerView[] {
-    return [...this.#brokers.values()].map((broker) =>
-      brokerView(broker, broker.lease === undefined ? 0 : partitions(broker.lease)),
-    );
+  views(nowMs: number, countsOf: (lease: BrokerLease) => BrokerCounts): BrokerView[] {
+    return [...this.#brokers.values()].map((broker) => brokerView(broker, nowMs, countsOf));
   }
 
   #named(

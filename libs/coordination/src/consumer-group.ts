@@ -1,9 +1,9 @@
-import { type ConsumerJoin, type LeasedGroup } from './consumer-lease-effect.js';
+import { type ConsumerJoin, type ConsumerView, type LeasedGroup } from './consumer-lease-effect.js';
 import { type Consumer, type ConsumerStream } from './consumer.js';
 import { dealShared } from './deal-shared.js';
 import { type Endpoints } from './endpoints.js';
 import { ExclusivePartitions } from './exclusive-partitions.js';
-import { type HeldPartition, type LeaseAssignment } from './lease.js';
+import { type HeldPartition, type LeaseAssignment, leftMs } from './lease.js';
 
 /** consumer_epoch = leadership epoch × this + a counter: it grows across leaders without a write. */
 export const CONSUMER_EPOCHS_PER_LEADERSHIP = 2 ** 24;
@@ -96,12 +96,18 @@ export class ConsumerGroup {
 
   /** All that a consumer holds. */
   assignments(consumer: Consumer, endpoints: Endpoints): LeaseAssignment[] {
-    const held = this.#isExclusive
-      ? this.#exclusive.heldBy(consumer)
-      : [...consumer.partitions].sort((a, b) => a - b).map((partition) => ({ partition, epoch: consumer.epoch }));
-    return held.map(({ partition, epoch }) =>
+    return this.#heldBy(consumer).map(({ partition, epoch }) =>
       this.#assignment(partition, epoch, endpoints.of(this.settings.topic, partition)),
     );
+  }
+
+  /** Its consumers, as GetCluster shows them. */
+  views(nowMs: number): ConsumerView[] {
+    const { topic, group } = this.settings;
+    return [...this.consumers.values()].map((consumer) => ({
+      ...{ topic, group, consumer: consumer.name, held: this.#heldBy(consumer), connected: consumer.stream.open },
+      leaseLeftMs: leftMs(consumer.stream, nowMs),
+    }));
   }
 
   /** Partitions whose owners are to be asked (again) to give them back. */
@@ -113,6 +119,12 @@ export class ConsumerGroup {
 
   get nextRevokeMs(): number {
     return this.#exclusive.nextRevokeMs;
+  }
+
+  #heldBy(consumer: Consumer): { partition: number; epoch: number }[] {
+    return this.#isExclusive
+      ? this.#exclusive.heldBy(consumer)
+      : [...consumer.partitions].sort((a, b) => a - b).map((partition) => ({ partition, epoch: consumer.epoch }));
   }
 
   #dealShared(): void {

@@ -19,6 +19,12 @@ export class ConsumerGroups {
     return this.#topics.get(topic)?.get(group);
   }
 
+  *all(): Generator<ConsumerGroup> {
+    for (const groups of this.#topics.values()) {
+      yield* groups.values();
+    }
+  }
+
   of(topic: string): readonly ConsumerGroup[] {
     return [...(this.#topics.get(topic)?.values() ?? [])];
   }

@@ -39,6 +39,19 @@ export interface LeasedGroup {
   readonly revision: number;
 }
 
+/** One consumer of a group as GetCluster shows it. */
+export interface ConsumerView {
+  readonly topic: string;
+  readonly group: string;
+  readonly consumer: string;
+  /** What it holds, by partition. */
+  readonly held: readonly { readonly partition: number; readonly epoch: number }[];
+  /** False: its stream has ended. It keeps what it holds until its lease ends or it joins again. */
+  readonly connected: boolean;
+  /** How long its lease lasts unless it is heard. */
+  readonly leaseLeftMs: number;
+}
+
 /** A consumer that comes. */
 export interface ConsumerJoin {
   /** Its number within the stream, from 1; never used twice on a stream, also not after `leave`. */

@@ -1,6 +1,11 @@
 import { ConsumerGroup } from './consumer-group.js';
 import { ConsumerGroups } from './consumer-groups.js';
-import { type ConsumerJoin, type ConsumerLeaseEffect, type LeasedGroup } from './consumer-lease-effect.js';
+import {
+  type ConsumerJoin,
+  type ConsumerLeaseEffect,
+  type ConsumerView,
+  type LeasedGroup,
+} from './consumer-lease-effect.js';
 import { ConsumerStreams } from './consumer-streams.js';
 import { type Consumer, type ConsumerStream } from './consumer.js';
 import { Endpoints } from './endpoints.js';
@@ -177,6 +182,11 @@ export class ConsumerLeases {
   /** Number of consumers that hold leases in a group; 0 also if there is no such group. */
   consumerCount(topic: string, group: string): number {
     return this.#groups.find(topic, group)?.consumers.size ?? 0;
+  }
+
+  /** All consumers that hold leases, in no order. */
+  consumers(nowMs: number): ConsumerView[] {
+    return [...this.#groups.all()].flatMap((group) => group.views(nowMs));
   }
 
   #add(settings: LeasedGroup, dealFromMs: number): void {

@@ -24,6 +24,7 @@ export function dealPartitions(
   let againMs = unplaced && nowMs < placeFromMs ? placeFromMs : Number.POSITIVE_INFINITY;
   for (const { partition, target } of targets(table, registry, (one) => one.pinnedTo)) {
     if (partition.owner !== undefined) {
+      partition.nextReason = registry.isAccepting(partition.owner) ? 'BALANCED' : 'DRAINED';
       revoke.push(partition);
     } else if (target.draining) {
       continue;
@@ -104,7 +105,7 @@ function directoriesOf(present: readonly BrokerLease[], table: PartitionTable, r
   for (const lease of present) {
     const { dataDirectory, brokerGroup, zone, host, capacity } = lease;
     if (dataDirectory !== '') {
-      const bounds = { partitionsMax: boundOf(capacity), accepting: isAccepting(lease, registry) };
+      const bounds = { partitionsMax: boundOf(capacity), accepting: registry.isAccepting(lease) };
       const place = { dataDirectory, brokerGroup, zone, host };
       directories.set(dataDirectory, { ...place, partitions: 0, topics: new Map(), ...bounds });
     }
@@ -136,12 +137,8 @@ function hasDirectory(table: PartitionTable, { topic, dataDirectory }: LeasedPar
 
 function holderOf(lease: BrokerLease, registry: BrokerRegistry): AssignHolder {
   const { name, brokerGroup: group, zone, host, capacity, dataDirectory } = lease;
-  const accepting = isAccepting(lease, registry);
+  const accepting = registry.isAccepting(lease);
   return { name, group, zone, host, itemsMax: boundOf(capacity), dataDirectory, accepting };
-}
-
-function isAccepting(lease: BrokerLease, registry: BrokerRegistry): boolean {
-  return !lease.draining && !registry.isDrained(lease.name);
 }
 
 function itemOf(of: LeasedPartition, table: PartitionTable, pinnedTo: string): AssignItem {

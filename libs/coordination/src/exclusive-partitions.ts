@@ -36,7 +36,8 @@ export class ExclusivePartitions {
   }
 
   heldBy(consumer: Consumer): { partition: number; epoch: number }[] {
-    return this.#partitions.filter(({ owner }) => owner === consumer);
+    const held = this.#partitions.filter(({ owner }) => owner === consumer);
+    return held.map(({ partition, epoch }) => ({ partition, epoch }));
   }
 
   /** Whether the consumer holds exactly that; it is free then. */

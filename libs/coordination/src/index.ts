@@ -1,5 +1,6 @@
 export { assign, type AssignHolder, type AssignItem } from './assign.js';
 export {
+  type AssignmentReason,
   type BrokerGrantEffect,
   type BrokerLeaseEffect,
   type BrokerProcess,
@@ -26,6 +27,7 @@ export {
   type ConsumerJoin,
   type ConsumerLeaseEffect,
   type ConsumerRevokeEffect,
+  type ConsumerView,
   type DealMode,
   type LeasedGroup,
 } from './consumer-lease-effect.js';

@@ -70,6 +70,11 @@ export const REVOKE_GRACE_MS = 5_000;
 /** After a stream's end or an election: time to register again before anything is done about it. */
 export const SETTLE_MS = 1_000;
 
+/** How long a lease lasts yet, in whole milliseconds. */
+export function leftMs({ untilMs }: { readonly untilMs: number }, nowMs: number): number {
+  return Math.max(0, Math.floor(untilMs - nowMs));
+}
+
 /** A key for maps. Topic names hold no slash. */
 export function partitionKey(topic: string, partition: number): string {
   return `${topic}/${partition}`;

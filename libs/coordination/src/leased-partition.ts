@@ -1,4 +1,4 @@
-import { type PartitionView, type PersistedAssignment } from './broker-lease-effect.js';
+import { type AssignmentReason, type PartitionView, type PersistedAssignment } from './broker-lease-effect.js';
 import { type BrokerLease } from './broker-lease.js';
 import { type Route } from './lease.js';
 
@@ -22,6 +22,10 @@ export interface LeasedPartition {
   servedRevision: number;
   /** Until then it goes to nobody but `incarnation`, which may not know yet that it lost it. */
   reservedUntilMs: number;
+  /** Why the owner has it; kept in memory alone. */
+  reason: AssignmentReason;
+  /** Why it goes to the next owner, as far as that is known. */
+  nextReason: AssignmentReason;
 }
 
 /** The partition as ListPartitions shows it. */
@@ -38,7 +42,19 @@ export function viewOf(partition: LeasedPartition, isRevoked: boolean): Partitio
     dataSource: placeOf(partition),
     dataDirectory,
     pinned: isPinned(partition),
+    reason: reasonOf(partition),
   };
+}
+
+/** Where it lives and what an operator said outlasts the leader; other reasons do not. */
+function reasonOf(partition: LeasedPartition): AssignmentReason | undefined {
+  if (partition.owner === undefined) {
+    return undefined;
+  }
+  if (partition.dataDirectory !== '') {
+    return 'DATA_DIRECTORY';
+  }
+  return isPinned(partition) ? 'MOVED' : partition.reason;
 }
 
 function isPinned({ owner, pinnedTo }: LeasedPartition): boolean {
@@ -70,6 +86,8 @@ export function createPartition(topic: string, partition: number, row = NEW_PART
     owner: undefined,
     servedRevision: -1,
     reservedUntilMs: Number.NEGATIVE_INFINITY,
+    reason: 'ADOPTED',
+    nextReason: epoch === 0 ? 'CREATED' : 'ADOPTED',
   };
 }
 

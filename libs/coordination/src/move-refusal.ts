@@ -18,17 +18,17 @@ export function moveRefusal(
   if (found === undefined) {
     return { kind: 'unknownPartition', partitions: settings.partitions };
   }
-  const view = registry.view(broker);
-  if (view === undefined) {
+  const standing = registry.standing(broker);
+  if (standing === undefined) {
     return { kind: 'unknownBroker' };
   }
-  if (view.state !== 'ACTIVE') {
+  if (standing.state !== 'ACTIVE') {
     return { kind: 'brokerNotActive' };
   }
   if (settings.inDataDirectory) {
     return found.owner?.name === broker ? undefined : { kind: 'inDataDirectory' };
   }
-  if (view.brokerGroup !== settings.brokerGroup) {
+  if (standing.brokerGroup !== settings.brokerGroup) {
     return { kind: 'otherBrokerGroup', brokerGroup: settings.brokerGroup };
   }
   return capacityRefusal(found, broker, { table, registry });

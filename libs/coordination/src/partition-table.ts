@@ -1,4 +1,9 @@
-import { type LeasedTopic, type PartitionView, type PersistedAssignment } from './broker-lease-effect.js';
+import {
+  type AssignmentReason,
+  type LeasedTopic,
+  type PartitionView,
+  type PersistedAssignment,
+} from './broker-lease-effect.js';
 import { type BrokerLease } from './broker-lease.js';
 import { type HeldPartition, type LeaseAssignment, partitionKey, type TopicRoutes } from './lease.js';
 import { createPartition, type LeasedPartition, placeOf, routeOf, rowOf, viewOf } from './leased-partition.js';
@@ -114,6 +119,9 @@ export class PartitionTable {
 
   /** Gives a partition to `lease`, at an epoch that nobody has had. */
   grant(partition: LeasedPartition, lease: BrokerLease): void {
+    if (partition.owner !== lease) {
+      partition.reason = partition.pinnedTo === lease.name ? 'MOVED' : partition.nextReason;
+    }
     this.#own(partition, lease);
     partition.broker = lease.name;
     partition.incarnation = lease.incarnation;
@@ -124,8 +132,9 @@ export class PartitionTable {
     this.#reset(partition);
   }
 
-  /** Takes a partition from its owner, whose lease of it has ended. */
-  free(partition: LeasedPartition): void {
+  /** Takes a partition from its owner, whose lease of it has ended; `reason` is why the next one will have it. */
+  free(partition: LeasedPartition, reason: AssignmentReason): void {
+    partition.nextReason = reason;
     this.#own(partition, undefined);
     this.#reset(partition);
   }
@@ -182,6 +191,13 @@ export class PartitionTable {
   views(topic?: string): PartitionView[] {
     const partitions = topic === undefined ? this.all() : this.of(topic);
     return Array.from(partitions, (partition) => viewOf(partition, this.revocations.has(partition)));
+  }
+
+  /** How many partitions a lease owns, and how many of them are not served yet or to be given back. */
+  countsOf(lease: BrokerLease): { partitions: number; movingPartitions: number } {
+    const owned = [...this.ownedBy(lease)];
+    const isMoving = (one: LeasedPartition): boolean => one.servedRevision < 0 || this.revocations.has(one);
+    return { partitions: owned.length, movingPartitions: owned.filter(isMoving).length };
   }
 
   /** What the owner is told about one of its partitions. */

@@ -1,10 +1,15 @@
 import {
+  AssignmentReason,
   BrokerState,
   checkName,
   checkTopicName,
   type DrainBrokerRequest,
   type DrainBrokerResponse,
+  durationFromMs,
+  type GetClusterRequest,
   type GetClusterResponse,
+  type GetClusterResponse_Broker,
+  type GetClusterResponse_Consumer,
   HermesError,
   invalidField,
   LIMITS,
@@ -19,6 +24,7 @@ import {
 } from '@hermes/contracts';
 import {
   type BrokerView,
+  type ConsumerView,
   type MoveRefusal,
   type PartitionMove,
   type PartitionRef,
@@ -34,6 +40,8 @@ import { topicNotFound } from './topics.js';
 /** What the leases tell about brokers and partitions, and what an operator may change. */
 export interface LeaseControl {
   brokers(): readonly BrokerView[];
+  /** All consumers that hold leases, in no order. */
+  consumers(): readonly ConsumerView[];
   /** Version of the program that a broker runs; empty = it has not said. */
   buildOf(broker: string): string;
   /** By topic and number; those of one topic if given; undefined: there is no such topic. */
@@ -65,15 +73,12 @@ export class ClusterAdmin {
     this.#leader = leader;
   }
 
-  async getCluster(): Promise<GetClusterResponse> {
+  async getCluster(request: GetClusterRequest): Promise<GetClusterResponse> {
     const { endpoint, epoch, metaServers } = this.#leader;
     const terms = await metaServers.terms();
     const partitions = this.#leases.partitions() ?? [];
-    const brokers = this.#leases.brokers().map(({ name, endpoint, zone, brokerGroup, state, partitions }) => ({
-      ...{ name, endpoint, zone, brokerGroup, partitions },
-      state: BrokerState[state],
-      build: this.#leases.buildOf(name),
-    }));
+    const brokers = this.#leases.brokers().map((view) => brokerOf(view, this.#leases.buildOf(view.name)));
+    const consumers = request.consumers === true ? this.#leases.consumers().map(consumerOf) : [];
     return {
       leaderEndpoint: endpoint,
       leaderEpoch: epoch,
@@ -81,6 +86,7 @@ export class ClusterAdmin {
       unownedPartitions: partitions.filter(({ state }) => state === 'UNOWNED').length,
       brokers: brokers.sort((a, b) => (a.name < b.name ? -1 : 1)),
       leadershipTerms: terms.map(({ sinceMs, ...term }) => ({ ...term, since: timestampFromMs(sinceMs) })),
+      consumers: consumers.sort(byGroup),
     };
   }
 
@@ -101,6 +107,7 @@ export class ClusterAdmin {
     const partitions = entries.map(({ view: { topic, partition, broker, epoch, ...view } }) => ({
       ...{ topic, partition, broker, epoch, state: PartitionState[view.state] },
       ...{ dataSource: view.dataSource, dataDirectory: view.dataDirectory, pinned: view.pinned },
+      reason: AssignmentReason[view.reason ?? 'UNSPECIFIED'],
     }));
     return Promise.resolve({ partitions, nextPageToken });
   }
@@ -134,6 +141,23 @@ export class ClusterAdmin {
       moves: moves.map(({ topic, partition, from, to }) => ({ topic, partition, fromBroker: from, toBroker: to })),
     };
   }
+}
+
+function brokerOf({ state, lease, ...view }: BrokerView, build: string): GetClusterResponse_Broker {
+  const incarnation = lease?.incarnation ?? 0;
+  return { ...view, state: BrokerState[state], build, incarnation, leaseLeft: lease && durationFromMs(lease.leftMs) };
+}
+
+function consumerOf({ leaseLeftMs, held, ...view }: ConsumerView): GetClusterResponse_Consumer {
+  return { ...view, held: [...held], leaseLeft: durationFromMs(leaseLeftMs) };
+}
+
+function byGroup(a: GetClusterResponse_Consumer, b: GetClusterResponse_Consumer): number {
+  return compare(a.topic, b.topic) || compare(a.group, b.group) || compare(a.consumer, b.consumer);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }
 
 function refusedMove(refusal: MoveRefusal, { topic, partition, broker }: MovePartitionRequest): HermesError {

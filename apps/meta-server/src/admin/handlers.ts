@@ -25,7 +25,7 @@ export function leaderCalls(context: AdminContext, leases: LeaseControl, leader:
     deleteGroup: (request) => groups.delete(request),
     createDataSource: (request) => dataSources.create(request),
     deleteDataSource: (request) => dataSources.delete(request),
-    getCluster: () => cluster.getCluster(),
+    getCluster: (request) => cluster.getCluster(request),
     listPartitions: (request) => cluster.listPartitions(request),
     drainBroker: (request) => cluster.drainBroker(request),
     movePartition: (request, call) => cluster.movePartition(request, call),

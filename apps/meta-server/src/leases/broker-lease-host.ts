@@ -2,6 +2,7 @@ import { type HermesError, type HoldBrokerLeaseResponse } from '@hermes/contract
 import {
   type BrokerLeaseEffect,
   type BrokerLeases,
+  type BrokerView,
   type EndLeaseEffect,
   type SessionId,
   type TopicRoutes,
@@ -67,7 +68,7 @@ export class BrokerLeaseHost {
   /** For questions; events go through `apply`. */
   get leases(): Pick<
     BrokerLeases,
-    'isReady' | 'partitions' | 'partitionsLeft' | 'brokers' | 'routes' | 'moveRefusal' | 'rebalanceMoves'
+    'isReady' | 'partitions' | 'partitionsLeft' | 'routes' | 'moveRefusal' | 'rebalanceMoves'
   > {
     return this.#options.leases;
   }
@@ -78,6 +79,11 @@ export class BrokerLeaseHost {
 
   get waitingEffects(): number {
     return this.#effects.waiting;
+  }
+
+  /** The brokers as they are now. */
+  brokers(): BrokerView[] {
+    return this.#options.leases.brokers(this.#options.clock.monotonicMs());
   }
 
   /** Notes which version of the program a broker runs. */

@@ -9,6 +9,7 @@ import {
 import {
   type BrokerView,
   COALESCE_MS,
+  type ConsumerView,
   type DataSourceChoice,
   type LeasedGroup,
   type LeasedTopic,
@@ -137,7 +138,11 @@ export class Cluster implements ClusterView, LeaseControl {
   }
 
   brokers(): readonly BrokerView[] {
-    return this.#options.brokers.leases.brokers();
+    return this.#options.brokers.brokers();
+  }
+
+  consumers(): readonly ConsumerView[] {
+    return this.#options.consumers.consumers();
   }
 
   buildOf(broker: string): string {

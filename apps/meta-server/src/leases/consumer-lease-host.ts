@@ -1,5 +1,5 @@
 import { type HermesError, type HoldConsumerLeaseResponse } from '@hermes/contracts';
-import { type ConsumerLeaseEffect, type ConsumerLeases, type SessionId } from '@hermes/coordination';
+import { type ConsumerLeaseEffect, type ConsumerLeases, type ConsumerView, type SessionId } from '@hermes/coordination';
 import { type Leadership } from '@hermes/metadata';
 import { type Clock, type Timers } from '@hermes/runtime';
 
@@ -46,6 +46,11 @@ export class ConsumerLeaseHost {
 
   get sessions(): number {
     return this.#sessions.size;
+  }
+
+  /** The consumers as they are now, in no order. */
+  consumers(): ConsumerView[] {
+    return this.#leases.consumers(this.#clock.monotonicMs());
   }
 
   /** Makes a stream known. */
