@@ -267,6 +267,7 @@ function openLease(parts: Parts, port: number): { session: LeaseSession; databas
     host: hostname(),
     zone: config.zone ?? '',
     brokerGroup: config.brokerGroup,
+    weight: config.brokerWeight,
     capacity: 0,
     dataDirectory: parts.embedded.directoryId,
   };

@@ -1,8 +1,10 @@
+import { LIMITS } from '@hermes/contracts';
 import { portSetting, processConfig, setting } from '@hermes/kit';
 import { checkMetadataUrl } from '@hermes/metadata';
 import { z } from 'zod';
 
 const MIB = 1024 * 1024;
+const WEIGHT = LIMITS.brokerWeight;
 
 /** Below it single batches would not fit; above it, Node's heap limits are nearer than the cache's. */
 const CACHE_BYTES = { min: 8 * MIB, max: 64 * 1024 * MIB, default: 256 * MIB };
@@ -22,6 +24,9 @@ export const brokerConfig = processConfig({
   }),
   zone: setting(z.string().regex(NAME, nameRule).optional(), {
     description: 'Failure zone; partitions are spread over zones.',
+  }),
+  brokerWeight: setting(z.number().min(WEIGHT.min).max(WEIGHT.max).default(WEIGHT.default), {
+    description: 'Share of the partitions, in proportion to that of other brokers.',
   }),
   dataDir: setting(z.string().min(1).default('hermes-data'), { description: 'Directory of the embedded storage.' }),
   metadataUrl: setting(z.string().superRefine(checkMetadataUrl).optional(), {

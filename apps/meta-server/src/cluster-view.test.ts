@@ -27,6 +27,7 @@ describe('the cluster view', () => {
       partitions: 2,
       movingPartitions: 0,
       dataDirectory: 'd1',
+      weight: 1,
     });
     expect(leaseMs(before!.leaseLeft)).toBeGreaterThan(0);
     expect(leaseMs(before!.leaseLeft)).toBeLessThanOrEqual(TTL_MS + 500);

@@ -42,6 +42,9 @@ export const LIMITS = {
    */
   messageOverheadBytes: 32 * KIB,
 
+  /** A broker's share of the partitions, in proportion to that of others. */
+  brokerWeight: { default: 1, min: 0.1, max: 100 },
+
   inFlightMessages: { default: 1_000, min: 1, max: 10_000 },
   inFlightBytes: { default: 16 * MIB, min: 1 * MIB, max: 256 * MIB },
   ackDeadlineMs: { default: 30 * SECOND_MS, min: 1 * SECOND_MS, max: 12 * HOUR_MS },

@@ -1,4 +1,4 @@
-import { Loads } from './loads.js';
+import { exceeds, Loads } from './loads.js';
 
 /** Who may hold partitions: a broker, or a consumer of an EXCLUSIVE group. */
 export interface AssignHolder {
@@ -8,6 +8,8 @@ export interface AssignHolder {
   /** Holders of one zone, and those of one host, fail together: a topic is spread over both where counts allow it. */
   readonly zone: string;
   readonly host: string;
+  /** Its share of the items in proportion to the others': above 0. */
+  readonly weight: number;
   /** Items that it may hold, apart from those that live with it. */
   readonly itemsMax: number;
   /** The data directory that it serves; empty: none. */
@@ -31,14 +33,16 @@ export interface AssignItem {
 
 /**
  * Deals items to holders with the least adjustment: everything stays where it is unless its holder is gone, drained or
- * over its bound, or it is pinned elsewhere; what is free goes to the least loaded; then items that are not pinned move
- * only while two holders differ by two or more, in total and per topic. The same input, in any order, gives the same answer, and an answer given back is not changed.
+ * over its bound, or it is pinned elsewhere; what is free goes to who is furthest below its share, which is in proportion
+ * to its weight; then items that are not pinned move only while two holders are further than one from each other above and
+ * below their shares (of equal weight: while they differ by two), in total and per topic. The same input, in any order,
+ * gives the same answer, and an answer given back is not changed.
  *
  * Returns the holder's name per item, in the order of `items`; undefined: nobody may hold it.
  */
 export function assign(holders: readonly AssignHolder[], items: readonly AssignItem[]): (string | undefined)[] {
-  const loads = new Loads(holders);
   const ordered = [...items].sort(byPartition);
+  const loads = new Loads(holders, ordered);
   // What is pinned comes first: it has a right to the room that there is.
   const unpinned = ordered.filter((item) => !loads.pin(item));
   const free = unpinned.filter((item) => !loads.keep(item));
@@ -57,16 +61,16 @@ function byPartition(a: AssignItem, b: AssignItem): number {
 
 function balanceTotals(loads: Loads): void {
   while (moveOne(loads)) {
-    // Each move lowers the sum of squared totals.
+    // Each move lowers the sum of squared distances from the shares.
   }
 }
 
-/** Moves one item from the most to the least loaded pair that differs by two and has an item that may go. */
+/** Moves one item between the two furthest above and below their shares, by more than one, that have an item that may go. */
 function moveOne(loads: Loads): boolean {
-  const ranked = loads.byTotal();
+  const ranked = loads.byExcess();
   for (const from of ranked) {
     for (const to of [...ranked].reverse()) {
-      if (loads.total(from) - loads.total(to) < 2) {
+      if (!exceeds(loads.excess(from) - loads.excess(to), 1)) {
         break;
       }
       const item = loads.hasRoom(to) ? loads.movable(from, to) : undefined;
@@ -79,8 +83,14 @@ function moveOne(loads: Loads): boolean {
   return false;
 }
 
+/**
+ * How far two holders may be from each other above and below their shares of one topic. Of equal weight they differ by a
+ * whole number; of others the nearest ones do not fit better often enough to be worth a move.
+ */
+const TOPIC_GAP_MAX = 1.5;
+
 function balanceTopics(loads: Loads): void {
-  // A swap for one topic never makes another worse, but may open the way for one that was stuck: until nothing moves.
+  // A swap lowers the sum over topics of squared distances, but may open the way for one that was stuck: until nothing moves.
   let moved = true;
   while (moved) {
     moved = false;
@@ -92,23 +102,24 @@ function balanceTopics(loads: Loads): void {
   }
 }
 
-/** Brings one item of a topic from a holder with two more of it than another, by a move or against another's item. */
+/** Brings one item of a topic from a holder that has too many to one that has too few, by a move or against another's. */
 function spreadTopic(loads: Loads, topic: string): boolean {
   const ranked = loads.byTopic(topic);
   for (const from of ranked) {
     for (const to of [...ranked].reverse()) {
-      if (loads.topicCount(from, topic) - loads.topicCount(to, topic) < 2) {
+      const gap = loads.topicExcess(from, topic) - loads.topicExcess(to, topic);
+      if (gap <= TOPIC_GAP_MAX) {
         break;
       }
       const item = loads.movable(from, to, topic);
       if (item === undefined) {
         continue;
       }
-      if (loads.total(from) > loads.total(to) && loads.hasRoom(to)) {
+      if (!exceeds(1, loads.excess(from) - loads.excess(to)) && loads.hasRoom(to)) {
         loads.move(item, to);
         return true;
       }
-      const against = loads.counterpart(to, from);
+      const against = loads.counterpart(to, from, gap);
       if (against !== undefined) {
         loads.move(item, to);
         loads.move(against, from);

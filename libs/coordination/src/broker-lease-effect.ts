@@ -128,6 +128,8 @@ export interface BrokerRegistration {
   readonly host: string;
   readonly zone: string;
   readonly brokerGroup: string;
+  /** Its share of the partitions in proportion to other brokers': above 0. */
+  readonly weight: number;
   /** Partitions that it may own; 0 = any number. Those that live in its data directory are always its own. */
   readonly capacity: number;
   /** Id of its data directory; empty = no embedded storage. */
@@ -213,6 +215,6 @@ export interface BrokerView {
   readonly movingPartitions: number;
   /** An operator drained it. */
   readonly drained: boolean;
-  /** The process that holds the lease, and how long it lasts unless it is heard; undefined: none does. */
-  readonly lease: { readonly incarnation: number; readonly leftMs: number } | undefined;
+  /** The process that holds the lease, its weight, and how long it lasts unless it is heard; undefined: none does. */
+  readonly lease: { readonly incarnation: number; readonly weight: number; readonly leftMs: number } | undefined;
 }

@@ -9,6 +9,7 @@ export interface BrokerLease {
   host: string;
   zone: string;
   brokerGroup: string;
+  weight: number;
   capacity: number;
   dataDirectory: string;
   /** Its stream; undefined: it has ended, or has not come since the leader's start. */
@@ -57,7 +58,7 @@ export function brokerRow(from: BrokerRegistration, drained: boolean): Persisted
 /** A lease for a process that may still run somewhere: known from a row, or just registered. */
 export function createLease(row: PersistedBroker, untilMs: number): BrokerLease {
   const { name, incarnation, endpoint, zone, brokerGroup, dataDirectory } = row;
-  const identity = { name, incarnation, endpoint, host: '', zone, brokerGroup, capacity: 0, dataDirectory };
+  const identity = { name, incarnation, endpoint, host: '', zone, brokerGroup, weight: 1, capacity: 0, dataDirectory };
   const unasked = { probeAtMs: Number.POSITIVE_INFINITY, probe: 0, silentSinceMs: Number.POSITIVE_INFINITY, check: 0 };
   return { ...identity, ...unasked, session: undefined, untilMs, draining: false, dirty: false };
 }
@@ -87,7 +88,7 @@ export function brokerView(broker: Broker, nowMs: number, countsOf: (lease: Brok
     ? { ...held, partitions: 0, movingPartitions: 0, lease }
     : {
         ...{ ...held, ...countsOf(lease) },
-        lease: { incarnation: lease.incarnation, leftMs: leftMs(lease, nowMs) },
+        lease: { incarnation: lease.incarnation, weight: lease.weight, leftMs: leftMs(lease, nowMs) },
       };
 }
 

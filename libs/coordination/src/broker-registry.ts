@@ -107,8 +107,8 @@ export class BrokerRegistry {
     if (replaced !== undefined) {
       this.#sessions.delete(replaced);
     }
-    const { endpoint, host, zone, brokerGroup, capacity, dataDirectory } = from;
-    Object.assign(lease, { endpoint, host, zone, brokerGroup, capacity, dataDirectory, session });
+    const { endpoint, host, zone, brokerGroup, weight, capacity, dataDirectory } = from;
+    Object.assign(lease, { endpoint, host, zone, brokerGroup, weight, capacity, dataDirectory, session });
     Object.assign(lease, { probe: 0, probeAtMs: Number.POSITIVE_INFINITY, check: 0 });
     this.leases.add(lease);
     this.#sessions.set(session, lease);

@@ -103,10 +103,10 @@ type Directory = PlaceableDirectory & { partitions: number; topics: Map<string, 
 function directoriesOf(present: readonly BrokerLease[], table: PartitionTable, registry: BrokerRegistry): Directory[] {
   const directories = new Map<string, Directory>();
   for (const lease of present) {
-    const { dataDirectory, brokerGroup, zone, host, capacity } = lease;
+    const { dataDirectory, brokerGroup, zone, host, weight, capacity } = lease;
     if (dataDirectory !== '') {
       const bounds = { partitionsMax: boundOf(capacity), accepting: registry.isAccepting(lease) };
-      const place = { dataDirectory, brokerGroup, zone, host };
+      const place = { dataDirectory, brokerGroup, zone, host, weight };
       directories.set(dataDirectory, { ...place, partitions: 0, topics: new Map(), ...bounds });
     }
   }
@@ -136,9 +136,9 @@ function hasDirectory(table: PartitionTable, { topic, dataDirectory }: LeasedPar
 }
 
 function holderOf(lease: BrokerLease, registry: BrokerRegistry): AssignHolder {
-  const { name, brokerGroup: group, zone, host, capacity, dataDirectory } = lease;
+  const { name, brokerGroup: group, zone, host, weight, capacity, dataDirectory } = lease;
   const accepting = registry.isAccepting(lease);
-  return { name, group, zone, host, itemsMax: boundOf(capacity), dataDirectory, accepting };
+  return { name, group, zone, host, weight, itemsMax: boundOf(capacity), dataDirectory, accepting };
 }
 
 function itemOf(of: LeasedPartition, table: PartitionTable, pinnedTo: string): AssignItem {

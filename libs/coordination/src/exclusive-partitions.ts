@@ -147,7 +147,7 @@ function choose(
   const present = [...consumers.values()].filter((consumer) => consumer.stream.open);
   const holders = present.map(({ name, maxPartitions }) => {
     const itemsMax = maxPartitions > 0 ? maxPartitions : Number.POSITIVE_INFINITY;
-    return { name, group: '', zone: '', host: name, itemsMax, dataDirectory: '', accepting: true };
+    return { name, group: '', zone: '', host: name, weight: 1, itemsMax, dataDirectory: '', accepting: true };
   });
   const items = dealt.map((held) => {
     const holder = held.owner?.name ?? reservedAt(held, nowMs)?.name ?? '';

@@ -1,7 +1,20 @@
 import { type AssignHolder, type AssignItem } from './assign.js';
+import { type FairShare, fairShares } from './fair-shares.js';
+
+/** Shares are fractions, and sums of them not exact. */
+const EPSILON = 1e-6;
+
+/** Two ranks of topics that differ by less are the same. */
+const RANK_EPSILON = 1e-9;
+
+/** Whether `a` is truly more than `b`. */
+export function exceeds(a: number, b: number): boolean {
+  return a > b + EPSILON;
+}
 
 interface Load {
   readonly holder: AssignHolder;
+  readonly share: FairShare;
   /** Items by topic. */
   readonly items: Map<string, Set<AssignItem>>;
   total: number;
@@ -16,11 +29,19 @@ export class Loads {
   readonly #loads = new Map<string, Load>();
   readonly #byItem = new Map<AssignItem, Load>();
   readonly #byDirectory = new Map<string, Load>();
-  readonly #topics = new Set<string>();
+  /** How many items each topic has. */
+  readonly #topics = new Map<string, number>();
 
-  constructor(holders: readonly AssignHolder[]) {
-    for (const holder of [...holders].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-      const load: Load = { holder, items: new Map(), total: 0, fixed: 0, gained: 0 };
+  /** `items` come in an order that depends on nothing but topics and numbers. */
+  constructor(holders: readonly AssignHolder[], items: readonly AssignItem[]) {
+    const ordered = [...holders].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const shares = fairShares(ordered, items);
+    for (const { topic } of items) {
+      this.#topics.set(topic, (this.#topics.get(topic) ?? 0) + 1);
+    }
+    for (const holder of ordered) {
+      const share = shares.get(holder.name) ?? { items: 0, part: 0 };
+      const load: Load = { holder, share, items: new Map(), total: 0, fixed: 0, gained: 0 };
       this.#loads.set(holder.name, load);
       if (holder.dataDirectory !== '') {
         this.#byDirectory.set(holder.dataDirectory, load);
@@ -29,7 +50,7 @@ export class Loads {
   }
 
   get topics(): Iterable<string> {
-    return this.#topics;
+    return this.#topics.keys();
   }
 
   holderOf(item: AssignItem): string | undefined {
@@ -38,7 +59,6 @@ export class Loads {
 
   /** Gives an item to the holder that it is pinned to; false if it is not pinned, or that one may not have it. */
   pin(item: AssignItem): boolean {
-    this.#topics.add(item.topic);
     const load = item.dataDirectory === '' ? this.#loads.get(item.pinnedTo ?? '') : undefined;
     return load !== undefined && mayHold(load, item) && this.#room(load) && this.#put(item, load);
   }
@@ -58,11 +78,7 @@ export class Loads {
     const evicted: AssignItem[] = [];
     for (const load of this.#loads.values()) {
       while (load.total - load.fixed > load.holder.itemsMax) {
-        const item = this.#best(
-          load,
-          () => true,
-          (topic) => countOf(load, topic),
-        );
+        const item = best(load, { fits: () => true, rank: (topic) => 2 * countOf(load, topic), freeBonus: 1 });
         if (item === undefined) {
           break;
         }
@@ -73,7 +89,7 @@ export class Loads {
     return evicted;
   }
 
-  /** Gives a free item to the least loaded holder that may have it, if there is one. */
+  /** Gives a free item to the holder furthest below its share that may have it, if there is one. */
   place(item: AssignItem): void {
     let best: Load | undefined;
     for (const load of this.#loads.values()) {
@@ -87,22 +103,23 @@ export class Loads {
     }
   }
 
-  /** Names from the most to the least loaded. */
-  byTotal(): string[] {
-    return this.#ranked((load) => load.total);
+  /** Names from the one furthest above to the one furthest below its share. */
+  byExcess(): string[] {
+    return this.#ranked(excessOf);
   }
 
-  /** Names from the one with most to the one with least items of a topic. */
+  /** The same, of one topic. */
   byTopic(topic: string): string[] {
-    return this.#ranked((load) => countOf(load, topic));
+    return this.#ranked((load) => this.#topicExcess(load, topic));
   }
 
-  total(name: string): number {
-    return this.#load(name).total;
+  /** By how much it has more than its share; negative: less. */
+  excess(name: string): number {
+    return excessOf(this.#load(name));
   }
 
-  topicCount(name: string, topic: string): number {
-    return countOf(this.#load(name), topic);
+  topicExcess(name: string, topic: string): number {
+    return this.#topicExcess(this.#load(name), topic);
   }
 
   hasRoom(name: string): boolean {
@@ -111,15 +128,14 @@ export class Loads {
 
   /** An item (of the topic, if given) that may go: best of the topic that the holder has more of than the other. */
   movable(from: string, to: string, topic?: string): AssignItem | undefined {
-    const [source, target] = [this.#load(from), this.#load(to)];
-    const fits = (item: AssignItem): boolean => (topic ?? item.topic) === item.topic && mayHold(target, item);
-    return this.#best(source, fits, (name) => countOf(source, name) - countOf(target, name));
+    return this.#movable(from, to, { topic, freeBonus: 1 });
   }
 
-  /** An item that `from` may give to `to` in exchange, of a topic that `from` has more of. */
-  counterpart(from: string, to: string): AssignItem | undefined {
-    const item = this.movable(from, to);
-    return item !== undefined && this.topicCount(from, item.topic) > this.topicCount(to, item.topic) ? item : undefined;
+  /** An item that `from` may give to `to` in exchange for one whose topic it has less of by `gap`: both gain by it. */
+  counterpart(from: string, to: string, gap: number): AssignItem | undefined {
+    const item = this.#movable(from, to, { freeBonus: 2 * RANK_EPSILON });
+    const more = item === undefined ? 0 : this.topicExcess(from, item.topic) - this.topicExcess(to, item.topic);
+    return exceeds(more, 0) && exceeds(gap + more, 2) ? item : undefined;
   }
 
   move(item: AssignItem, to: string): void {
@@ -130,20 +146,15 @@ export class Loads {
     this.#put(item, this.#load(to));
   }
 
-  /** The movable item of the topic with the highest rank; one that its holder does not hold yet moves for nothing. */
-  #best(load: Load, fits: (item: AssignItem) => boolean, rank: (topic: string) => number): AssignItem | undefined {
-    let best: { item: AssignItem; score: number } | undefined;
-    for (const [topic, items] of load.items) {
-      const topicScore = 2 * rank(topic);
-      // With many partitions most of the work is in the topics that are not looked at.
-      const scoreMax = topicScore + (load.gained > 0 ? 1 : 0);
-      const item = best === undefined || scoreMax > best.score ? firstMovable(items, load, fits) : undefined;
-      const score = item !== undefined && isGained(item, load) ? topicScore + 1 : topicScore;
-      if (item !== undefined && (best === undefined || score > best.score)) {
-        best = { item, score };
-      }
-    }
-    return best?.item;
+  #movable(
+    from: string,
+    to: string,
+    { topic, freeBonus }: { readonly topic?: string | undefined; readonly freeBonus: number },
+  ): AssignItem | undefined {
+    const [source, target] = [this.#load(from), this.#load(to)];
+    const fits = (item: AssignItem): boolean => (topic ?? item.topic) === item.topic && mayHold(target, item);
+    const rank = (name: string): number => 2 * (this.#topicExcess(source, name) - this.#topicExcess(target, name));
+    return best(source, { fits, rank, freeBonus });
   }
 
   #ranked(rank: (load: Load) => number): string[] {
@@ -156,7 +167,11 @@ export class Loads {
 
   /** Whether `a` has less than `b`: in total, then of the item's topic, then of that in its zone, then on its host. */
   #isLighter(a: Load, b: Load, item: AssignItem): boolean {
-    const byCount = a.total - b.total || countOf(a, item.topic) - countOf(b, item.topic);
+    const [total, ofTopic] = [
+      excessOf(a) - excessOf(b),
+      this.#topicExcess(a, item.topic) - this.#topicExcess(b, item.topic),
+    ];
+    const byCount = [total, ofTopic].find((difference) => Math.abs(difference) > EPSILON) ?? 0;
     const within = (place: 'zone' | 'host'): number => this.#within(place, a, item) - this.#within(place, b, item);
     return (byCount || within('zone') || within('host')) < 0;
   }
@@ -168,6 +183,10 @@ export class Loads {
       count += other.holder[place] === load.holder[place] ? countOf(other, item.topic) : 0;
     }
     return count;
+  }
+
+  #topicExcess(load: Load, topic: string): number {
+    return countOf(load, topic) - (this.#topics.get(topic) ?? 0) * load.share.part;
   }
 
   #put(item: AssignItem, load: Load): true {
@@ -196,6 +215,33 @@ export class Loads {
   }
 }
 
+/**
+ * The movable item of the topic with the highest rank. One that its holder does not hold yet moves for nothing: it counts
+ * `freeBonus` more.
+ */
+function best(
+  load: Load,
+  by: {
+    readonly fits: (item: AssignItem) => boolean;
+    readonly rank: (topic: string) => number;
+    readonly freeBonus: number;
+  },
+): AssignItem | undefined {
+  let found: AssignItem | undefined;
+  let foundScore = Number.NEGATIVE_INFINITY;
+  for (const [topic, items] of load.items) {
+    const rank = by.rank(topic);
+    // With many partitions most of the work is in the topics that are not looked at.
+    const scoreMax = rank + (load.gained > 0 ? by.freeBonus : 0);
+    const item = scoreMax > foundScore + RANK_EPSILON ? firstMovable(items, load, by.fits) : undefined;
+    const score = item !== undefined && isGained(item, load) ? rank + by.freeBonus : rank;
+    if (item !== undefined && score > foundScore + RANK_EPSILON) {
+      [found, foundScore] = [item, score];
+    }
+  }
+  return found;
+}
+
 /** The first item that may go, if possible one that its holder does not hold yet. */
 function firstMovable(
   items: Iterable<AssignItem>,
@@ -220,6 +266,10 @@ function isGained(item: AssignItem, load: Load): boolean {
 
 function mayHold(load: Load, item: AssignItem): boolean {
   return load.holder.accepting && load.holder.group === item.group;
+}
+
+function excessOf({ total, share }: Load): number {
+  return total - share.items;
 }
 
 function countOf(load: Load, topic: string): number {

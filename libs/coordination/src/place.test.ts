@@ -20,7 +20,7 @@ const register = (
     session,
     {
       ...{ broker: name, incarnation: session, endpoint: `${name}:1`, host: name, zone: '', brokerGroup: '' },
-      ...{ capacity: 0, dataDirectory, held: [] },
+      ...{ weight: 1, capacity: 0, dataDirectory, held: [] },
     },
     nowMs,
   ),

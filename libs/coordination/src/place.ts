@@ -4,6 +4,8 @@ export interface PlaceableDirectory {
   readonly brokerGroup: string;
   readonly zone: string;
   readonly host: string;
+  /** Its share of the partitions in proportion to the others': above 0. */
+  readonly weight: number;
   /** Partitions that live there, of all topics and per topic. */
   readonly partitions: number;
   readonly topics: ReadonlyMap<string, number>;
@@ -15,8 +17,8 @@ export interface PlaceableDirectory {
 
 /**
  * Chooses the data directory of a new partition that needs one, where it stays for good: the one with fewest partitions of
- * its topic, then with fewest in all, then in the zone and on the host with fewest of the topic. Undefined: none may take
- * it now.
+ * its topic for its weight, then with fewest in all, then in the zone and on the host with fewest of the topic. Undefined:
+ * none may take it now.
  */
 export function placeInDirectory(
   directories: readonly PlaceableDirectory[],
@@ -32,7 +34,9 @@ export function placeInDirectory(
     directories.reduce((sum, other) => sum + (other[place] === directory[place] ? ofTopic(other) : 0), 0);
   const ranked = able.map((directory) => {
     const shared = [within('zone', directory), within('host', directory)];
-    return { directory, rank: [ofTopic(directory), directory.partitions, ...shared] };
+    // Half a partition more: among empty ones the heaviest comes first, and each rounds to its nearest share.
+    const counts = [ofTopic(directory), directory.partitions].map((count) => (count + 0.5) / directory.weight);
+    return { directory, rank: [...counts, ...shared] };
   });
   ranked.sort((a, b) => compare(a.rank, b.rank) || (a.directory.dataDirectory < b.directory.dataDirectory ? -1 : 1));
   return ranked[0]?.directory.dataDirectory;

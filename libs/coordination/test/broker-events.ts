@@ -25,6 +25,7 @@ export const broker = (
   host: name,
   zone: '',
   brokerGroup: '',
+  weight: 1,
   capacity: 0,
   dataDirectory: `dir-${name}`,
   held: [],

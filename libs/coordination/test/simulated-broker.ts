@@ -130,7 +130,7 @@ export class SimulatedBroker {
     this.#close(change.closed);
     this.#stream = stream;
     const registration = { broker: this.node.name, incarnation: this.incarnation, endpoint: `${this.node.name}:1` };
-    const place = { host: '', zone: '', brokerGroup: '', capacity: 0, dataDirectory: this.#directory };
+    const place = { host: '', zone: '', brokerGroup: '', weight: 1, capacity: 0, dataDirectory: this.#directory };
     near.send('register', () => {
       meta.accept(session, far, this);
       meta.apply((leases, nowMs) => leases.register(session, { ...registration, ...place, held }, nowMs));

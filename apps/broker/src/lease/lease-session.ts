@@ -28,6 +28,7 @@ export interface BrokerIdentity {
   readonly host: string;
   readonly zone: string;
   readonly brokerGroup: string;
+  readonly weight: number;
   readonly capacity: number;
   readonly dataDirectory: string;
 }

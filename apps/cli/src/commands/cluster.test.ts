@@ -7,7 +7,13 @@ describe('hermes cluster, broker list, partition list', () => {
   const cluster = GetClusterResponse.fromPartial({
     leaderEndpoint: 'm:4370',
     brokers: [
-      { name: 'a', state: BrokerState.ACTIVE, incarnation: 7, leaseLeft: { seconds: 9, nanos: 840_000_000 } },
+      {
+        name: 'a',
+        state: BrokerState.ACTIVE,
+        weight: 0.5,
+        incarnation: 7,
+        leaseLeft: { seconds: 9, nanos: 840_000_000 },
+      },
       { name: 'b', state: BrokerState.DRAINING, drained: true, movingPartitions: 3 },
       { name: 'c', state: BrokerState.DRAINING },
       { name: 'd', state: BrokerState.GONE, drained: true },
@@ -30,9 +36,9 @@ describe('hermes cluster, broker list, partition list', () => {
       },
     });
     const shown = cells((await cli(['cluster', '--server', gateway.address])).stdout);
-    expect(shown.find(([name]) => name === 'a')?.slice(4, 9)).toEqual(['active', '0', '0', '9.8s', '7']);
-    expect(shown.find(([name]) => name === 'b')?.slice(4, 9)).toEqual(['draining', '0', '3', '-', '-']);
-    expect(shown.filter(([name]) => name === 'c' || name === 'd').map((row) => row[4])).toEqual([
+    expect(shown.find(([name]) => name === 'a')?.slice(4, 10)).toEqual(['0.5', 'active', '0', '0', '9.8s', '7']);
+    expect(shown.find(([name]) => name === 'b')?.slice(4, 10)).toEqual(['-', 'draining', '0', '3', '-', '-']);
+    expect(shown.filter(([name]) => name === 'c' || name === 'd').map((row) => row[5])).toEqual([
       'stopping',
       'gone, drained',
     ]);

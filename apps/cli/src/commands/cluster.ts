@@ -103,9 +103,10 @@ function brokerTable(brokers: readonly GetClusterResponse_Broker[]): string[] {
     return ['no brokers yet – start one with `hermes broker`'];
   }
   return table(
-    ['BROKER', 'ENDPOINT', 'ZONE', 'GROUP', 'STATE', 'PARTITIONS', 'MOVING', 'LEASE', 'INCARNATION', 'BUILD'],
+    ['BROKER', 'ENDPOINT', 'ZONE', 'GROUP', 'WEIGHT', 'STATE', 'PARTITIONS', 'MOVING', 'LEASE', 'INCARNATION', 'BUILD'],
     brokers.map((one) => [
-      ...[one.name, one.endpoint, one.zone, one.brokerGroup, brokerState(one), one.partitions, one.movingPartitions],
+      ...[one.name, one.endpoint, one.zone, one.brokerGroup, one.weight === 0 ? '' : one.weight, brokerState(one)],
+      ...[one.partitions, one.movingPartitions],
       ...[seconds(one.leaseLeft), one.incarnation === 0 ? '' : String(one.incarnation), one.build],
     ]),
   );

@@ -409,6 +409,12 @@ describe('lease streams', () => {
       [changed({ capacity: -1 })],
       invalid('register.capacity', 'not negative; 0 = any number'),
     ],
+    ['has too little weight', [changed({ weight: 0.01 })], invalid('register.weight', '0.1 to 100; 0 = 1')],
+    [
+      'has no number for its weight',
+      [changed({ weight: Number.NaN })],
+      invalid('register.weight', '0.1 to 100; 0 = 1'),
+    ],
     [
       'holds partition -1',
       [changed({ held: [{ ...held, partition: -1 }] })],

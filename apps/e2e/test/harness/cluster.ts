@@ -103,9 +103,9 @@ export class Cluster implements AsyncDisposable {
     return join(this.#directory.path, name);
   }
 
-  /** Starts one more broker and waits until it is ready. */
-  async addBroker(): Promise<BrokerProcess> {
-    const broker = await this.#createBroker();
+  /** Starts one more broker, with flags of its own, and waits until it is ready. */
+  async addBroker(flags: readonly string[] = []): Promise<BrokerProcess> {
+    const broker = await this.#createBroker(flags);
     await broker.process.startReady();
     return broker;
   }
@@ -159,7 +159,7 @@ export class Cluster implements AsyncDisposable {
       : ['--metadata-url', metadata.url, '--metadata-password-file', metadata.passwordFile];
   }
 
-  async #createBroker(): Promise<BrokerProcess> {
+  async #createBroker(flags: readonly string[] = []): Promise<BrokerProcess> {
     const [port, opsPort] = [await freePort(), await freePort()];
     const name = `broker-${this.brokers.length}`;
     const process = new HermesProcess(
@@ -169,6 +169,7 @@ export class Cluster implements AsyncDisposable {
         ...['--data-dir', join(this.#directory.path, name), '--meta-servers', this.metaEndpoints.join(',')],
         ...this.#metadataFlags,
         ...this.#options.brokerFlags,
+        ...flags,
       ],
       opsPort,
       this.#options.brokerEnvironment,

@@ -144,8 +144,9 @@ export class ClusterAdmin {
 }
 
 function brokerOf({ state, lease, ...view }: BrokerView, build: string): GetClusterResponse_Broker {
-  const incarnation = lease?.incarnation ?? 0;
-  return { ...view, state: BrokerState[state], build, incarnation, leaseLeft: lease && durationFromMs(lease.leftMs) };
+  const { incarnation = 0, weight = 0 } = lease ?? {};
+  const leaseLeft = lease && durationFromMs(lease.leftMs);
+  return { ...view, state: BrokerState[state], build, incarnation, weight, leaseLeft };
 }
 
 function consumerOf({ leaseLeftMs, held, ...view }: ConsumerView): GetClusterResponse_Consumer {

@@ -4,6 +4,7 @@ import {
   type HoldBrokerLeaseRequest_Register,
   type HoldBrokerLeaseResponse,
   invalidField,
+  LIMITS,
 } from '@hermes/contracts';
 import { type BrokerGrantEffect, type BrokerRegistration, type BrokerRevokeEffect } from '@hermes/coordination';
 
@@ -32,6 +33,10 @@ export function brokerRegistration(given: HoldBrokerLeaseRequest_Register): Brok
   if (given.capacity < 0) {
     throw invalidField('register.capacity', 'not negative; 0 = any number');
   }
+  const { brokerWeight } = LIMITS;
+  if (given.weight !== 0 && !(given.weight >= brokerWeight.min && given.weight <= brokerWeight.max)) {
+    throw invalidField('register.weight', `${brokerWeight.min} to ${brokerWeight.max}; 0 = ${brokerWeight.default}`);
+  }
   return {
     broker: given.broker,
     incarnation: given.incarnation,
@@ -39,6 +44,7 @@ export function brokerRegistration(given: HoldBrokerLeaseRequest_Register): Brok
     host: given.host,
     zone: given.zone,
     brokerGroup: given.brokerGroup === '' ? BROKER_GROUP_DEFAULT : given.brokerGroup,
+    weight: given.weight === 0 ? brokerWeight.default : given.weight,
     capacity: given.capacity,
     dataDirectory: given.dataDirectory,
     held: heldPartitions('register.held', given.held, PARTITIONS_TOTAL_MAX),

@@ -17,6 +17,6 @@ export const SETTING_KEYS: readonly string[] = [
   ...['tlsCertFile', 'tlsKeyFile', 'tlsCaFile', 'tokensFile', 'tokenFile'],
   ...['metaPort', 'metaOpsPort', 'brokerPort', 'brokerOpsPort', 'gatewayPort', 'gatewayOpsPort', 'gatewayHttpPort'],
   ...['metadataUrl', 'metadataPasswordFile', 'brokerLeaseTtlMs', 'consumerLeaseTtlMs', 'defaultStorageClass'],
-  ...['brokerName', 'brokerGroup', 'zone', 'dataDir', 'cacheBytes'],
+  ...['brokerName', 'brokerGroup', 'brokerWeight', 'zone', 'dataDir', 'cacheBytes'],
   ...['server', 'timeout', 'caFile'],
 ];
