@@ -1,53 +1,13 @@
 import { join } from 'node:path';
 
-import { findFailure, runSeeds, type Simulation } from '@hermes/testing';
+import { findFailure, runSeeds } from '@hermes/testing';
 import { loadWithBug, type PlantedBug } from '@hermes/testing/planted-bug';
 
 import { BrokerLeases, type HeldPartition, LeaseHolder, type LeaseChange, type ReceivedGrant } from '../src/index.js';
 import type * as library from '../src/index.js';
-import { ALL_KINDS, injectFault } from './broker-faults.js';
-import { TTL_MS } from './broker-meta.js';
-import { type BrokerBugs, BrokerWorld } from './broker-world.js';
-import { LEADERSHIP_TTL_MS } from './simulated-database.js';
-
-const FAULTS_MS = 30_000;
-/** Somebody is elected, leases of before end (also by the database), and everything is opened again. */
-const HEALED_MS = LEADERSHIP_TTL_MS + 3 * TTL_MS + 4_000;
-
-/** Faults first, under which safety must hold; then everything heals, and every partition must be served. */
-const scenario =
-  (bugs: BrokerBugs = {}, prepare: (world: BrokerWorld) => void = () => undefined, kinds = ALL_KINDS) =>
-  (simulation: Simulation): void => {
-    const world = new BrokerWorld(simulation, bugs);
-    const faults = simulation.random('faults');
-    prepare(world);
-    for (let i = faults.integer(1, 3); i > 0; i--) {
-      world.addMeta();
-    }
-    for (let i = faults.integer(1, 3); i > 0; i--) {
-      world.addBroker();
-    }
-    simulation.after(faults.between(0, 20_000), 'one more broker', () => {
-      world.addBroker();
-    });
-    for (let i = faults.integer(1, 8); i > 0; i--) {
-      simulation.after(faults.between(500, FAULTS_MS), 'fault', () => {
-        injectFault(world, faults, kinds);
-      });
-    }
-    const check = (): void => {
-      world.checkOwners();
-    };
-    simulation.run(FAULTS_MS + 18_000, check);
-    simulation.network.heal();
-    simulation.network.set({ lag: 0, delayMaxMs: 2 });
-    simulation.run(simulation.nowMs + 2 * LEADERSHIP_TTL_MS, check);
-    for (const { node } of world.brokers) {
-      world.leader?.apply((leases, nowMs) => leases.drain(node.name, { cancel: true }, nowMs));
-    }
-    simulation.run(simulation.nowMs + HEALED_MS, check);
-    world.checkServed(4_000);
-  };
+import { CLUSTER_KINDS } from './cluster-faults.js';
+import { scenario } from './cluster-scenario.js';
+import { type ClusterBugs, type ClusterWorld } from './cluster-world.js';
 
 class RenewsFromReceipt extends LeaseHolder {
   override granted(stream: number, grant: ReceivedGrant, now: { monotonicMs: number; wallMs: number }): LeaseChange {
@@ -157,7 +117,7 @@ describe('broker leases under faults', () => {
     expect(hashes[0]).toBe(hashes[1]);
   });
 
-  const restoresBackup = (world: BrokerWorld): void => {
+  const restoresBackup = (world: ClusterWorld): void => {
     // Another database than the brokers knew: owners may overlap, and the store alone keeps them apart.
     world.checksOwners = false;
     for (const topic of world.topics) {
@@ -168,23 +128,23 @@ describe('broker leases under faults', () => {
   };
 
   it('raise epochs above what storage has seen when metadata come from an old backup', () => {
-    runSeeds({ seeds: 100, scenario: scenario({}, restoresBackup) });
+    runSeeds({ seeds: 100, scenario: scenario({ prepare: restoresBackup }) });
   });
 
   describe('planted bugs are found', () => {
     /** An answer takes longer than the margin covers, and a statement of the database less than it is waited for. */
-    const lag = ({ simulation }: BrokerWorld): void => {
+    const lag = ({ simulation }: ClusterWorld): void => {
       simulation.network.set({ lag: 0.5, delayMaxMs: 60 });
     };
     /** `kinds` are the faults that a rare bug needs: all of them, unless that would take long. */
     const found = (
-      bugs: BrokerBugs,
-      prepare?: (world: BrokerWorld) => void,
-      kinds?: readonly string[],
-    ): string | undefined => findFailure({ seeds: 3_000, scenario: scenario(bugs, prepare, kinds) })?.message;
+      bugs: ClusterBugs,
+      prepare: (world: ClusterWorld) => void = () => undefined,
+      kinds: readonly string[] = CLUSTER_KINDS,
+    ): string | undefined => findFailure({ seeds: 3_000, scenario: scenario({ bugs, prepare, kinds }) })?.message;
 
     it('an epoch reused after a restart', () => {
-      const load: BrokerBugs['load'] = (rows) => rows.map((row) => ({ ...row, epoch: row.epoch - 1, broker: '' }));
+      const load: ClusterBugs['load'] = (rows) => rows.map((row) => ({ ...row, epoch: row.epoch - 1, broker: '' }));
       expect(found({ load })).toMatch(/epoch \d+ is granted|two owners|passes at epoch/);
     });
 
@@ -201,12 +161,12 @@ describe('broker leases under faults', () => {
     });
 
     it('a leader without margin', () => {
-      const createLeases: BrokerBugs['createLeases'] = (options) => new BrokerLeases({ ...options, marginMs: 0 });
+      const createLeases: ClusterBugs['createLeases'] = (options) => new BrokerLeases({ ...options, marginMs: 0 });
       expect(found({ createLeases })).toMatch(/two owners/);
     });
 
     it('a release of an old epoch that is applied', () => {
-      const createLeases: BrokerBugs['createLeases'] = (options) => new AppliesOldReleases(options);
+      const createLeases: ClusterBugs['createLeases'] = (options) => new AppliesOldReleases(options);
       expect(found({ createLeases }, undefined, ['reopen', 'drop'])).toMatch(/two owners|passes at epoch/);
     });
 
@@ -244,7 +204,7 @@ describe('broker leases under faults', () => {
 
     it.each(PLANTED_LINES)('in a line of the library: %s', (_, bug, reason) => {
       const code = loadWithBug(SOURCES, bug) as typeof library;
-      const createLeases: BrokerBugs['createLeases'] = (options) => new code.BrokerLeases(options);
+      const createLeases: ClusterBugs['createLeases'] = (options) => new code.BrokerLeases(options);
       expect(found({ createLeases, createHolder: () => new code.LeaseHolder() })).toMatch(reason);
     });
   });

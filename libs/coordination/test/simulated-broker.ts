@@ -1,8 +1,8 @@
 import { type SimulationNode, type StreamEnd } from '@hermes/testing';
 
 import { type BrokerLeaseEffect, type HeldPartition, type LeaseAssignment, LeaseHolder } from '../src/index.js';
-import { type BrokerMeta, TTL_MS } from './broker-meta.js';
-import { type BrokerWorld } from './broker-world.js';
+import { type SimulatedMeta, TTL_MS } from './simulated-meta.js';
+import { type ClusterWorld } from './cluster-world.js';
 import { keyOf } from './fenced-store.js';
 
 const WRITE_EVERY_MS = 1_500;
@@ -14,7 +14,7 @@ export type Reply = Extract<BrokerLeaseEffect, { kind: 'grant' } | { kind: 'revo
 /** The broker's shell: one stream, heartbeats, opening, writing, giving back. */
 export class SimulatedBroker {
   readonly node: SimulationNode;
-  readonly #world: BrokerWorld;
+  readonly #world: ClusterWorld;
   readonly #directory: string;
   readonly #served = new Map<string, HeldPartition>();
   readonly #incarnations = new Map<number, number>();
@@ -24,16 +24,20 @@ export class SimulatedBroker {
   #session = 0;
   #stream = 0;
   #answeredAtMs = 0;
-  #meta!: BrokerMeta;
+  #meta!: SimulatedMeta;
   #attempts = 0;
   #renewing = false;
   #renewals = 0;
 
-  constructor(world: BrokerWorld, node: SimulationNode, number: number) {
+  constructor(world: ClusterWorld, node: SimulationNode, number: number) {
     this.#world = world;
     this.node = node;
     this.#directory = `d${number}`;
     this.#start();
+  }
+
+  get endpoint(): string {
+    return `${this.node.name}:1`;
   }
 
   restart(): void {
@@ -46,7 +50,7 @@ export class SimulatedBroker {
   }
 
   /** Whether its stream is to that meta-server. */
-  isAt(meta: BrokerMeta): boolean {
+  isAt(meta: SimulatedMeta): boolean {
     return this.#meta === meta;
   }
 
@@ -69,6 +73,19 @@ export class SimulatedBroker {
         this.#send('released again', (session, meta) => {
           meta.apply((leases, nowMs) => leases.released(session, held, nowMs));
         });
+      });
+    }
+  }
+
+  /** A consumer's request: the store decides it for the owner, and the answer goes back. */
+  decide(key: string, ask: (ownerEpoch: number) => boolean, reply: (isDone: boolean) => void): void {
+    const held = this.#served.get(key);
+    if (held !== undefined && this.owns(held.topic, held.partition)) {
+      this.#world.callStore(this.node, () => {
+        const isDone = ask(held.epoch);
+        return () => {
+          reply(isDone);
+        };
       });
     }
   }
@@ -129,7 +146,7 @@ export class SimulatedBroker {
     const { stream, held, change } = this.#holder.register(this.#now());
     this.#close(change.closed);
     this.#stream = stream;
-    const registration = { broker: this.node.name, incarnation: this.incarnation, endpoint: `${this.node.name}:1` };
+    const registration = { broker: this.node.name, incarnation: this.incarnation, endpoint: this.endpoint };
     const place = { host: '', zone: '', brokerGroup: '', weight: 1, capacity: 0, dataDirectory: this.#directory };
     near.send('register', () => {
       meta.accept(session, far, this);
@@ -280,7 +297,7 @@ export class SimulatedBroker {
     }
   }
 
-  #send(label: string, arrive: (session: number, meta: BrokerMeta) => void): void {
+  #send(label: string, arrive: (session: number, meta: SimulatedMeta) => void): void {
     const session = this.#session;
     const meta = this.#meta;
     this.#end?.send(label, () => {

@@ -7,7 +7,7 @@ import {
   type PersistedBroker,
   type PersistEffect,
 } from '../src/index.js';
-import { type BrokerWorld } from './broker-world.js';
+import { type ClusterWorld } from './cluster-world.js';
 import { keyOf } from './fenced-store.js';
 
 /** As libs/metadata has it. */
@@ -31,11 +31,11 @@ export class SimulatedDatabase {
   readonly node: SimulationNode;
   readonly rows = new Map<string, PersistedAssignment>();
   readonly brokerRows = new Map<string, PersistedBroker>();
-  readonly #world: BrokerWorld;
+  readonly #world: ClusterWorld;
   readonly #leases = new Map<string, { incarnation: number; expiresAtMs: number }>();
   #leadership = { epoch: 0, expiresAtMs: 0, writes: 0 };
 
-  constructor(world: BrokerWorld, node: SimulationNode) {
+  constructor(world: ClusterWorld, node: SimulationNode) {
     this.#world = world;
     this.node = node;
   }

@@ -1,7 +1,9 @@
 import { type SimulationNode, type StreamEnd } from '@hermes/testing';
 
 import { type BrokerLeaseEffect, BrokerLeases, type BrokerLeasesOptions } from '../src/index.js';
-import { type BrokerWorld } from './broker-world.js';
+import { ConsumerDesk } from './consumer-desk.js';
+import { type SimulatedConsumer } from './simulated-consumer.js';
+import { type ClusterWorld } from './cluster-world.js';
 import { type Reply, type SimulatedBroker } from './simulated-broker.js';
 import { LEADERSHIP_TTL_MS } from './simulated-database.js';
 
@@ -17,6 +19,7 @@ const RETRY_MS = 100;
 interface Term {
   readonly epoch: number;
   readonly leases: BrokerLeases;
+  readonly consumers: ConsumerDesk;
   readonly queue: BrokerLeaseEffect[];
   validUntilMs: number;
   busy: boolean;
@@ -27,14 +30,14 @@ interface Term {
  * A meta-server's shell. It campaigns until nobody else leads; while it leads it has a queue of effects in strict
  * order, sessions and one timer, all of which end with its leadership.
  */
-export class BrokerMeta {
+export class SimulatedMeta {
   readonly node: SimulationNode;
-  readonly #world: BrokerWorld;
+  readonly #world: ClusterWorld;
   #term: Term | undefined;
   #sessions = new Map<number, { end: StreamEnd; broker: SimulatedBroker }>();
   #cancel = (): void => undefined;
 
-  constructor(world: BrokerWorld, node: SimulationNode) {
+  constructor(world: ClusterWorld, node: SimulationNode) {
     this.#world = world;
     this.node = node;
     this.#start();
@@ -73,6 +76,23 @@ export class BrokerMeta {
         end.drop();
       }
     }
+  }
+
+  acceptConsumer(session: number, end: StreamEnd, consumer: SimulatedConsumer): void {
+    const term = this.#valid();
+    if (term === undefined) {
+      end.end();
+    } else {
+      term.consumers.accept(session, end, consumer);
+    }
+  }
+
+  applyConsumers(event: Parameters<ConsumerDesk['apply']>[0]): void {
+    this.#valid()?.consumers.apply(event);
+  }
+
+  dropConsumer(consumer: SimulatedConsumer): void {
+    this.#term?.consumers.dropSessionsOf(consumer);
   }
 
   /** Nothing is decided without leadership. */
@@ -129,8 +149,13 @@ export class BrokerMeta {
       renewedInDatabase: true,
     };
     const leases = bugs.createLeases?.(options) ?? new BrokerLeases(options);
-    const term: Term = { epoch, leases, queue: [], busy: false, writes: 0, validUntilMs: sentAtMs + BELIEF_MS };
+    const isValid = (): boolean => this.#valid()?.epoch === epoch;
+    const consumers = new ConsumerDesk({ world: this.#world, node: this.node, leadershipEpoch: epoch, isValid });
+    const begun = { epoch, leases, consumers, validUntilMs: sentAtMs + BELIEF_MS };
+    const term: Term = { ...begun, queue: [], busy: false, writes: 0 };
     this.#term = term;
+    this.#world.electedAtMs = this.#world.simulation.nowMs;
+    consumers.apply((state, nowMs) => state.routesChanged(leases.routes(), nowMs));
     this.#arm(term);
     this.#renewLater(term);
     this.#watch(term);
@@ -180,6 +205,7 @@ export class BrokerMeta {
       return;
     }
     this.#term = undefined;
+    term.consumers.close();
     this.#cancel();
     for (const { end } of this.#sessions.values()) {
       end.end();
@@ -242,6 +268,8 @@ export class BrokerMeta {
         }
         return;
       case 'routes':
+        term.consumers.apply((leases, nowMs) => leases.routesChanged(effect.changed, nowMs));
+        return;
       case 'ready':
     }
   }

@@ -1,20 +1,27 @@
 import { type SeededRandom, type SimulationNode } from '@hermes/testing';
 
-import { type BrokerMeta } from './broker-meta.js';
-import { type BrokerWorld } from './broker-world.js';
+import { type SimulatedMeta } from './simulated-meta.js';
+import { type ClusterWorld } from './cluster-world.js';
 import { type SimulatedBroker } from './simulated-broker.js';
+import { type SimulatedConsumer } from './simulated-consumer.js';
 
 type Fault = (
-  world: BrokerWorld,
-  draw: { broker: SimulatedBroker; meta: BrokerMeta; faults: SeededRandom; later: (end: () => void) => void },
+  world: ClusterWorld,
+  draw: {
+    broker: SimulatedBroker;
+    consumer: SimulatedConsumer;
+    meta: SimulatedMeta;
+    faults: SeededRandom;
+    later: (end: () => void) => void;
+  },
 ) => void;
 
-/** A meta-server dies; its streams' ends reach the brokers soon. */
-function crashMeta({ brokers, simulation }: BrokerWorld, meta: BrokerMeta, faults: SeededRandom): void {
+/** A meta-server dies; its streams' ends reach brokers and consumers soon. */
+function crashMeta({ brokers, consumers, simulation }: ClusterWorld, meta: SimulatedMeta, faults: SeededRandom): void {
   meta.node.crash();
-  for (const broker of brokers.filter((one) => one.isAt(meta))) {
+  for (const one of [...brokers, ...consumers].filter((other) => other.isAt(meta))) {
     simulation.after(faults.between(0, 50), 'reset', () => {
-      broker.dropStream();
+      one.dropStream();
     });
   }
 }
@@ -58,6 +65,15 @@ const FAULTS: Record<string, Fault> = {
     later(() => {
       meta.node.resume();
     });
+  },
+  leaderCrash: (world, { faults, later }) => {
+    const { leader } = world;
+    if (leader !== undefined) {
+      crashMeta(world, leader, faults);
+      later(() => {
+        leader.restart();
+      });
+    }
   },
   leaderStall: ({ leader }, { later }) => {
     leader?.node.stall();
@@ -145,17 +161,65 @@ const FAULTS: Record<string, Fault> = {
   },
 };
 
-/** Names of all faults; those that matter most come twice. */
-export const ALL_KINDS: readonly string[] = [...Object.keys(FAULTS), 'crash', 'cut'];
+const CONSUMER_FAULTS: Record<string, Fault> = {
+  consumerCrash: (_, { consumer, later }) => {
+    if (consumer.node.state !== 'crashed') {
+      consumer.node.crash();
+      later(() => {
+        consumer.restart();
+      });
+    }
+  },
+  consumerStall: (_, { consumer, later }) => {
+    consumer.node.stall();
+    later(() => {
+      consumer.node.resume();
+    });
+  },
+  consumerCut: ({ simulation }, { consumer, meta, faults, later }) => {
+    simulation.network.cut(consumer.node, meta.node);
+    if (faults.chance(0.8)) {
+      simulation.network.cut(meta.node, consumer.node);
+    }
+    if (faults.chance(0.3)) {
+      meta.dropConsumer(consumer);
+    }
+    later(() => {
+      simulation.network.heal();
+    });
+  },
+  consumerDrop: (_, { consumer }) => {
+    consumer.dropStream();
+  },
+  consumerLeave: (_, { consumer, faults, later }) => {
+    consumer.leave();
+    if (faults.chance(0.5)) {
+      consumer.rejoin();
+    } else {
+      later(() => {
+        consumer.rejoin();
+      });
+    }
+  },
+  anotherConsumer: (world) => {
+    world.addConsumer();
+  },
+};
+
+/** Names of all faults of everything but consumers; those that matter most come twice. */
+export const CLUSTER_KINDS: readonly string[] = [...Object.keys(FAULTS), 'crash', 'cut'];
+/** Names of faults of consumers. */
+export const CONSUMER_KINDS: readonly string[] = [...Object.keys(CONSUMER_FAULTS), 'consumerCrash', 'consumerCut'];
 
 /** One random fault, ended again by itself. */
-export function injectFault(world: BrokerWorld, faults: SeededRandom, kinds: readonly string[]): void {
+export function injectFault(world: ClusterWorld, faults: SeededRandom, kinds: readonly string[]): void {
   const broker = faults.pick(world.brokers);
+  const consumer = faults.pick(world.consumers);
   const meta = faults.pick(world.metas);
   const lastsMs = faults.pick([faults.between(50, 1_500), faults.between(1_500, 18_000)]);
   const kind = faults.pick(kinds);
   const later = (end: () => void): void => {
     world.simulation.after(lastsMs, `end of ${kind}`, end);
   };
-  FAULTS[kind]?.(world, { broker, meta, faults, later });
+  (FAULTS[kind] ?? CONSUMER_FAULTS[kind])?.(world, { broker, consumer, meta, faults, later });
 }

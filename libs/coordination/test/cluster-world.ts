@@ -3,18 +3,25 @@ import { type Simulation, type SimulationNode } from '@hermes/testing';
 import {
   type BrokerLeases,
   type BrokerLeasesOptions,
+  type ConsumerLeases,
+  type ConsumerLeasesOptions,
   type LeaseAssignment,
   type LeasedTopic,
   type LeaseHolder,
   type PersistedAssignment,
 } from '../src/index.js';
-import { BrokerMeta } from './broker-meta.js';
+import { SimulatedMeta } from './simulated-meta.js';
+import { CONSUMER_TTL_MS, GROUP } from './consumer-desk.js';
+import { ConsumerStore, type ConsumerStoreBugs } from './consumer-store.js';
+import { Consumption } from './consumption.js';
 import { FencedStore, keyOf } from './fenced-store.js';
 import { SimulatedBroker } from './simulated-broker.js';
+import { SimulatedConsumer } from './simulated-consumer.js';
 import { SimulatedDatabase } from './simulated-database.js';
 
 /** What a planted bug replaces; tests alone use it. */
-export interface BrokerBugs {
+export interface ClusterBugs extends ConsumerStoreBugs {
+  readonly createConsumerLeases?: (options: ConsumerLeasesOptions) => ConsumerLeases;
   readonly createLeases?: (options: BrokerLeasesOptions) => BrokerLeases;
   readonly createHolder?: () => LeaseHolder;
   /** What a restarted meta-server finds in its database. */
@@ -34,27 +41,33 @@ export interface BrokerBugs {
 /** Of a topic that needs a data source and a data directory. */
 const BOTH = { names: ['k1'], named: true };
 
-/** Meta-servers, their database, brokers, a store, and everything that must hold between them. */
-export class BrokerWorld {
+/** Meta-servers, their database, brokers, a store, consumers, and everything that must hold between them. */
+export class ClusterWorld {
   readonly simulation: Simulation;
-  readonly bugs: BrokerBugs;
+  readonly bugs: ClusterBugs;
   readonly store = new FencedStore();
+  readonly consumerStore: ConsumerStore;
+  readonly consumption = new Consumption();
   readonly brokers: SimulatedBroker[] = [];
-  readonly metas: BrokerMeta[] = [];
+  readonly consumers: SimulatedConsumer[] = [];
+  readonly metas: SimulatedMeta[] = [];
   readonly database: SimulatedDatabase;
   readonly random;
   readonly topics: LeasedTopic[];
   /** Off where clocks or backups are broken on purpose: there the store alone judges. */
   checksOwners = true;
+  /** When somebody began to lead. */
+  electedAtMs = 0;
   readonly #grantedTo = new Map<string, number>();
   readonly #highest = new Map<string, number>();
   #sessions = 0;
   #incarnations = 0;
 
-  constructor(simulation: Simulation, bugs: BrokerBugs = {}) {
+  constructor(simulation: Simulation, bugs: ClusterBugs = {}) {
     this.simulation = simulation;
     this.bugs = bugs;
     this.random = simulation.random('world');
+    this.consumerStore = new ConsumerStore(this.store, this.consumption, bugs);
     const brokerGroup = '';
     this.topics = [
       { name: 'm', partitions: 3, revision: 1, brokerGroup, inDataDirectory: false },
@@ -66,11 +79,11 @@ export class BrokerWorld {
 
   addMeta(): void {
     const node = this.simulation.node(`m${this.metas.length}`, { clockRate: this.#rate() });
-    this.metas.push(new BrokerMeta(this, node));
+    this.metas.push(new SimulatedMeta(this, node));
   }
 
   /** Who leads, if anybody does. */
-  get leader(): BrokerMeta | undefined {
+  get leader(): SimulatedMeta | undefined {
     return this.metas.find((meta) => meta.leads);
   }
 
@@ -78,6 +91,15 @@ export class BrokerWorld {
     const number = this.brokers.length;
     const node = this.simulation.node(`b${number}`, { clockRate: this.#rate() });
     this.brokers.push(new SimulatedBroker(this, node, number));
+  }
+
+  addConsumer(): void {
+    const node = this.simulation.node(`c${this.consumers.length}`, { clockRate: this.#rate() });
+    this.consumers.push(new SimulatedConsumer(this, node));
+  }
+
+  brokerAt(endpoint: string): SimulatedBroker | undefined {
+    return this.brokers.find((broker) => broker.endpoint === endpoint);
   }
 
   nextSession(): number {
@@ -100,6 +122,19 @@ export class BrokerWorld {
           const names = owners.map(({ node, incarnation }) => `${node.name}#${incarnation}`).join(', ');
           throw new Error(`${topic.name}/${partition} has two owners: ${names}`);
         }
+      }
+    }
+  }
+
+  /** The same for consumers; after an election leases of before must have ended first: until then brokers judge. */
+  checkHolders(): void {
+    if (this.simulation.nowMs < this.electedAtMs + CONSUMER_TTL_MS + 1_000) {
+      return;
+    }
+    for (let partition = 0; partition < GROUP.partitions; partition++) {
+      const holders = this.consumers.filter((consumer) => consumer.holds(partition));
+      if (holders.length > 1) {
+        throw new Error(`${partition} has two consumers: ${holders.map(({ node }) => node.name).join(', ')}`);
       }
     }
   }
@@ -130,6 +165,16 @@ export class BrokerWorld {
         if (writtenAtMs < this.simulation.nowMs - withinMs) {
           throw new Error(`${topic.name}/${partition} is not served; last write at ${writtenAtMs.toFixed(0)} ms`);
         }
+      }
+    }
+  }
+
+  /** Every partition was settled within `withinMs`. */
+  checkConsumed(withinMs: number): void {
+    for (let partition = 0; partition < GROUP.partitions; partition++) {
+      const settledAtMs = this.consumption.settledAtMs(keyOf({ topic: GROUP.topic, partition }));
+      if (settledAtMs < this.simulation.nowMs - withinMs) {
+        throw new Error(`${partition} has no consumer; last settled at ${settledAtMs.toFixed(0)} ms`);
       }
     }
   }
