@@ -140,6 +140,37 @@ describe('a subscription to a cluster', () => {
     expect(handled).toEqual([1, 2, 3]);
   });
 
+  it('resumes a partition which its new owner serves later than others of the same stream', async () => {
+    const [one, other] = cluster.brokers;
+    cluster.meta.route('orders', [one.endpoint, one.endpoint]);
+    const gate: Deferred<void> = createDeferred();
+    const signals: AbortSignal[] = [];
+    void cluster.consumer().run(async ({ signal }) => {
+      signals.push(signal);
+      await gate.promise;
+    });
+    const first = await subscribed(one);
+    first.send(0, [1]);
+    first.send(1, [2]);
+    await eventually(() => {
+      expect(signals).toHaveLength(2);
+    });
+    // What partition 0 had is given back there: that says nothing of partition 1, which is not opened yet.
+    other.keepsBroken = false;
+    other.unserved.add(1);
+    first.drain([]);
+    first.end('DRAINING');
+    [0, 1].forEach((partition) => one.unserved.add(partition));
+    cluster.meta.route('orders', [other.endpoint, other.endpoint]);
+    const resume = { subscriptionId: Buffer.from('subscription 0'), lastBatch: 2 };
+    const both = await subscribed(other);
+    expect(both.request).toMatchObject({ claims: [{ partition: 0 }, { partition: 1 }], resume });
+    const later = await subscribed(other, 1);
+    expect(later.request).toMatchObject({ claims: [{ partition: 1 }], resume });
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+    gate.resolve();
+  });
+
   it('asks again for a partition that its owner does not serve yet', async () => {
     cluster.meta.route('orders', [cluster.brokers[0].endpoint, cluster.brokers[0].endpoint]);
     cluster.brokers[0].unserved.add(1);

@@ -205,17 +205,17 @@ export class OwnerStreams {
       number: this.#opened,
       epochs,
       stream: new ResumableStream(place, () => this.#subscribeRequest(epochs, resume), {
-        accepted: (terms) => {
-          this.#onAccepted(source, terms);
+        accepted: (terms, before) => {
+          this.#onAccepted(source, terms, before);
         },
         deliveries: (deliveries, batch) => {
           this.#onDeliveries(source, deliveries, batch);
         },
         draining: (partitions) => {
-          this.#onNotServed(source, partitions);
+          this.#onNotServed(source, partitions, source.stream.position);
         },
-        lost: () => {
-          this.#tellLost(new Set(epochs.keys()));
+        lost: (partitions) => {
+          this.#tellLost(new Set(partitions.filter((partition) => epochs.has(partition))));
         },
         ended: (error) => {
           this.#onEnd(source, error);
@@ -249,13 +249,14 @@ export class OwnerStreams {
   }
 
   /** An owner takes what it serves of the claims, be it less than it was asked for. */
-  #onAccepted(source: Source, terms: SubscribeAccepted): void {
+  #onAccepted(source: Source, terms: SubscribeAccepted, before: Resume | undefined): void {
     this.#backoff.succeeded(source.stream.endpoint);
     this.#events.accepted(terms);
     const served = new Set(terms.partitions);
     this.#onNotServed(
       source,
       [...source.epochs.keys()].filter((partition) => !served.has(partition)),
+      before,
     );
   }
 
@@ -266,12 +267,12 @@ export class OwnerStreams {
     }
   }
 
-  /** The stream goes on without these partitions: they are subscribed anew, here or where they are now. */
-  #onNotServed(source: Source, partitions: readonly number[]): void {
+  /** The stream goes on without these partitions: they are subscribed anew, here or where they are now, to resume `position`. */
+  #onNotServed(source: Source, partitions: readonly number[], position: Resume | undefined): void {
     const dropped = this.#coverage.remove(partitions.filter((partition) => source.epochs.has(partition)));
     if (dropped.size > 0) {
       this.#backoff.failed(source.stream.endpoint, undefined);
-      this.#moved.keep(dropped, source.stream.position);
+      this.#moved.keep(dropped, position);
       this.reconcile();
     }
   }

@@ -17,13 +17,14 @@ const RESUME_DELAY_MS = 50;
 
 /** What a subscription at one server tells. */
 export interface ResumableStreamEvents {
-  accepted(terms: SubscribeAccepted): void;
+  /** `before`: what was asked to be resumed; partitions that are not served can resume that elsewhere still. */
+  accepted(terms: SubscribeAccepted, before: Resume | undefined): void;
   /** `batch` is the server's number of the frame. */
   deliveries(deliveries: RawDelivery[], batch: number): void;
   /** Nothing more comes of these partitions; none named: of all, and `ended` follows. */
   draining(partitions: readonly number[]): void;
-  /** What came and is not settled is delivered again: the server could not resume. */
-  lost(): void;
+  /** What came of these partitions and is not settled is delivered again: the server could not resume. */
+  lost(partitions: readonly number[]): void;
   /** Nothing more comes. Not called after `cancel`. */
   ended(error: HermesError): void;
 }
@@ -139,9 +140,9 @@ export class ResumableStream {
       lastBatch: (terms.resumed ? before?.lastBatch : undefined) ?? 0,
     };
     if (before !== undefined && !terms.resumed) {
-      this.#events.lost();
+      this.#events.lost(terms.partitions);
     }
-    this.#events.accepted(terms);
+    this.#events.accepted(terms, before);
   }
 
   #onEnd(error: HermesError): void {
