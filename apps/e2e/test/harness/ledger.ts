@@ -25,6 +25,8 @@ export interface Violations {
   readonly movedOffsets: readonly string[];
   readonly disorder: readonly string[];
   readonly publishDisorder: readonly string[];
+  /** Delivered after its acknowledgement was confirmed. */
+  readonly settledAgain: readonly string[];
 }
 
 export const NO_VIOLATIONS: Violations = {
@@ -34,6 +36,7 @@ export const NO_VIOLATIONS: Violations = {
   movedOffsets: [],
   disorder: [],
   publishDisorder: [],
+  settledAgain: [],
 };
 
 const EXAMPLES_MAX = 5;
@@ -45,6 +48,9 @@ const EXAMPLES_MAX = 5;
 export class Ledger {
   readonly #published = new Map<string, Published>();
   readonly #seenByGroup = new Map<string, Seen[]>();
+  /** `group value`: names of groups hold no space. */
+  readonly #settled = new Set<string>();
+  readonly #settledAgain: { readonly group: string; readonly example: string }[] = [];
 
   /** Values whose publish was acknowledged. */
   get acknowledged(): number {
@@ -74,7 +80,15 @@ export class Ledger {
     }
   }
 
+  /** The acknowledgement of a delivery was confirmed. */
+  settle(group: string, value: string): void {
+    this.#settled.add(`${group} ${value}`);
+  }
+
   deliver(group: string, seen: Seen): void {
+    if (this.#settled.has(`${group} ${seen.value}`)) {
+      this.#settledAgain.push({ group, example: `${seen.value} at ${seen.id}` });
+    }
     const list = this.#seenByGroup.get(group);
     if (list === undefined) {
       this.#seenByGroup.set(group, [seen]);
@@ -108,6 +122,10 @@ export class Ledger {
       movedOffsets: this.#examples(group, ({ value, id }) => (this.#published.get(value)?.id ?? id) !== id),
       disorder: this.#disorder(group),
       publishDisorder: this.#publishDisorder(),
+      settledAgain: this.#settledAgain
+        .filter((again) => again.group === group)
+        .slice(0, EXAMPLES_MAX)
+        .map(({ example }) => example),
     };
   }
 
