@@ -2,7 +2,7 @@ import { type CoordinationServiceService, type HermesError } from '@hermes/contr
 import { BrokerLeases, ConsumerLeases, type TopicRoutes } from '@hermes/coordination';
 import { type Handlers, type Logger } from '@hermes/kit';
 import { type Leadership, type Metadata, type MetaServerStore } from '@hermes/metadata';
-import { type Clock, Serial, TaskGroup, type Timers } from '@hermes/runtime';
+import { type Clock, Serial, systemRandom, TaskGroup, type Timers } from '@hermes/runtime';
 
 import { leaderCalls, type LeaderCalls } from './admin/handlers.js';
 import { type MetaServerConfig } from './config.js';
@@ -146,6 +146,7 @@ function consumerLeases(state: StoredState, leadership: Leadership, options: Ter
   const { config, clock, timers } = options;
   const leases = new ConsumerLeases({
     leadershipEpoch: leadership.epoch,
+    start: systemRandom.next(),
     groups: state.groups.map(({ group, topic }) => leasedGroup(group, topic)),
     nowMs: clock.monotonicMs(),
     ttlMs: config.consumerLeaseTtlMs,

@@ -165,6 +165,18 @@ describe('a consumer of an EXCLUSIVE group', () => {
     expect(second.request.claims).toEqual([{ partition: 0, consumerEpoch: 8 }]);
   });
 
+  it('tells the meta-server of a newer holder than it is itself, and goes on with what it is granted then', async () => {
+    void cluster.consumer().run(() => undefined);
+    (await subscribed(cluster.brokers[0])).end('FENCED', { epoch: '90' });
+    await eventually(() => {
+      expect([...cluster.meta.epochsTooLow]).toEqual([[7, 90]]);
+    });
+    cluster.meta.consumerEpoch = 91;
+    cluster.meta.grant('c1', 1, 'orders');
+    const second = await subscribed(cluster.brokers[0], 1);
+    expect(second.request.claims).toEqual([{ partition: 0, consumerEpoch: 91 }]);
+  });
+
   it('gives a revoked partition up at the end of its grace, and tells the handler', async () => {
     const handled: number[] = [];
     let signal: AbortSignal | undefined;

@@ -26,6 +26,8 @@ export class FakeMeta extends FakeServer {
   readonly topics = new Map<string, { endpoint: string; epoch: number }[]>();
   readonly leases = new Map<string, ServerDuplexStream<HoldConsumerLeaseRequest, HoldConsumerLeaseResponse>>();
   readonly released: Assignment[] = [];
+  /** Consumer epochs that brokers knew, by the epoch that they refused. */
+  readonly epochsTooLow = new Map<number, number>();
   readonly #watchers = new Set<ServerWritableStream<unknown, WatchRoutesResponse>>();
   epoch = 1;
   ttlMs = 10_000;
@@ -72,8 +74,8 @@ export class FakeMeta extends FakeServer {
                 },
               },
             });
-          } else if (kind?.$case === 'released' && kind.value.assignment !== undefined) {
-            this.released.push(kind.value.assignment);
+          } else {
+            this.#note(kind);
           }
         });
         stream.on('end', () => {
@@ -129,6 +131,14 @@ export class FakeMeta extends FakeServer {
 
   assignment(topic: string, partition: number): Assignment {
     return { topic, partition, epoch: this.consumerEpoch, endpoint: '', revision: 1, created: true, dataSource: '' };
+  }
+
+  #note(kind: HoldConsumerLeaseRequest['kind']): void {
+    if (kind?.$case === 'released' && kind.value.assignment !== undefined) {
+      this.released.push(kind.value.assignment);
+    } else if (kind?.$case === 'epochTooLow') {
+      this.epochsTooLow.set(kind.value.assignment?.epoch ?? 0, kind.value.observed);
+    }
   }
 
   #routes(topic: string): WatchRoutesResponse['topics'][number] {

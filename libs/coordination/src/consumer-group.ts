@@ -8,6 +8,9 @@ import { type HeldPartition, type LeaseAssignment, leftMs } from './lease.js';
 /** consumer_epoch = leadership epoch × this + a counter: it grows across leaders without a write. */
 export const CONSUMER_EPOCHS_PER_LEADERSHIP = 2 ** 24;
 
+/** Higher ones that consumers tell of are not believed: there must be room above. */
+const CONSUMER_EPOCH_MAX = Number.MAX_SAFE_INTEGER - CONSUMER_EPOCHS_PER_LEADERSHIP;
+
 /** A group's consumers and what each of them holds. */
 export class ConsumerGroup {
   readonly consumers = new Map<string, Consumer>();
@@ -17,11 +20,16 @@ export class ConsumerGroup {
   /** Without partitions where they are shared. */
   #exclusive = this.#nobodys();
   #granted = 0;
+  #lastEpoch: number;
 
-  /** Until `dealFromMs` EXCLUSIVE partitions go to those who held them under an earlier leader, and to nobody else. */
-  constructor(settings: LeasedGroup, leadershipEpoch: number, dealFromMs: number) {
+  /**
+   * Grants epochs above `firstEpoch`. Until `dealFromMs` EXCLUSIVE partitions go to those who held them under an earlier
+   * leader, and to nobody else.
+   */
+  constructor(settings: LeasedGroup, firstEpoch: number, dealFromMs: number) {
     this.settings = settings;
-    this.#firstEpoch = leadershipEpoch * CONSUMER_EPOCHS_PER_LEADERSHIP;
+    this.#firstEpoch = firstEpoch;
+    this.#lastEpoch = firstEpoch;
     this.#dealFromMs = dealFromMs;
     this.#grow();
   }
@@ -80,6 +88,26 @@ export class ConsumerGroup {
   /** False if the consumer does not hold exactly that. */
   release(consumer: Consumer, held: HeldPartition): boolean {
     return this.#exclusive.release(consumer, held);
+  }
+
+  /**
+   * A broker knows a holder at `observed`, of whom this leader knows nothing: its metadata are older than that. What the
+   * consumer holds is granted again at a higher epoch. False if it does not hold exactly that.
+   */
+  epochTooLow(consumer: Consumer, held: HeldPartition, observed: number): boolean {
+    const { partition, epoch } = held;
+    const isHeld = this.#isExclusive ? this.#exclusive.holds(consumer, held) : consumer.epoch === epoch;
+    if (!isHeld || observed > CONSUMER_EPOCH_MAX) {
+      return false;
+    }
+    this.#lastEpoch = Math.max(this.#lastEpoch, observed);
+    if (this.#isExclusive) {
+      this.#exclusive.regrant(consumer, partition);
+    } else {
+      consumer.epoch = this.#nextEpoch();
+      consumer.dirty = true;
+    }
+    return true;
   }
 
   /** Decides who gets what. Gives the time of the next look that is due by time alone. */
@@ -149,10 +177,11 @@ export class ConsumerGroup {
 
   #nextEpoch(): number {
     this.#granted += 1;
-    if (this.#granted >= CONSUMER_EPOCHS_PER_LEADERSHIP) {
+    if (this.#granted >= CONSUMER_EPOCHS_PER_LEADERSHIP / 2) {
       throw new RangeError(`group ${this.settings.group}: consumer epochs of this leadership are used up`);
     }
-    return this.#firstEpoch + this.#granted;
+    this.#lastEpoch += 1;
+    return this.#lastEpoch;
   }
 
   #nobodys(): ExclusivePartitions {

@@ -129,6 +129,41 @@ describe('ConsumerLeases', () => {
     expect(grants(come(leases, 3, join('c', { held: [held(0, BASE + 5)] }), 90), 3)).toEqual(['']);
   });
 
+  it('a holder that a broker knows from later metadata: whoever holds the partition gets a higher epoch', () => {
+    const leases = start(exclusive, 2);
+    come(leases, 1, join('a', { maxPartitions: 1 }), 0);
+    come(leases, 2, join('b', { maxPartitions: 1 }), 0);
+    const observed = 5 * BASE + 7;
+    const tell = (session: number, epoch: number, seen = observed): ConsumerLeaseEffect[] => [
+      ...leases.epochTooLow(session, { member: 1, held: held(0, epoch), observed: seen }, 1_000),
+      ...leases.tick(1_000 + COALESCE_MS),
+    ];
+    // Who holds it not, or not at this epoch, or tells what leaves no room above.
+    expect([tell(2, 2 * BASE + 1), tell(1, 2 * BASE), tell(1, 2 * BASE + 1, Number.MAX_SAFE_INTEGER)]).toEqual([
+      [],
+      [],
+      [],
+    ]);
+    const [granted] = tell(1, 2 * BASE + 1);
+    expect(granted).toMatchObject({ session: 1, assignments: [{ partition: 0, epoch: observed + 1 }] });
+    expect(grants(come(leases, 3, join('b', { maxPartitions: 2 }), 2_000), 3)).toEqual(['1@9']);
+  });
+
+  it('the same in other modes: the consumer gets all that it has at a higher epoch', () => {
+    const leases = start(shared);
+    come(leases, 1, join('a'), 0);
+    leases.epochTooLow(1, { member: 1, held: held(1, BASE + 1), observed: 5 * BASE }, 1_000);
+    const [granted] = leases.tick(1_000 + COALESCE_MS);
+    expect(granted).toMatchObject({ assignments: [{ epoch: 5 * BASE + 1 }, { epoch: 5 * BASE + 1 }] });
+  });
+
+  it('a leader starts to count anywhere, below the next leader', () => {
+    const leases = new ConsumerLeases({ leadershipEpoch: 1, start: 0.5, nowMs: 0 });
+    leases.groupUpserted(shared, 0);
+    const [granted] = come(leases, 1, join('a'), 0);
+    expect(granted).toMatchObject({ assignments: [{ epoch: BASE + BASE / 4 + 1 }, {}] });
+  });
+
   it('other modes: every consumer gets every partition, up to its own bound, at its own epoch', () => {
     const leases = start(shared);
     expect(grants(come(leases, 1, join('a'), 0), 1)).toEqual(['0@1 1@1']);

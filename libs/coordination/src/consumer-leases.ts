@@ -1,4 +1,4 @@
-import { ConsumerGroup } from './consumer-group.js';
+import { CONSUMER_EPOCHS_PER_LEADERSHIP, ConsumerGroup } from './consumer-group.js';
 import { ConsumerGroups } from './consumer-groups.js';
 import {
   type ConsumerJoin,
@@ -26,6 +26,11 @@ import {
 export interface ConsumerLeasesOptions {
   /** Grows with each leader (embedded metadata: with each start): consumer epochs start above all earlier ones. */
   readonly leadershipEpoch: number;
+  /**
+   * Where the counter of this leader's consumer epochs starts, 0 to 1: random, so that a leader whose metadata were
+   * restored, and whose own epoch comes a second time, does not grant the very epochs that another consumer has.
+   */
+  readonly start?: number;
   /** Groups that exist at the start: their former holders get a second to come back. Later ones: `groupUpserted`. */
   readonly groups?: readonly LeasedGroup[];
   /** Monotonic time of the start. */
@@ -39,7 +44,7 @@ export interface ConsumerLeasesOptions {
  * consumer_epoch. Leases live in memory; brokers judge by epoch. Each call returns what the shell does, in order.
  */
 export class ConsumerLeases {
-  readonly #leadershipEpoch: number;
+  readonly #firstEpoch: number;
   readonly #ttlMs: number;
   readonly #groups = new ConsumerGroups();
   readonly #streams: ConsumerStreams;
@@ -48,7 +53,8 @@ export class ConsumerLeases {
   #flushAtMs = Number.POSITIVE_INFINITY;
 
   constructor(options: ConsumerLeasesOptions) {
-    this.#leadershipEpoch = options.leadershipEpoch;
+    const start = Math.floor((options.start ?? 0) * (CONSUMER_EPOCHS_PER_LEADERSHIP / 2));
+    this.#firstEpoch = options.leadershipEpoch * CONSUMER_EPOCHS_PER_LEADERSHIP + start;
     this.#ttlMs = options.ttlMs ?? LEASE_TTL_DEFAULT_MS;
     this.#streams = new ConsumerStreams(this.#ttlMs + (options.marginMs ?? LEASE_MARGIN_MS));
     for (const group of options.groups ?? []) {
@@ -154,6 +160,20 @@ export class ConsumerLeases {
     });
   }
 
+  /** A broker has refused what a consumer holds, for it knows a later holder, at `observed`. */
+  epochTooLow(
+    session: SessionId,
+    { member, held, observed }: { readonly member: number; readonly held: HeldPartition; readonly observed: number },
+    nowMs: number,
+  ): ConsumerLeaseEffect[] {
+    return this.#heard(session, nowMs, (stream) => {
+      const consumer = stream.members.get(member);
+      if (consumer?.group.settings.topic === held.topic && consumer.group.epochTooLow(consumer, held, observed)) {
+        this.#changed(consumer.group, nowMs);
+      }
+    });
+  }
+
   /** The stream is gone: its consumers keep their partitions until their leases end, or they join again. */
   sessionEnded(session: SessionId, nowMs: number): ConsumerLeaseEffect[] {
     this.#expire(nowMs);
@@ -190,7 +210,7 @@ export class ConsumerLeases {
   }
 
   #add(settings: LeasedGroup, dealFromMs: number): void {
-    this.#groups.add(new ConsumerGroup(settings, this.#leadershipEpoch, dealFromMs));
+    this.#groups.add(new ConsumerGroup(settings, this.#firstEpoch, dealFromMs));
   }
 
   #heard(session: SessionId, nowMs: number, act: (stream: ConsumerStream) => void): ConsumerLeaseEffect[] {

@@ -50,6 +50,19 @@ export class ExclusivePartitions {
     return true;
   }
 
+  holds(consumer: Consumer, { partition, epoch }: HeldPartition): boolean {
+    const held = this.#partitions[partition];
+    return held?.owner === consumer && held.epoch === epoch;
+  }
+
+  /** Gives what the consumer holds to it again, at another epoch. */
+  regrant(consumer: Consumer, partition: number): void {
+    const held = this.#partitions[partition];
+    if (held?.owner === consumer) {
+      this.#grant(held, consumer);
+    }
+  }
+
   freeAll(consumer: Consumer): void {
     for (const held of this.#partitions) {
       if (held.owner === consumer) {

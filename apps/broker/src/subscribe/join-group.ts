@@ -73,7 +73,8 @@ export async function joinAll(
       if (!(error instanceof HermesError)) {
         throw error;
       }
-      refusal ??= error;
+      // The one that knows the highest epoch: what is granted next is above all of them.
+      refusal = refusal === undefined || epochIn(error) > epochIn(refusal) ? error : refusal;
     }
   }
   if (subscription.partitions.length === 0 && refusal !== undefined) {
@@ -89,6 +90,11 @@ export async function joinAll(
       }),
     );
   }
+}
+
+/** Of a newer consumer. */
+function epochIn({ details }: HermesError): number {
+  return Number(details['epoch'] ?? 0);
 }
 
 function unclaimed({ number }: Partition): Claim {

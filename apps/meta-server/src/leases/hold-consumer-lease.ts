@@ -83,6 +83,13 @@ function take({ host, session, members }: Holder, { kind }: HoldConsumerLeaseReq
       host.apply((leases, nowMs) => leases.released(session, member, held, nowMs));
       return;
     }
+    case 'epochTooLow': {
+      const { member, assignment, observed } = kind.value;
+      checkMember('epoch_too_low.member', member);
+      const held = heldPartition('epoch_too_low.assignment', assignment);
+      host.apply((leases, nowMs) => leases.epochTooLow(session, { member, held, observed }, nowMs));
+      return;
+    }
     case undefined:
       throw invalidField('kind', 'one that this server knows');
   }

@@ -34,9 +34,11 @@ export class Claims {
     return this.#granted.delete(partition);
   }
 
-  /** A broker knows a newer holder than this epoch. */
-  fence(partition: number, epoch: number): void {
+  /** A broker knows a newer holder than this epoch. Gives the claim if it is the current one. */
+  fence(partition: number, epoch: number): Assignment | undefined {
     this.#fencedEpochs.set(partition, Math.max(epoch, this.#fencedEpochs.get(partition) ?? 0));
+    const claim = this.#granted.get(partition);
+    return claim?.epoch === epoch ? claim : undefined;
   }
 
   /** The claims with which one may subscribe. */

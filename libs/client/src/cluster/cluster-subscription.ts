@@ -201,10 +201,14 @@ export class ClusterSubscription implements Subscription {
   }
 
   #onFenced(error: HermesError, epochs: ReadonlyMap<number, number>): void {
+    const observed = Number(error.details['epoch'] ?? 0);
     for (const [partition, epoch] of epochs) {
-      this.#claims.fence(partition, epoch);
+      const claim = this.#claims.fence(partition, epoch);
+      if (claim !== undefined && observed > epoch) {
+        this.#member.epochTooLow(claim, observed);
+      }
     }
-    // In an EXCLUSIVE group the lease has passed on, and a grant will say so. Elsewhere somebody has this name.
+    // In an EXCLUSIVE group a grant will say who has the lease, and at which epoch. Elsewhere somebody has this name.
     if (!this.#isExclusive) {
       this.#endUnless(() => !this.#streams.hasNone(epochs.keys()), error);
     }

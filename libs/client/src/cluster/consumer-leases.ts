@@ -43,6 +43,8 @@ export interface MemberListener {
 export interface Member {
   /** Gives a revoked partition back. */
   released(assignment: Assignment): void;
+  /** A broker has refused what is held, for it knows a later holder. If nobody else has it, a grant with more follows. */
+  epochTooLow(assignment: Assignment, observed: number): void;
   /** Gives everything back. */
   leave(): void;
 }
@@ -104,6 +106,9 @@ export class ConsumerLeases {
       released: (assignment) => {
         state.held = state.held.filter((held) => !isSame(held, assignment));
         this.#send({ $case: 'released', value: { member, assignment } });
+      },
+      epochTooLow: (assignment, observed) => {
+        this.#send({ $case: 'epochTooLow', value: { member, assignment, observed } });
       },
       leave: () => {
         this.#leave(member);

@@ -49,9 +49,12 @@ export class PullMember {
     return [...this.#claims.usable()];
   }
 
-  /** A newer holder of the partition is known at this consumer epoch. */
-  fence({ partition, epoch }: Assignment): void {
-    this.#claims.fence(partition, epoch);
+  /** A broker has refused this claim, for it knows a newer holder, at `observed`. */
+  fence({ partition, epoch }: Assignment, observed: number): void {
+    const claim = this.#claims.fence(partition, epoch);
+    if (claim !== undefined && observed > epoch) {
+      this.#member.epochTooLow(claim, observed);
+    }
   }
 
   delivered(deliveries: readonly RawDelivery[]): void {

@@ -142,9 +142,9 @@ export class Pulls {
   #goesOn({ request, limits, member }: Pull, { held }: Source, error: HermesError): boolean {
     if (error.code === 'FENCED' && member !== undefined) {
       for (const claim of held) {
-        member.fence(claim);
+        member.fence(claim, Number(error.details['epoch'] ?? 0));
       }
-      return true; // The lease has passed on, and a grant will say so.
+      return true; // A grant will say who has the lease, and at which epoch.
     }
     for (const { partition } of held) {
       this.#deps.router.learn(request.topic, partition, error);
