@@ -32,15 +32,18 @@ export class MysqlCluster implements AsyncDisposable {
     return cluster;
   }
 
-  /** Starts several meta-servers; the metadata are on `database` like everything else, and brokers reach them. */
-  static async startShared(database: TestDatabase, options: ClusterOptions): Promise<MysqlCluster> {
+  /** Starts several meta-servers; the metadata are on `database`, like everything else unless `data` is another one. */
+  static async startShared(
+    database: TestDatabase,
+    { data = database, ...options }: ClusterOptions & { readonly data?: TestDatabase },
+  ): Promise<MysqlCluster> {
     const { host, port, user, name, password } = database;
     const directory = temporaryDirectory('hermes-password-');
     const passwordFile = join(directory.path, 'password');
     writeFileSync(passwordFile, `${password}\n`);
     const metadata = { url: `mysql://${user}@${host}:${port}/${name}`, passwordFile };
     try {
-      const cluster = await MysqlCluster.start(database, { ...options, metadata });
+      const cluster = await MysqlCluster.start(data, { ...options, metadata });
       cluster.#secrets = directory;
       return cluster;
     } catch (error) {
