@@ -13,11 +13,18 @@ export interface ClusterOptions {
   readonly brokerFlags?: readonly string[];
   /** Further environment of the brokers: passwords of data sources. */
   readonly brokerEnvironment?: Readonly<Record<string, string>>;
+  /** Further environment of a process, by its title: `broker-0`, `meta-server-0`, `gateway`. */
+  readonly environmentOf?: (title: string) => Readonly<Record<string, string>>;
   /** Where the metadata is, for meta-servers and brokers; embedded if unset. */
   readonly metadata?: { readonly url: string; readonly passwordFile: string };
   /** Meta-servers; more than one need metadata that they can share. One if unset. */
   readonly metaServers?: number;
 }
+
+const DEFAULTS = {
+  ...{ brokers: 2, metaServers: 1, leaseTtlMs: 10_000, brokerFlags: [], brokerEnvironment: {} },
+  environmentOf: (): Readonly<Record<string, string>> => ({}),
+};
 
 /** A meta-server process; it keeps its ports over restarts. */
 export interface MetaProcess {
@@ -46,8 +53,7 @@ export class Cluster implements AsyncDisposable {
   #gatewayOpsPort = 0;
 
   private constructor(options: ClusterOptions) {
-    const defaults = { brokers: 2, metaServers: 1, leaseTtlMs: 10_000, brokerFlags: [], brokerEnvironment: {} };
-    this.#options = { ...defaults, ...options };
+    this.#options = { ...DEFAULTS, ...options };
     this.#directory = temporaryDirectory('hermes-e2e-');
     this.#metadata = options.metadata;
   }
@@ -140,14 +146,16 @@ export class Cluster implements AsyncDisposable {
     const [port, opsPort] = [await freePort(), await freePort()];
     const ttl = String(this.#options.leaseTtlMs);
     const embedded = ['--metadata-url', `sqlite:${join(this.#directory.path, 'meta', 'meta.db')}`];
+    const title = `meta-server-${this.metas.length}`;
     const process = new HermesProcess(
-      `meta-server-${this.metas.length}`,
+      title,
       [
         ...['meta-server', '--meta-port', String(port), '--meta-ops-port', String(opsPort)],
         ...(this.#metadata === undefined ? embedded : this.#metadataFlags),
         ...['--broker-lease-ttl-ms', ttl, '--consumer-lease-ttl-ms', ttl],
       ],
       opsPort,
+      this.#options.environmentOf(title),
     );
     return { endpoint: `127.0.0.1:${port}`, opsPort, process };
   }
@@ -172,7 +180,7 @@ export class Cluster implements AsyncDisposable {
         ...flags,
       ],
       opsPort,
-      this.#options.brokerEnvironment,
+      { ...this.#options.brokerEnvironment, ...this.#options.environmentOf(name) },
     );
     const broker = { name, endpoint: `127.0.0.1:${port}`, opsPort, process };
     this.brokers.push(broker);
@@ -190,6 +198,7 @@ export class Cluster implements AsyncDisposable {
         ...['--meta-servers', this.metaEndpoints.join(',')],
       ],
       opsPort,
+      this.#options.environmentOf('gateway'),
     );
   }
 }
