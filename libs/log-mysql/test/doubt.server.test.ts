@@ -6,10 +6,9 @@ import type {
   DefiniteCommitOutcome,
   PartitionStore,
 } from '@hermes/log';
-import { SHARED_SERVER_DEADLINE_MS, sharedMysql, SQL_SERVER_KINDS, type SqlServer } from '@hermes/testing';
+import { MysqlProxy, SHARED_SERVER_DEADLINE_MS, sharedMysql, SQL_SERVER_KINDS, type SqlServer } from '@hermes/testing';
 
 import { LaneWriter } from '../src/lane-writer.js';
-import { MysqlProxy } from './mysql-proxy.js';
 import { LANE_TABLE, laneOf, StoreFixture } from './store-fixture.js';
 
 // Servers are shared with other tests, and definitions wait for one another.

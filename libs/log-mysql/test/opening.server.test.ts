@@ -1,8 +1,14 @@
-import { eventually, SHARED_SERVER_DEADLINE_MS, sharedMysql, SQL_SERVER_KINDS, type SqlServer } from '@hermes/testing';
+import {
+  eventually,
+  MysqlProxy,
+  SHARED_SERVER_DEADLINE_MS,
+  sharedMysql,
+  SQL_SERVER_KINDS,
+  type SqlServer,
+} from '@hermes/testing';
 import { createConnection } from 'mysql2/promise';
 
 import type { MysqlNotice } from '../src/index.js';
-import { MysqlProxy } from './mysql-proxy.js';
 import { makeDatabase } from './store-database.js';
 import { LANE_TABLE, laneOf, StoreFixture } from './store-fixture.js';
 

@@ -1,12 +1,31 @@
 import { connect, type Hermes, stringCodec, type TopicSpec } from '@hermes/client';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-import { type Cluster } from '../harness/cluster.js';
+import { type BrokerProcess, type Cluster } from '../harness/cluster.js';
 import { HermesProcess } from '../harness/hermes-process.js';
 
 /** A running cluster, and how to make a topic of the class that is tried. */
 export interface DeliveryCluster extends AsyncDisposable {
   readonly processes: Cluster;
   readonly topicFields: Partial<TopicSpec>;
+  /** Each loses the outcome of a settle that is under way, or of the next one, and mends what it broke. */
+  readonly losses: readonly Loss[];
+}
+
+export type Loss = () => Promise<unknown>;
+
+/** The broker ends in the middle of whatever it does, and starts again. */
+export async function killed({ process }: BrokerProcess): Promise<void> {
+  await process.end('SIGKILL');
+  await process.startReady();
+}
+
+/** The same, of each broker and each at another moment of a request that begins now. */
+export function killings(brokers: readonly BrokerProcess[]): Loss[] {
+  return brokers.map((broker, nth) => async () => {
+    await sleep(15 + 15 * nth);
+    await killed(broker);
+  });
 }
 
 /** Of the brokers' leases. */
@@ -33,6 +52,10 @@ export class DeliverySuite {
 
   get processes(): Cluster {
     return this.#cluster.processes;
+  }
+
+  get losses(): readonly Loss[] {
+    return this.#cluster.losses;
   }
 
   async start(): Promise<void> {

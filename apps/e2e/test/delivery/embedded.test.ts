@@ -1,5 +1,5 @@
 import { Cluster } from '../harness/cluster.js';
-import { LEASE_TTL_MS } from './delivery-suite.js';
+import { killings, LEASE_TTL_MS } from './delivery-suite.js';
 import { describeDelivery } from './describe-delivery.js';
 
 jest.setTimeout(120_000);
@@ -9,6 +9,7 @@ describeDelivery('embedded storage', async () => {
   return {
     processes,
     topicFields: {},
+    losses: killings(processes.brokers),
     [Symbol.asyncDispose]: () => processes[Symbol.asyncDispose](),
   };
 });

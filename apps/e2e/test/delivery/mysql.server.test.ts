@@ -1,23 +1,32 @@
 import { StorageClass } from '@hermes/client';
-import { sharedMysql, SQL_SERVER_KINDS } from '@hermes/testing';
+import { MysqlProxy, sharedMysql, SQL_SERVER_KINDS } from '@hermes/testing';
 
 import { MysqlCluster } from '../harness/mysql-cluster.js';
-import { LEASE_TTL_MS } from './delivery-suite.js';
+import { killings, LEASE_TTL_MS } from './delivery-suite.js';
 import { describeDelivery } from './describe-delivery.js';
+import { describeLostCommits, lossesOf } from './lost-commits.js';
 
 jest.setTimeout(120_000);
 
 for (const kind of SQL_SERVER_KINDS) {
-  describeDelivery(kind, async () => {
+  let proxy: MysqlProxy;
+  const start = async () => {
     const database = await (await sharedMysql(kind)).createDatabase();
-    const cluster = await MysqlCluster.start(database, { brokers: 2, leaseTtlMs: LEASE_TTL_MS });
+    proxy = await MysqlProxy.start(database);
+    const address = { ...database, host: '127.0.0.1', port: proxy.port };
+    const cluster = await MysqlCluster.start(address, { brokers: 2, leaseTtlMs: LEASE_TTL_MS });
     return {
       processes: cluster.processes,
       topicFields: { storageClass: StorageClass.MYSQL },
+      losses: [...killings(cluster.processes.brokers), ...lossesOf(proxy, 'settle')],
       [Symbol.asyncDispose]: async () => {
         await cluster[Symbol.asyncDispose]();
+        proxy.close();
         await database.drop();
       },
     };
+  };
+  describeDelivery(kind, start, (suite) => {
+    describeLostCommits(suite, () => proxy);
   });
 }

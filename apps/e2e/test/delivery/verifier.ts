@@ -1,14 +1,22 @@
-import { connect, DeadLetter, type Delivery, GroupMode, type Hermes, stringCodec } from '@hermes/client';
+import {
+  connect,
+  DeadLetter,
+  type Delivery,
+  GroupMode,
+  type Hermes,
+  parseRetryPolicy,
+  stringCodec,
+} from '@hermes/client';
 import { parseMessageId } from '@hermes/contracts';
-import { SeededRandom } from '@hermes/testing';
+import { eventually, SeededRandom } from '@hermes/testing';
 
 import { type Cluster } from '../harness/cluster.js';
+import { deadTexts } from '../harness/dead-letters.js';
 
-/** Attempts of a message; its group's policy says the same. */
-export const ATTEMPTS_MAX = 5;
-/** What the group does not want; its filter says the same. */
-export const UNWANTED = 'unwanted';
-const LANES = 3;
+const GROUP = 'verified';
+const ATTEMPTS_MAX = 5;
+/** What the group does not want. */
+const UNWANTED = 'unwanted';
 const KEYS = 40;
 const EXAMPLES_MAX = 5;
 
@@ -31,8 +39,10 @@ interface History {
  * handlers that acknowledge, fail, give up and give back. Nothing is taken from the cluster but what was asked for.
  */
 export class Verifier {
+  /** Priority levels of its topic. */
+  static readonly LANES = 3;
   /** What must not be, with some examples. */
-  readonly violations: string[] = [];
+  readonly #violations: string[] = [];
   readonly #topic: string;
   readonly #mode: GroupMode;
   readonly #random: SeededRandom;
@@ -54,15 +64,19 @@ export class Verifier {
     return [...this.#histories.values()].filter(({ decided }) => isOver(decided)).length;
   }
 
-  /** Consumers of both kinds: through the gateway, and of the brokers. */
-  async consume(cluster: Cluster): Promise<void> {
+  /** Makes the group, and consumers of both kinds: through the gateway, and of the brokers. */
+  async consume(hermes: Hermes, cluster: Cluster): Promise<void> {
+    await hermes.admin.createGroup({
+      ...{ topic: this.#topic, name: GROUP, mode: this.#mode, filter: `attributes["kind"] != "${UNWANTED}"` },
+      retry: parseRetryPolicy(`3:[${ATTEMPTS_MAX - 1},50]`),
+    });
     for (const isDirect of [false, true]) {
-      const hermes = await connect(
+      const client = await connect(
         isDirect ? { metaServers: [cluster.metaEndpoint] } : { gateway: cluster.gatewayEndpoint },
       );
-      this.#clients.push(hermes);
+      this.#clients.push(client);
       for (const name of ['a', 'b']) {
-        const consumer = hermes.consumer<string>(this.#topic, 'verified', {
+        const consumer = client.consumer<string>(this.#topic, GROUP, {
           name: `${name}-${this.#clients.length}`,
           codec: stringCodec,
           maxInFlight: 100,
@@ -78,7 +92,7 @@ export class Verifier {
     }
   }
 
-  /** Publishes so many, some at a time; all of them are stored when it resolves. */
+  /** Publishes so many more, some at a time; all of them are stored when it resolves. */
   async publish(hermes: Hermes, count: number): Promise<void> {
     const producer = hermes.producer<string>(this.#topic, { codec: stringCodec });
     const one = async (text: string): Promise<void> => {
@@ -87,27 +101,38 @@ export class Verifier {
       this.#published.set(text, published);
       await producer.publish(text, {
         key: `key-${this.#random.integer(0, KEYS - 1)}`,
-        priority: this.#random.integer(0, LANES - 1),
+        priority: this.#random.integer(0, Verifier.LANES - 1),
         attributes: { kind: published.isWanted ? 'wanted' : UNWANTED },
         ...(published.mayExpire ? { ttlMs: this.#random.integer(1, 300) } : {}),
         ...(!published.mayExpire && this.#random.chance(0.1) ? { delayMs: this.#random.integer(1, 2_000) } : {}),
       });
     };
-    for (let from = 0; from < count; from += 50) {
-      await Promise.all(Array.from({ length: Math.min(50, count - from) }, (_, nth) => one(`message-${from + nth}`)));
+    const total = this.#published.size + count;
+    for (let from = this.#published.size; from < total; from += 50) {
+      await Promise.all(Array.from({ length: Math.min(50, total - from) }, (_, nth) => one(`message-${from + nth}`)));
     }
   }
 
-  async stop(): Promise<void> {
+  /** Waits until nothing is left, stops, and expects that every message has exactly one end. */
+  async expectAllEnded(hermes: Hermes): Promise<void> {
+    await eventually(
+      async () => {
+        const { lanes } = await hermes.admin.describeTopic(this.#topic);
+        expect(lanes.filter(({ scheduled }) => scheduled > 0)).toEqual([]);
+        const group = await hermes.admin.describeGroup(this.#topic, GROUP);
+        expect(group.lanes.filter(({ lag }) => lag > 0)).toEqual([]);
+      },
+      { deadlineMs: 60_000 },
+    );
     await Promise.all(this.#running.map((consumer) => consumer.stop()));
-    await Promise.all(this.#clients.map((hermes) => hermes.close()));
+    await Promise.all(this.#clients.map((client) => client.close()));
+    const dead = await deadTexts(hermes, this.#topic, GROUP);
+    this.#verify(dead.map((letter) => letter.replace(/#\d+$/, '')));
+    expect(this.#violations).toEqual([]);
   }
 
-  /**
-   * Every message has exactly one end. `dead` are the texts of the group's dead letters; all else that is wanted was
-   * acknowledged, but for what has expired.
-   */
-  verify(dead: readonly string[]): void {
+  /** `dead` are the texts of the group's dead letters; all else that is wanted was acknowledged, but for what has expired. */
+  #verify(dead: readonly string[]): void {
     const given = new Set(dead);
     this.#check(given.size === dead.length, 'a message died twice');
     for (const [text, { mayExpire, isWanted }] of this.#published) {
@@ -190,8 +215,8 @@ export class Verifier {
   }
 
   #check(holds: boolean, violation: string): void {
-    if (!holds && this.violations.length < EXAMPLES_MAX) {
-      this.violations.push(violation);
+    if (!holds && this.#violations.length < EXAMPLES_MAX) {
+      this.#violations.push(violation);
     }
   }
 }

@@ -29,7 +29,7 @@ interface MetFault {
 export interface ArmedFault {
   /** Resolves once a statement has met the fault. */
   readonly fired: Promise<void>;
-  /** Lets a held statement go on to the server; resolves once the server has answered it. */
+  /** Lets a held statement go on to the server; resolves once the server has answered it, at once if none is held. */
   release(): Promise<void>;
 }
 
@@ -72,7 +72,7 @@ export class MysqlProxy {
     let fired!: () => void;
     const done = new Promise<void>((resolve) => (fired = resolve));
     this.#faults.push({ fault: { statement, action, fired }, onLine: (met) => (line = met) });
-    return { fired: done, release: () => line!.release() };
+    return { fired: done, release: () => line?.release() ?? Promise.resolve() };
   }
 
   /** New connections go to another server. */
