@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 
+import { type StorageEngine } from '@hermes/log';
 import { describeStorageEngine, type StoreHarness } from '@hermes/log/contract-tests';
-import { temporaryDirectory } from '@hermes/testing';
+import { FakeClock, temporaryDirectory } from '@hermes/testing';
 import Database from 'better-sqlite3';
 
 import { openEmbeddedEngine } from './embedded-engine.js';
@@ -44,3 +45,21 @@ function makeHarness(): Promise<StoreHarness> {
 }
 
 describeStorageEngine('embedded storage', makeHarness);
+
+it('goes on from its last record if wall time was set back while it was closed', async () => {
+  using directory = temporaryDirectory();
+  const clock = new FakeClock();
+  const opened = async (epoch: number): Promise<{ engine: StorageEngine; timeMs: number }> => {
+    const engine = await openEmbeddedEngine({ directory: directory.path, clock, onFatal: failOnFatal });
+    const place = { topicId: 7, partition: 3, lanes: 2 };
+    const opening = await engine.openPartition({ ...place, epoch, incarnation: epoch, created: epoch > 1 });
+    return { engine, timeMs: opening.kind === 'opened' ? opening.store.timeMs() : 0 };
+  };
+  const first = await opened(1);
+  await first.engine.close();
+  clock.setWall(clock.wallMs() - 3_600_000);
+  clock.advance(10_000);
+  const second = await opened(2);
+  expect(second.timeMs).toBe(first.timeMs);
+  await second.engine.close();
+});

@@ -65,7 +65,7 @@ export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promis
       shards.push(new ShardClient(`shard ${shards.length}`, options.onFatal));
     }
     await Promise.all(shards.map((shard, index) => shard.call('openFile', { path: shardPath(directory, index) })));
-    return new SqliteEngine(facts.id, shards, new StoreTime(options.clock ?? systemClock));
+    return new SqliteEngine(facts.id, shards, options.clock ?? systemClock);
   } catch (error) {
     await Promise.all(shards.map((shard) => shard.stop()));
     throw error;
@@ -76,13 +76,15 @@ class SqliteEngine implements EmbeddedEngine {
   readonly capabilities = CAPABILITIES;
   readonly directoryId: string;
   readonly #shards: readonly ShardClient[];
+  readonly #clock: Clock;
   readonly #time: StoreTime;
   #closed: Promise<void> | undefined;
 
-  constructor(directoryId: string, shards: readonly ShardClient[], time: StoreTime) {
+  constructor(directoryId: string, shards: readonly ShardClient[], clock: Clock) {
     this.directoryId = directoryId;
     this.#shards = shards;
-    this.#time = time;
+    this.#clock = clock;
+    this.#time = new StoreTime(clock);
   }
 
   async openPartition(request: OpenPartitionRequest): Promise<OpenPartitionOutcome> {
@@ -94,6 +96,10 @@ class SqliteEngine implements EmbeddedEngine {
     }
     const { session } = answer;
     const calls = new PartitionCalls({ shard, session, topicId, partition, stateOnly, time: this.#time });
+    // Wall time may have been set back since: what waits in the partition must not wait for that much longer.
+    const lastAppendedAtMs = Math.max(...answer.lanes.map((lane) => lane.lastAppendedAtMs));
+    const time = new StoreTime(this.#clock, lastAppendedAtMs);
+    const calls = new PartitionCalls({ shard, session: answer.session, topicId, partition, time });
     return { kind: 'opened', store: new EmbeddedPartition(request, answer, calls) };
   }
 
