@@ -76,12 +76,12 @@ export class DeliverySuite {
   }
 
   /** Begins to consume. */
-  consume(name: string, group: string, handle: (text: string) => void = () => undefined): Consuming {
+  consume(name: string, group: string, handle: (text: string, attempt: number) => void = () => undefined): Consuming {
     const seen: string[] = [];
     const consumer = this.hermes.consumer<string>(name, group, { codec: stringCodec, concurrency: 8 });
     const running = consumer.run(({ body, attempt }) => {
       seen.push(`${body}#${attempt}`);
-      handle(body);
+      handle(body, attempt);
     });
     const stop = async (): Promise<void> => {
       await consumer.drain();

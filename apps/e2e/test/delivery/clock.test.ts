@@ -1,0 +1,9 @@
+import { Cluster } from '../harness/cluster.js';
+import { describeClock } from './describe-clock.js';
+
+jest.setTimeout(120_000);
+
+describeClock('embedded storage', false, async (environment) => {
+  const processes = await Cluster.start({ brokers: 1, environment });
+  return { processes, topicFields: {}, losses: [], [Symbol.asyncDispose]: () => processes[Symbol.asyncDispose]() };
+});
