@@ -5,6 +5,7 @@ import { MysqlCluster } from '../harness/mysql-cluster.js';
 import { killings, LEASE_TTL_MS } from './delivery-suite.js';
 import { describeDelivery } from './describe-delivery.js';
 import { describeLostCommits, lossesOf } from './lost-commits.js';
+import { describePullMoves } from './pull-moves.js';
 
 jest.setTimeout(120_000);
 
@@ -28,5 +29,6 @@ for (const kind of SQL_SERVER_KINDS) {
   };
   describeDelivery(kind, start, (suite) => {
     describeLostCommits(suite, () => proxy);
+    describePullMoves(suite);
   });
 }
