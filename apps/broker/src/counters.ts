@@ -1,4 +1,4 @@
-import { DEAD_LETTER_CAUSE, type DispatchOrder, type GroupChange, SETTLE, type SettleKind } from '@hermes/delivery';
+import { DEAD_LETTER_CAUSE, type DispatchOrder, type SealedChanges, SETTLE, type SettleKind } from '@hermes/delivery';
 import { type CounterMetric, type Labels, type Metrics } from '@hermes/kit';
 
 const OUTCOMES = {
@@ -34,8 +34,8 @@ export interface Counters {
   settled(kind: SettleKind, count: number): void;
   /** A settle was refused with this reason of the contract. */
   refused(reason: string): void;
-  /** Changes of a group were committed: retries and dead letters are among them. */
-  committed(changes: readonly GroupChange[]): void;
+  /** Changes of a group were committed: dead letters are among them. */
+  committed(batch: SealedChanges): void;
 }
 
 /** Registers the counters; those with a closed list of labels are there from the start, at 0. */
@@ -89,9 +89,8 @@ export function createCounters(metrics: Metrics): Counters {
     refused: (reason) => {
       refused.add(1, { reason });
     },
-    committed: (changes) => {
-      // A message that is only parked behind its key is stored as a retry of no attempt.
-      retries.add(count(changes, (change) => change.kind === 'retry' && change.entry.attempts > 0));
+    committed: ({ changes, failed }) => {
+      retries.add(failed);
       for (const change of changes) {
         if (change.kind === 'deadLetter') {
           dead(CAUSES[change.entry.cause], 1);

@@ -46,6 +46,15 @@ describe('ChangeBatch', () => {
 
   it('writes a dead letter with its reason, attempts and the time of the store, before its retry goes', () => {
     const [dead, done] = seal([decided(0, FATE.dead, { stored: true, attempts: 3, reason: 'poison' })]);
+  it('counts the failures that another attempt follows, not what is struck, parked or over', () => {
+    const batch = new ChangeBatch(1);
+    const fates = [FATE.retry, FATE.struck, FATE.parked, FATE.dead, FATE.done, FATE.retry];
+    batch.entries.push(...fates.map((fate, offset) => decided(offset, fate, { stored: true, attempts: 1 })));
+    expect(batch.failed).toBe(2);
+  });
+
+  it('writes a dead letter with its reason, attempts and the time of the store', () => {
+    const [done, dead] = seal([decided(0, FATE.dead, { stored: true, attempts: 3, reason: 'poison' })]);
     expect(done?.kind).toBe('retryDone');
     expect(dead).toMatchObject({
       kind: 'deadLetter',

@@ -23,6 +23,11 @@ export class ChangeBatch {
     return this.entries.length === 0;
   }
 
+  /** Failed attempts that another one follows. */
+  get failed(): number {
+    return this.entries.reduce((sum, { fate }) => sum + (fate === FATE.retry ? 1 : 0), 0);
+  }
+
   /** Settles the batch's offsets in the cursors and gives all that the transaction has to write. */
   seal(context: {
     readonly groupId: number;

@@ -116,6 +116,8 @@ export type SubscribeOutcome =
 export interface SealedChanges {
   readonly ticket: number;
   readonly changes: readonly GroupChange[];
+  /** How many failed attempts in it another one follows. Of all stored retries others were struck, or only parked. */
+  readonly failed: number;
 }
 
 /** How a group stands in one lane. */

@@ -226,7 +226,7 @@ export class Settlement {
     this.#batch = new ChangeBatch(batch.ticket + 1);
     const holder = this.#holdership.seal();
     const changes = batch.seal({ ...this.#group, storeMs: now.storeMs, lanes: this.#lanes, holder });
-    return { ticket: batch.ticket, changes };
+    return { ticket: batch.ticket, changes, failed: batch.failed };
   }
 
   /** The sealed batch is durable: what it says takes effect. */

@@ -6,6 +6,7 @@ import {
   type LaneCounts,
   type Now,
   type RetryEntry,
+  type SealedChanges,
   type SettleOutcome,
   type SettleRequest,
 } from '@hermes/delivery';
@@ -22,7 +23,7 @@ import { OrderSender } from './order-sender.js';
 import { type Partition } from './partition.js';
 import { type PartitionServices } from './partition-services.js';
 import { RecentDeadLetters } from './recent-dead-letters.js';
-import { type ChangeBatch, type ChangeSource } from './settle-pump.js';
+import { type ChangeSource } from './settle-pump.js';
 import { WakeTimer } from './wake-timer.js';
 
 /** Pause after the store failed to give records. */
@@ -55,7 +56,7 @@ export class GroupPump implements ChangeSource {
   /** Moves of the group and of its dead letters: one at a time. */
   readonly serial = new Serial();
   #settings: GroupSettings;
-  #taken: ChangeBatch | undefined;
+  #taken: SealedChanges | undefined;
   /** Begins anywhere: no receipt of an earlier owner should have the number that the same message gets here. */
   #deliveries: number;
   #scheduled = false;
@@ -212,17 +213,18 @@ export class GroupPump implements ChangeSource {
     return held.length === 0 ? undefined : { kind: 'inFlight', groupId: this.#settings.id, held };
   }
 
-  takeChanges(): ChangeBatch | undefined {
+  takeChanges(): SealedChanges | undefined {
     this.#taken = this.#dispatcher.takeChanges(this.now());
     return this.#taken;
   }
 
   committed(ticket: number): void {
-    const changes = this.#taken?.changes ?? [];
-    this.#services.counters.committed(changes);
-    for (const change of changes) {
-      if (change.kind === 'deadLetter') {
-        this.#dead.add(change.entry);
+    if (this.#taken !== undefined) {
+      this.#services.counters.committed(this.#taken);
+      for (const change of this.#taken.changes) {
+        if (change.kind === 'deadLetter') {
+          this.#dead.add(change.entry);
+        }
       }
     }
     this.#taken = undefined;

@@ -1,18 +1,12 @@
 import { HermesError } from '@hermes/contracts';
-import { type GroupChange } from '@hermes/delivery';
+import { type GroupChange, type SealedChanges } from '@hermes/delivery';
 import { type CommitOutcome, type DefiniteCommitOutcome, type GroupState, StoreError } from '@hermes/log';
 import { Backoff, type CancelTimer, createDeferred, type Deferred, type Random, type Timers } from '@hermes/runtime';
 import { commitFailure } from '../rpc/store-failure.js';
 
-/** Changes of one group that are written together. */
-export interface ChangeBatch {
-  readonly ticket: number;
-  readonly changes: readonly GroupChange[];
-}
-
 /** A group that has changes to write. */
 export interface ChangeSource {
-  takeChanges(): ChangeBatch | undefined;
+  takeChanges(): SealedChanges | undefined;
   committed(ticket: number): void;
 }
 
