@@ -3,7 +3,6 @@ import {
   type Chain,
   type Cluster,
   type Environment,
-  type PublishIdentity,
   type PublishOutcome,
   type PublishQueue,
 } from '@hermes/client/cluster';
@@ -12,6 +11,7 @@ import {
   checkPublishRequest,
   Durability,
   HermesError,
+  identityOf,
   invalidField,
   LIMITS,
   messageError,
@@ -82,13 +82,6 @@ export async function append(deps: AppendDeps, request: RawPublishRequest, optio
     }
   }
   return { outcomes: outcomes.all };
-}
-
-/** A producer's number for a message of its request. */
-function identityOf({ producerId, firstSequence }: RawPublishRequest, index: number): PublishIdentity | undefined {
-  return producerId === undefined || firstSequence === undefined
-    ? undefined
-    : { producerId, sequence: firstSequence + index };
 }
 
 /** Waits for room, if it may; gives why there is none. */

@@ -192,7 +192,13 @@ export { type DurationBounds, durationFromMs, durationToMs, readDuration } from 
 export { timestampFromMs, timestampToMs } from './timestamp.js';
 export { descriptorSetPath } from './descriptor-set.js';
 export { WireError } from './raw/wire-error.js';
-export { type RawPublishRequest, decodePublishRequest, encodePublishRequest } from './raw/publish.js';
+export {
+  type PublishIdentity,
+  type RawPublishRequest,
+  decodePublishRequest,
+  encodePublishRequest,
+  identityOf,
+} from './raw/publish.js';
 export { type RawDelivery, type RawDeliveryBatch, deliveryFieldBytes } from './raw/delivery.js';
 export { type RawPullResponse, decodePullResponse, encodePullResponse } from './raw/pull.js';
 export { type PullTerms, pullTermsOf } from './pull-terms.js';

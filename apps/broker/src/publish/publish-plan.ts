@@ -1,5 +1,6 @@
 import {
   HermesError,
+  identityOf,
   invalidField,
   messageError,
   type RawPublishRequest,
@@ -128,11 +129,8 @@ class Planner implements PublishPlan {
 
   /** By what a repeat of the message would be known. */
   #identityOf({ idempotencyKey }: ScannedMessage, index: number): PublishIdentity | undefined {
-    const { producerId, firstSequence } = this.#request;
-    if (producerId !== undefined && firstSequence !== undefined) {
-      return { producerId, sequence: firstSequence + index };
-    }
-    return idempotencyKey === undefined ? undefined : identityOfKey(idempotencyKey);
+    const numbered = identityOf(this.#request, index);
+    return numbered ?? (idempotencyKey && identityOfKey(idempotencyKey));
   }
 
   /** False: it is a repeat, or refused. */

@@ -12,7 +12,6 @@ export {
   PendingMessage,
   type PendingOptions,
   type Published,
-  type PublishIdentity,
   type PublishOutcome,
 } from './pending-message.js';
 export { type PublishQueue } from './publish-queue.js';

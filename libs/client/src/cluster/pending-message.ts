@@ -1,4 +1,10 @@
-import { type Durability, HermesError, type PublishResult, statusToError } from '@hermes/contracts';
+import {
+  type Durability,
+  HermesError,
+  type PublishIdentity,
+  type PublishResult,
+  statusToError,
+} from '@hermes/contracts';
 import { ClientClosed, isUntried, outcomeUnknown } from './failure.js';
 
 /** A message that was stored. */
@@ -11,12 +17,6 @@ export interface Published {
 
 /** What became of a message: exactly one of these. */
 export type PublishOutcome = Published | HermesError;
-
-/** By which a repeat of the message is known: its producer's number for it. */
-export interface PublishIdentity {
-  readonly producerId: number;
-  readonly sequence: number;
-}
 
 /** What may be said about a message on its way. */
 export interface PendingOptions {

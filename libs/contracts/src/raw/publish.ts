@@ -13,6 +13,22 @@ export interface RawPublishRequest {
   firstSequence?: number;
 }
 
+/** The number that a producer gave a message: by it a repeat is known. */
+export interface PublishIdentity {
+  readonly producerId: number;
+  readonly sequence: number;
+}
+
+/** The number of a message of a request; undefined if its producer numbers none. */
+export function identityOf(
+  { producerId, firstSequence }: Pick<RawPublishRequest, 'producerId' | 'firstSequence'>,
+  index: number,
+): PublishIdentity | undefined {
+  return producerId === undefined || firstSequence === undefined
+    ? undefined
+    : { producerId, sequence: firstSequence + index };
+}
+
 const TOPIC = 10;
 const MESSAGE = 18;
 const PARTITION = 24;
