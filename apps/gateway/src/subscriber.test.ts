@@ -1,5 +1,5 @@
 import { Metadata } from '@grpc/grpc-js';
-import { type ClusterSubscription, type Environment, type SubscriptionEvents } from '@hermes/client/cluster';
+import { type ClusterSubscription, type Environment, InFlight, type SubscriptionEvents } from '@hermes/client/cluster';
 import {
   HermesError,
   LIMITS,
@@ -68,15 +68,19 @@ class Setup {
   readonly onEnded = jest.fn();
   readonly subscriber: Subscriber;
   readonly ended: Promise<unknown>;
+  readonly inFlight = new InFlight();
   owners!: SubscriptionEvents;
 
   constructor() {
-    const { clock, timers, calls, onEnded } = this;
+    const { clock, timers, calls, onEnded, inFlight } = this;
     const environment: Environment = { clock, timers, random: systemRandom };
-    const subscription: Pick<ClusterSubscription, 'pause' | 'resume' | 'settled' | 'close' | 'hold' | 'reopen'> = {
+    const subscription: Partial<ClusterSubscription> = {
+      inFlight,
       pause: () => calls.push('pause'),
       resume: () => calls.push('resume'),
-      settled: () => undefined,
+      settled: (receipt) => {
+        inFlight.settled(receipt);
+      },
       close: () => calls.push('close'),
       hold: () => calls.push('hold'),
       reopen: (_, missed) => calls.push(missed),
@@ -97,6 +101,7 @@ class Setup {
   deliver(...batches: [stream: number, batch: number][]): void {
     for (const [stream, batch] of batches) {
       const delivery = { partition: stream, receipt: receiptOf(stream, batch) } as unknown as RawDelivery;
+      this.inFlight.delivered([delivery]);
       this.owners.deliveries([delivery], { stream, batch });
     }
   }

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import {
   type ClusterSubscription,
   type Environment,
-  InFlight,
   type SubscriptionEvents,
   type SubscriptionRequest,
 } from '@hermes/client/cluster';
@@ -45,7 +44,6 @@ export class Subscriber {
   readonly #options: SubscriberOptions;
   readonly #subscription: ClusterSubscription | undefined;
   readonly #connection: SubscriptionConnection<RawSubscribeResponse>;
-  readonly #inFlight = new InFlight();
   #sent: SentBatches;
   #terms: SubscribeAccepted | undefined;
   readonly #cancelPatience: CancelTimer;
@@ -65,7 +63,7 @@ export class Subscriber {
             this.#subscription?.pause();
           }
         },
-        mayHold: () => !this.#inFlight.isEmpty,
+        mayHold: () => this.#subscription?.inFlight.isEmpty === false,
         held: () => {
           this.#subscription?.hold();
         },
@@ -87,14 +85,11 @@ export class Subscriber {
         this.#start(false);
       },
       deliveries: (deliveries, { stream, batch }) => {
-        this.#inFlight.delivered(deliveries);
         const sequence = this.#sent.add(stream, batch);
         this.#connection.send({ frame: { $case: 'batch', value: { sequence, deliveries } } });
       },
-      lost: (partitions) => {
-        // They come again, marked as redelivered.
-        this.#inFlight.lost(partitions);
-      },
+      // What was lost comes again, marked as redelivered.
+      lost: () => undefined,
       ended: (error) => {
         this.end(error);
       },
@@ -156,9 +151,10 @@ export class Subscriber {
         frame: { $case: 'draining', value: { partitions: [], grace: durationFromMs(graceMs) } },
       });
     }
-    if (!this.#inFlight.isEmpty) {
+    const { receipts = [] } = this.#subscription?.inFlight ?? {};
+    if (receipts.length > 0) {
       this.#subscription?.hold();
-      const entries = this.#inFlight.receipts.map((receipt) => ({ receipt, outcome: Outcome.RETURN, reason: '' }));
+      const entries = receipts.map((receipt) => ({ receipt, outcome: Outcome.RETURN, reason: '' }));
       // What is refused is in flight no more, and what nobody answers is given back later.
       await this.#options.settle(entries).catch(() => undefined);
     }
@@ -167,7 +163,6 @@ export class Subscriber {
 
   /** One of its deliveries is settled. */
   settled(receipt: Uint8Array): void {
-    this.#inFlight.settled(receipt);
     this.#subscription?.settled(receipt);
   }
 

@@ -91,7 +91,7 @@ export class Subscribers {
   #open(name: string, request: SubscriptionRequest): Subscriber {
     const subscriber: Subscriber = new Subscriber({
       request,
-      subscribe: (events) => this.#cluster.subscribe(request, events),
+      subscribe: (events) => this.#cluster.subscribe(request, events, true),
       settle: (entries) => this.#settle(request, entries),
       environment: this.#environment,
       onEnded: () => {

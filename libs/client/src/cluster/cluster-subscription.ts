@@ -20,6 +20,8 @@ export interface ClusterSubscriptionDeps extends OwnerStreamsDeps {
   readonly leases: ConsumerLeases;
   /** The group's terms, asked for only when the lease grants no partition or is in doubt. */
   readonly terms: () => Promise<SubscribeAccepted>;
+  /** It knows what is in flight in any group, not only where a lease has to wait for it. */
+  readonly knowsInFlight: boolean;
 }
 
 /** One consumer's subscription to every partition that its lease grants: the lease's side; the streams follow it. */
@@ -29,7 +31,8 @@ export class ClusterSubscription implements Subscription {
   readonly #events: SubscriptionEvents;
   readonly #claims = new Claims();
   readonly #streams: OwnerStreams;
-  readonly #inFlight = new InFlight();
+  /** Of EXCLUSIVE groups; of others only if `knowsInFlight`. */
+  readonly inFlight = new InFlight();
   readonly #timers: TimerSet;
   readonly #member: Member;
   #terms: SubscribeAccepted | undefined;
@@ -70,7 +73,7 @@ export class ClusterSubscription implements Subscription {
   }
 
   settled(receipt: Uint8Array): void {
-    this.#inFlight.settled(receipt);
+    this.inFlight.settled(receipt);
   }
 
   close(): void {
@@ -164,22 +167,27 @@ export class ClusterSubscription implements Subscription {
       // From now on another handles what is in flight.
       this.#lose(new Set([partition]));
     });
-    this.#inFlight.whenNone(partition, () => {
+    const release = (): void => {
       cancel();
       this.#member.released(assignment);
-    });
+    };
+    if (this.#isExclusive) {
+      this.inFlight.whenNone(partition, release);
+    } else {
+      release();
+    }
   }
 
   #onDeliveries(deliveries: RawDelivery[], from: BatchOrigin): void {
-    if (this.#isExclusive) {
-      this.#inFlight.delivered(deliveries);
+    if (this.#isExclusive || this.#deps.knowsInFlight) {
+      this.inFlight.delivered(deliveries);
     }
     this.#events.deliveries(deliveries, from);
   }
 
   #lose(partitions: ReadonlySet<number>): void {
     if (partitions.size > 0) {
-      this.#inFlight.lost(partitions);
+      this.inFlight.lost(partitions);
       this.#events.lost(partitions);
     }
   }

@@ -136,7 +136,8 @@ export class Cluster implements Link {
     }
   }
 
-  subscribe(request: SubscriptionRequest, events: SubscriptionEvents): ClusterSubscription {
+  /** `knowsInFlight`: the subscription can tell what is in flight, whatever the group. */
+  subscribe(request: SubscriptionRequest, events: SubscriptionEvents, knowsInFlight = false): ClusterSubscription {
     const deps = {
       router: this.router,
       channels: this.channels,
@@ -144,6 +145,7 @@ export class Cluster implements Link {
       watch: this.#silence,
       environment: this.#environment,
       terms: () => this.#termsOf(request),
+      knowsInFlight,
     };
     return new ClusterSubscription(deps, request, events);
   }
