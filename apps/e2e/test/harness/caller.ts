@@ -109,7 +109,31 @@ export class Caller implements Disposable {
     await once(stream, 'end');
   }
 
+  /** Says `frames` on a stream of both directions that stays open, once it has been answered, until it is disposed. */
+  async hold<Request, Response>(
+    method: Method<Request, Response>,
+    frames: readonly (Request | Buffer)[],
+  ): Promise<Disposable> {
+    const stream = this.#begin(method, frames);
+    await once(stream, 'data');
+    stream.on('error', () => undefined);
+    return {
+      [Symbol.dispose]: () => {
+        stream.cancel();
+      },
+    };
+  }
+
   #say<Request, Response>(
+    method: Method<Request, Response>,
+    frames: readonly (Request | Buffer)[],
+  ): ClientDuplexStream<Request | Buffer, Response> {
+    const stream = this.#begin(method, frames);
+    stream.end();
+    return stream;
+  }
+
+  #begin<Request, Response>(
     method: Method<Request, Response>,
     frames: readonly (Request | Buffer)[],
   ): ClientDuplexStream<Request | Buffer, Response> {
@@ -120,7 +144,6 @@ export class Caller implements Disposable {
     for (const frame of frames) {
       stream.write(frame);
     }
-    stream.end();
     return stream;
   }
 
