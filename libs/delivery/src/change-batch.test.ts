@@ -44,8 +44,6 @@ describe('ChangeBatch', () => {
     expect(seal([decided(0, FATE.retry, { stored: true })]).map(({ kind }) => kind)).toEqual(['retry']);
   });
 
-  it('writes a dead letter with its reason, attempts and the time of the store, before its retry goes', () => {
-    const [dead, done] = seal([decided(0, FATE.dead, { stored: true, attempts: 3, reason: 'poison' })]);
   it('counts the failures that another attempt follows, not what is struck, parked or over', () => {
     const batch = new ChangeBatch(1);
     const fates = [FATE.retry, FATE.struck, FATE.parked, FATE.dead, FATE.done, FATE.retry];
@@ -53,8 +51,8 @@ describe('ChangeBatch', () => {
     expect(batch.failed).toBe(2);
   });
 
-  it('writes a dead letter with its reason, attempts and the time of the store', () => {
-    const [done, dead] = seal([decided(0, FATE.dead, { stored: true, attempts: 3, reason: 'poison' })]);
+  it('writes a dead letter with its reason, attempts and the time of the store, before its retry goes', () => {
+    const [dead, done] = seal([decided(0, FATE.dead, { stored: true, attempts: 3, reason: 'poison' })]);
     expect(done?.kind).toBe('retryDone');
     expect(dead).toMatchObject({
       kind: 'deadLetter',

@@ -94,12 +94,11 @@ class SqliteEngine implements EmbeddedEngine {
     if (answer.kind !== 'opened') {
       return answer;
     }
-    const { session } = answer;
-    const calls = new PartitionCalls({ shard, session, topicId, partition, stateOnly, time: this.#time });
     // Wall time may have been set back since: what waits in the partition must not wait for that much longer.
     const lastAppendedAtMs = Math.max(...answer.lanes.map((lane) => lane.lastAppendedAtMs));
     const time = new StoreTime(this.#clock, lastAppendedAtMs);
-    const calls = new PartitionCalls({ shard, session: answer.session, topicId, partition, time });
+    const { session } = answer;
+    const calls = new PartitionCalls({ shard, session, topicId, partition, stateOnly, time });
     return { kind: 'opened', store: new EmbeddedPartition(request, answer, calls) };
   }
 

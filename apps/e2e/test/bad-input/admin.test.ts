@@ -40,8 +40,6 @@ const FENCED: Answer = { status: 'ABORTED', reason: 'FENCED' };
 const WITHIN = { storageClass: StorageClass.KAFKA };
 const MET = DATA_SOURCE_NOT_FOUND;
 const UNSUPPORTED: Answer = { status: 'FAILED_PRECONDITION', reason: 'UNSUPPORTED_BY_STORAGE' };
-
-const UNSUPPORTED: Answer = { status: 'FAILED_PRECONDITION', reason: 'UNSUPPORTED_BY_STORAGE' };
 /** What a broker says first; this one is no process. */
 const REGISTER = {
   $case: 'register' as const,
@@ -141,14 +139,6 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
     ],
   ])('CreateTopic with %s', async (_, fields, answer) => {
     const topic = { name: 'never-made', ...WITHIN, ...fields };
-    expect(await ask(AdminServiceService.createTopic, CreateTopicRequest.fromPartial({ topic }))).toEqual(answer);
-  });
-
-  test.each<[string, object, Answer]>([
-    ['another storage class', { storageClass: StorageClass.KAFKA }, later('Topic.storage_class KAFKA')],
-    ['more durability than there is', { requiredDurability: Durability.REPLICATED }, UNSUPPORTED],
-  ])('CreateTopic with %s waits for a later release', async (_, fields, answer) => {
-    const topic = { name: 'never-made', ...fields };
     expect(await ask(AdminServiceService.createTopic, CreateTopicRequest.fromPartial({ topic }))).toEqual(answer);
   });
 

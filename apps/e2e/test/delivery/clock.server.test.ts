@@ -7,9 +7,9 @@ import { describeClock } from './describe-clock.js';
 jest.setTimeout(120_000);
 
 for (const kind of SQL_SERVER_KINDS) {
-  describeClock(kind, true, async (environment) => {
+  describeClock(kind, true, async (environmentOf) => {
     const database = await (await sharedMysql(kind)).createDatabase();
-    const cluster = await MysqlCluster.start(database, { brokers: 1, environment });
+    const cluster = await MysqlCluster.start(database, { brokers: 1, environmentOf });
     return {
       processes: cluster.processes,
       topicFields: { storageClass: StorageClass.MYSQL },

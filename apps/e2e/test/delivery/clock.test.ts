@@ -3,7 +3,7 @@ import { describeClock } from './describe-clock.js';
 
 jest.setTimeout(120_000);
 
-describeClock('embedded storage', false, async (environment) => {
-  const processes = await Cluster.start({ brokers: 1, environment });
+describeClock('embedded storage', false, async (environmentOf) => {
+  const processes = await Cluster.start({ brokers: 1, environmentOf });
   return { processes, topicFields: {}, losses: [], [Symbol.asyncDispose]: () => processes[Symbol.asyncDispose]() };
 });

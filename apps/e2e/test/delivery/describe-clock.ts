@@ -3,7 +3,8 @@ import { eventually } from '@hermes/testing';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { owned } from '../harness/placed.js';
-import { SteppedClock } from '../harness/stepped-clock.js';
+import { type ClusterOptions } from '../harness/cluster.js';
+import { FalseClocks } from '../harness/false-clocks.js';
 import { type DeliveryCluster, DeliverySuite, killed, PATIENCE } from './delivery-suite.js';
 
 const HOUR_S = 3_600;
@@ -11,6 +12,9 @@ const WAIT_MS = 2_000;
 const GROUP = 'billing';
 /** After it embedded storage has looked at the wall clock again. */
 const WALL_READ_MS = 10_500;
+
+/** They share one clock. */
+const EVERY_PROCESS = 'all';
 
 /** When a consumer got what: `text#attempt`, and the time since all was published. */
 type Arrivals = ReadonlyMap<string, number>;
@@ -22,21 +26,24 @@ type Arrivals = ReadonlyMap<string, number>;
 export function describeClock(
   title: string,
   own: boolean,
-  start: (environment: Readonly<Record<string, string>>) => Promise<DeliveryCluster>,
+  start: (environmentOf: NonNullable<ClusterOptions['environmentOf']>) => Promise<DeliveryCluster>,
 ): void {
   describe(`a wall clock that steps, on ${title}`, () => {
-    let clock: SteppedClock;
-    const suite = new DeliverySuite(() => start(clock.environment));
+    let clocks: FalseClocks;
+    const step = (seconds: number): void => {
+      clocks.set(EVERY_PROCESS, seconds);
+    };
+    const suite = new DeliverySuite(() => start(() => clocks.environmentOf(EVERY_PROCESS)));
     beforeAll(async () => {
-      clock = new SteppedClock();
+      clocks = new FalseClocks();
       await suite.start();
     }, 300_000);
     beforeEach(() => {
-      clock.step(0);
+      step(0);
     });
     afterAll(async () => {
       await suite.stop();
-      clock[Symbol.dispose]();
+      clocks[Symbol.dispose]();
     });
 
     /** Everything that has to do with time is under way when `disturb` is called, and more of it begins afterwards. */
@@ -84,7 +91,7 @@ export function describeClock(
         const topic = await suite.topic();
         const before = await owned(suite.hermes, topic);
         const times = await arrivals(async () => {
-          clock.step(-HOUR_S);
+          step(-HOUR_S);
           await sleep(WALL_READ_MS);
         });
         expectNothingEarly(times);
@@ -94,7 +101,7 @@ export function describeClock(
 
     test('an hour back, and the broker starts again: nothing comes early, and nothing waits for an hour', async () => {
       const times = await arrivals(() => {
-        clock.step(-HOUR_S);
+        step(-HOUR_S);
         return killed(suite.processes.brokers[0]!);
       });
       expectNothingEarly(times);
@@ -103,7 +110,7 @@ export function describeClock(
     // A machine whose wall clock runs ahead of the monotonic one may have been suspended: its broker's lease ends (docs/leases.md).
     test(`an hour forward: ${own ? 'nothing comes early' : 'what is due by then comes'}, and it is served again at once`, async () => {
       const times = await arrivals(() => {
-        clock.step(HOUR_S);
+        step(HOUR_S);
         return Promise.resolve();
       });
       if (own) {

@@ -2,7 +2,7 @@ import { Durability, StorageClass } from '@hermes/client';
 import { sharedKafka, sharedMysql } from '@hermes/testing';
 
 import { MysqlCluster } from '../harness/mysql-cluster.js';
-import { LEASE_TTL_MS } from './delivery-suite.js';
+import { killings, LEASE_TTL_MS } from './delivery-suite.js';
 import { describeDelivery } from './describe-delivery.js';
 
 jest.setTimeout(120_000);
@@ -21,6 +21,7 @@ describeDelivery('Kafka', async () => {
       ...{ storageClass: StorageClass.KAFKA, dataSources: ['log', 'db'] },
       requiredDurability: Durability.BUFFERED,
     },
+    losses: killings(cluster.processes.brokers),
     [Symbol.asyncDispose]: async () => {
       await cluster[Symbol.asyncDispose]();
       await database.drop();

@@ -11,8 +11,6 @@ export interface ClusterOptions {
   readonly leaseTtlMs?: number;
   /** Further flags of the brokers. */
   readonly brokerFlags?: readonly string[];
-  /** Further environment of all processes. */
-  readonly environment?: Readonly<Record<string, string>>;
   /** Further environment of the brokers: passwords of data sources. */
   readonly brokerEnvironment?: Readonly<Record<string, string>>;
   /** Further environment of a process, by its title: `broker-0`, `meta-server-0`, `gateway`. */
@@ -56,8 +54,6 @@ export class Cluster implements AsyncDisposable {
 
   private constructor(options: ClusterOptions) {
     this.#options = { ...DEFAULTS, ...options };
-    const none = { brokerFlags: [], environment: {}, brokerEnvironment: {} };
-    this.#options = { brokers: 2, metaServers: 1, leaseTtlMs: 10_000, ...none, ...options };
     this.#directory = temporaryDirectory('hermes-e2e-');
     this.#metadata = options.metadata;
   }
@@ -160,7 +156,6 @@ export class Cluster implements AsyncDisposable {
       ],
       opsPort,
       this.#options.environmentOf(title),
-      this.#options.environment,
     );
     return { endpoint: `127.0.0.1:${port}`, opsPort, process };
   }
@@ -186,7 +181,6 @@ export class Cluster implements AsyncDisposable {
       ],
       opsPort,
       { ...this.#options.brokerEnvironment, ...this.#options.environmentOf(name) },
-      { ...this.#options.environment, ...this.#options.brokerEnvironment },
     );
     const broker = { name, endpoint: `127.0.0.1:${port}`, opsPort, process };
     this.brokers.push(broker);
@@ -205,7 +199,6 @@ export class Cluster implements AsyncDisposable {
       ],
       opsPort,
       this.#options.environmentOf('gateway'),
-      this.#options.environment,
     );
   }
 }
