@@ -1,4 +1,4 @@
-import { Durability, StorageClass } from '@hermes/client';
+import { Durability, SaslMechanism, StorageClass } from '@hermes/client';
 import { sharedKafka, sharedMysql } from '@hermes/testing';
 
 import { MysqlCluster } from '../harness/mysql-cluster.js';
@@ -13,7 +13,7 @@ describeDelivery('Kafka', async () => {
   const cluster = await MysqlCluster.start(database, { brokers: 2, leaseTtlMs: LEASE_TTL_MS });
   await cluster.hermes.admin.createDataSource({
     ...{ name: 'log', storageClass: StorageClass.KAFKA, endpoints: [...bootstrap] },
-    kafka: { sasl: 0, replicationFactor: 1, topicConfig: new Map(), topicPrefix: database.name },
+    kafka: { sasl: SaslMechanism.UNSPECIFIED, replicationFactor: 1, topicConfig: new Map(), topicPrefix: database.name },
   });
   return {
     processes: cluster.processes,
