@@ -53,8 +53,9 @@ export class BrokerLeaseEnds {
       }
       if (renewedInDatabase) {
         this.#close(lease, CLOSE_REASON.expired);
-        lease.untilMs = nowMs + ttlMs + marginMs;
         this.#endInDatabase(lease, -marginMs);
+        // Asked again then, should no answer come.
+        lease.untilMs = nowMs + ttlMs + marginMs;
       } else {
         this.end(lease, CLOSE_REASON.expired, nowMs);
       }
@@ -69,7 +70,7 @@ export class BrokerLeaseEnds {
     }
     lease.check = 0;
     if (lastsMs > 0) {
-      lease.untilMs = Math.max(lease.untilMs, nowMs + lastsMs + this.#rules.marginMs);
+      lease.untilMs = Math.max(lease.heardUntilMs, nowMs + lastsMs + this.#rules.marginMs);
     } else {
       this.end(lease, CLOSE_REASON.expired, nowMs);
     }
@@ -134,6 +135,7 @@ export class BrokerLeaseEnds {
   #endInDatabase(lease: BrokerLease, lastsAtMostMs: number): void {
     const { name: broker, incarnation } = lease;
     lease.check = ++this.#checks;
+    lease.heardUntilMs = lease.untilMs;
     this.#outbox.emit({ kind: 'endLease', check: lease.check, broker, incarnation, lastsAtMostMs });
   }
 

@@ -24,6 +24,8 @@ export interface BrokerLease {
   silentSinceMs: number;
   /** The question to the database whose answer counts; 0: none. */
   check: number;
+  /** By what was heard, it lasts until then: the answer to the question ends it early or makes it longer, not shorter. */
+  heardUntilMs: number;
   /** Its process is stopping. */
   draining: boolean;
   /** Its assignments changed since it was told. */
@@ -59,8 +61,9 @@ export function brokerRow(from: BrokerRegistration, drained: boolean): Persisted
 export function createLease(row: PersistedBroker, untilMs: number): BrokerLease {
   const { name, incarnation, endpoint, zone, brokerGroup, dataDirectory } = row;
   const identity = { name, incarnation, endpoint, host: '', zone, brokerGroup, weight: 1, capacity: 0, dataDirectory };
-  const unasked = { probeAtMs: Number.POSITIVE_INFINITY, probe: 0, silentSinceMs: Number.POSITIVE_INFINITY, check: 0 };
-  return { ...identity, ...unasked, session: undefined, untilMs, draining: false, dirty: false };
+  const unasked = { probeAtMs: Number.POSITIVE_INFINITY, probe: 0, silentSinceMs: Number.POSITIVE_INFINITY };
+  const unchecked = { check: 0, heardUntilMs: untilMs };
+  return { ...identity, ...unasked, ...unchecked, session: undefined, untilMs, draining: false, dirty: false };
 }
 
 /** Notes that a process is over. */

@@ -37,14 +37,33 @@ describe('BrokerLeases where brokers renew in the database, too', () => {
     const leases = start();
     come(leases, 1, broker('a', 1), 0);
     const [first] = asked(leases.tick(LEASE_MS));
-    const endMs = LEASE_MS + LEASE_TTL_DEFAULT_MS + LEASE_MARGIN_MS;
+    const endMs = LEASE_MS + 3_000 + LEASE_MARGIN_MS;
     leases.leaseEnded({ check: first!.check, lastsMs: 3_000 }, LEASE_MS);
     leases.leaseEnded({ check: first!.check, lastsMs: 0 }, LEASE_MS + 1);
     expect(owners(leases)).toEqual(['a@1']);
+    expect(leases.nextTimerMs()).toBe(endMs);
     const [second] = asked(leases.tick(endMs));
     expect(second?.check).not.toBe(first?.check);
     leases.leaseEnded({ check: second!.check, lastsMs: 0 }, endMs);
     expect(owners(leases)).toEqual(['@1']);
+  });
+
+  it('a question without an answer is asked again a lease later', () => {
+    const leases = start();
+    come(leases, 1, broker('a', 1), 0);
+    leases.tick(LEASE_MS);
+    expect(asked(leases.tick(2 * LEASE_MS - 1))).toEqual([]);
+    expect(asked(leases.tick(2 * LEASE_MS))).toHaveLength(1);
+  });
+
+  it('what was heard lasts, though the database’s lease ends before', () => {
+    const leases = start();
+    come(leases, 1, broker('a', 1), 0);
+    leases.sessionEnded(1, 2_000);
+    const probe = probed(leases.tick(2_000 + SETTLE_MS));
+    const [question] = asked(leases.probed({ probe, refused: true }, 4_000));
+    leases.leaseEnded({ check: question!.check, lastsMs: 100 }, 4_010);
+    expect(leases.nextTimerMs()).toBe(LEASE_MS);
   });
 
   it('one that comes back while the database is asked keeps everything, whatever the answer', () => {

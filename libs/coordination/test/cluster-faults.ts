@@ -211,12 +211,16 @@ export const CLUSTER_KINDS: readonly string[] = [...Object.keys(FAULTS), 'crash'
 /** Names of faults of consumers. */
 export const CONSUMER_KINDS: readonly string[] = [...Object.keys(CONSUMER_FAULTS), 'consumerCrash', 'consumerCut'];
 
-/** One random fault, ended again by itself. */
-export function injectFault(world: ClusterWorld, faults: SeededRandom, kinds: readonly string[]): void {
+/** One random fault, ended again by itself, after a random time unless `lastsMs` is given. */
+export function injectFault(
+  world: ClusterWorld,
+  faults: SeededRandom,
+  kinds: readonly string[],
+  lastsMs = faults.pick([faults.between(50, 1_500), faults.between(1_500, 18_000)]),
+): void {
   const broker = faults.pick(world.brokers);
   const consumer = faults.pick(world.consumers);
   const meta = faults.pick(world.metas);
-  const lastsMs = faults.pick([faults.between(50, 1_500), faults.between(1_500, 18_000)]);
   const kind = faults.pick(kinds);
   const later = (end: () => void): void => {
     world.simulation.after(lastsMs, `end of ${kind}`, end);
