@@ -159,7 +159,7 @@ const PLANTED_LINES: readonly (readonly [string, World, PlantedBug, RegExp])[] =
 describe('consumer leases of an EXCLUSIVE group under faults', () => {
   it('never have two holders, never share an epoch or a token, and serve every partition once healed', () => {
     const kinds = [...CLUSTER_KINDS, ...CONSUMER_KINDS, ...CONSUMER_KINDS];
-    runSeeds({ seeds: 400, scenario: scenario({ kinds, consumersMax: 3 }) });
+    runSeeds({ seeds: 600, scenario: scenario({ kinds, consumersMax: 3 }) });
   });
 
   it('stay where they are when leaders die', () => {
