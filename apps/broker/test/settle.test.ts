@@ -59,6 +59,13 @@ describe('Acknowledge', () => {
     ['a negative delay', { outcome: Outcome.NACK, delay: durationFromMs(-1) }, 'INVALID_FIELD'],
     ['a delay above 12 h', { outcome: Outcome.NACK, delay: durationFromMs(43_200_001) }, 'INVALID_FIELD'],
     ['a reason above 1 KiB', { outcome: Outcome.NACK, reason: 'r'.repeat(1_025) }, 'INVALID_FIELD'],
+    ['a delay for an ACK', { delay: durationFromMs(0) }, 'INVALID_FIELD'],
+    ['a delay for a RETURN', { outcome: Outcome.RETURN, delay: durationFromMs(10) }, 'INVALID_FIELD'],
+    ['a delay for a DEAD_LETTER', { outcome: Outcome.DEAD_LETTER, delay: durationFromMs(10) }, 'INVALID_FIELD'],
+    ['a reason for an ACK', { reason: 'done' }, 'INVALID_FIELD'],
+    ['a reason for an EXTEND', { outcome: Outcome.EXTEND, reason: 'slow' }, 'INVALID_FIELD'],
+    ['a deadline for a NACK', { outcome: Outcome.NACK, deadline: durationFromMs(1_000) }, 'INVALID_FIELD'],
+    ['a deadline for an ACK', { deadline: durationFromMs(1_000) }, 'INVALID_FIELD'],
     ['a deadline below 1 s', { outcome: Outcome.EXTEND, deadline: durationFromMs(999) }, 'INVALID_FIELD'],
   ])('an entry with %s is refused alone', async (_name, fields, code) => {
     const { subscriber, deliveries } = await delivered(['a']);
@@ -87,7 +94,8 @@ describe('Acknowledge', () => {
   test('NACK brings the message again as the next attempt, with its delay', async () => {
     const { subscriber, deliveries } = await delivered(['a', 'b'], soon);
     const startedMs = performance.now();
-    await subscriber.settle(deliveries.slice(0, 1), { outcome: Outcome.NACK, delay: durationFromMs(300) });
+    const reason = 'r'.repeat(1_024);
+    await subscriber.settle(deliveries.slice(0, 1), { outcome: Outcome.NACK, delay: durationFromMs(300), reason });
     const [, , again] = await subscriber.received(3);
     expect(performance.now() - startedMs).toBeGreaterThanOrEqual(299);
     expect(again).toMatchObject({ offset: deliveries[0]?.offset, attempt: 2, redelivered: true });

@@ -267,10 +267,27 @@ function readDecision(entry: RawAckEntry, index: number): Decision | HermesError
     return invalidField(`${path}.reason`, `at most ${LIMITS.ackReasonBytes} bytes`);
   }
   const kind = KINDS.get(outcome);
-  return kind === undefined
-    ? invalidField(`${path}.outcome`, 'ACK, NACK, RETURN, DEAD_LETTER or EXTEND')
-    : { kind, delayMs, reason, deadlineMs };
+  if (kind === undefined) {
+    return invalidField(`${path}.outcome`, 'ACK, NACK, RETURN, DEAD_LETTER or EXTEND');
+  }
+  return refuseUnused(entry, kind, path) ?? { kind, delayMs, reason, deadlineMs };
 }
+
+/** What an outcome has no use for is refused, not ignored: its consumer means something that would not be done. */
+function refuseUnused(entry: RawAckEntry, kind: SettleKind, path: string): HermesError | undefined {
+  const unused = USES.find(({ field, kinds }) => entry[field] !== undefined && entry[field] !== '' && !kinds.has(kind));
+  return unused && invalidField(`${path}.${unused.field}`, unused.limit);
+}
+
+const USES = [
+  { field: 'delay', kinds: new Set<SettleKind>([SETTLE.nack]), limit: 'only with NACK' },
+  {
+    field: 'reason',
+    kinds: new Set<SettleKind>([SETTLE.nack, SETTLE.deadLetter]),
+    limit: 'only with NACK or DEAD_LETTER',
+  },
+  { field: 'deadline', kinds: new Set<SettleKind>([SETTLE.extend]), limit: 'only with EXTEND' },
+] as const;
 
 function checkRequest({ topic, group, consumer, entries }: RawAcknowledgeRequest): void {
   const error = checkTopicName(topic) ?? checkGroupName(group) ?? checkName(consumer, 'consumer');

@@ -1,4 +1,4 @@
-import { Durability, StorageClass, statusToError } from '@hermes/contracts';
+import { Durability, Outcome, StorageClass, statusToError } from '@hermes/contracts';
 import { type OwnSqlServer, SHARED_SERVER_DEADLINE_MS, SQL_SERVER_KINDS, startMysql } from '@hermes/testing';
 import { message } from '../broker-fixture.js';
 import { MysqlBroker } from './mysql-broker.js';
@@ -70,7 +70,9 @@ describe.each(SQL_SERVER_KINDS)('what a topic on %s can hold', (kind) => {
     expect(deliveries.map(({ message: each }) => each?.key)).toEqual(keys);
     expect(deliveries.map(({ message: each }) => each?.attributes.get('a'))).toEqual(keys.map(() => hostile));
     expect(subscriber.texts).toEqual(keys.map(() => hostile));
-    expect(await subscriber.settle(deliveries, { reason: hostile })).toEqual(keys.map(() => 'OK'));
+    expect(await subscriber.settle(deliveries, { outcome: Outcome.DEAD_LETTER, reason: hostile })).toEqual(
+      keys.map(() => 'OK'),
+    );
     subscriber.cancel();
   });
 

@@ -209,10 +209,14 @@ describe.each(['gateway', 'broker'] as const)('Acknowledge at the %s', (server) 
       () => ({ outcome: UNKNOWN_ENUM }),
       invalid('entries[0].outcome', 'ACK, NACK, RETURN, DEAD_LETTER or EXTEND'),
     ],
-    ['a negative delay', () => ({ delay: durationFromMs(-1) }), invalid('entries[0].delay', '0 to 43200000 ms')],
+    [
+      'a negative delay',
+      () => ({ outcome: Outcome.NACK, delay: durationFromMs(-1) }),
+      invalid('entries[0].delay', '0 to 43200000 ms'),
+    ],
     [
       'a delay above 12 h',
-      () => ({ delay: durationFromMs(HALF_DAY_MS + 1) }),
+      () => ({ outcome: Outcome.NACK, delay: durationFromMs(HALF_DAY_MS + 1) }),
       invalid('entries[0].delay', '0 to 43200000 ms'),
     ],
     ['a deadline of 1 s', () => ({ deadline: durationFromMs(1_000) }), OK],
@@ -227,8 +231,26 @@ describe.each(['gateway', 'broker'] as const)('Acknowledge at the %s', (server) 
       () => ({ deadline: durationFromMs(HALF_DAY_MS + 1) }),
       invalid('entries[0].deadline', '1000 to 43200000 ms'),
     ],
-    ['a reason of 1 KiB', () => ({ reason: 'ü'.repeat(512) }), OK],
-    ['a longer reason', () => ({ reason: 'ü'.repeat(513) }), invalid('entries[0].reason', 'at most 1024 bytes')],
+    [
+      'a reason above 1 KiB',
+      () => ({ outcome: Outcome.NACK, reason: 'ü'.repeat(513) }),
+      invalid('entries[0].reason', 'at most 1024 bytes'),
+    ],
+    [
+      'a delay for an ACK',
+      () => ({ outcome: Outcome.ACK, delay: durationFromMs(0) }),
+      invalid('entries[0].delay', 'only with NACK'),
+    ],
+    [
+      'a reason for an ACK',
+      () => ({ outcome: Outcome.ACK, reason: 'done' }),
+      invalid('entries[0].reason', 'only with NACK or DEAD_LETTER'),
+    ],
+    [
+      'a deadline for an ACK',
+      () => ({ outcome: Outcome.ACK, deadline: durationFromMs(1_000) }),
+      invalid('entries[0].deadline', 'only with EXTEND'),
+    ],
   ])('an entry with %s', async (_, fields, answer) => {
     expect(await settleOne(fields())).toEqual(answer);
   });
