@@ -80,8 +80,7 @@ function print(rows, parts, fsyncMs, server) {
     `${round(row.value)} ${row.unit}`,
     round(row.raw),
     round(row.ratio),
-    String(row.goal),
-    row.reached ? 'yes' : 'NO',
+    ...(row.goal === undefined ? ['', ''] : [String(row.goal), row.reached ? 'yes' : 'NO']),
   ]);
   const table = [['row', 'variant', 'value', 'limit', 'ratio', 'goal', 'reached'], ...cells];
   const widths = table[0].map((_, column) => Math.max(...table.map((line) => line[column].length)));

@@ -152,7 +152,10 @@ async function scheduled({ times, quick, ...context }) {
   const waiting = quick ? SCHEDULED.quick : SCHEDULED.full;
   const { variant } = context.storage;
   const first = await publishRate(before, times);
+  const { pid } = context.cluster.processes.broker;
+  const beforeMiB = residentMiB(pid);
   const { p99, ...details } = await runChild('./load/scheduled.mjs', { ...target, waiting });
+  const grownMiB = residentMiB(pid) - beforeMiB;
   const second = await publishRate(target, times);
   const title = `${variant}, ${waiting.toLocaleString('en')} waiting`;
   return [
@@ -165,6 +168,13 @@ async function scheduled({ times, quick, ...context }) {
       goal: 100,
       reached: p99 <= 100,
       details,
+    },
+    {
+      id: 'scheduled',
+      variant: `${variant}, the broker's growth`,
+      value: grownMiB,
+      unit: 'MiB',
+      details: { beforeMiB },
     },
   ];
 }
