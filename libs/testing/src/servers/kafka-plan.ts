@@ -17,6 +17,8 @@ type Listener = (typeof LISTENERS)[number];
 
 export interface KafkaNode {
   readonly nodeId: number;
+  /** Where clients are told to find it: its own port, or a proxy's. */
+  readonly clientsPort: number;
   readonly ports: Readonly<Record<Listener, number>>;
 }
 
@@ -46,20 +48,27 @@ export interface KafkaServers {
   remove(): Promise<void>;
 }
 
+export type KafkaPlanOptions = Pick<KafkaPlan, 'settings' | 'security'> & {
+  readonly brokers: number;
+  /** Opens a proxy in front of a broker's port, and gives its own. */
+  readonly proxy?: (port: number) => Promise<number>;
+};
+
 /** Draws ports, passwords and, for TLS, a certificate. */
-export async function planKafka(
-  brokers: number,
-  settings: KafkaPlan['settings'],
-  security: KafkaSecurity,
-): Promise<KafkaPlan> {
+export async function planKafka({ brokers, settings, security, proxy }: KafkaPlanOptions): Promise<KafkaPlan> {
   const ports = new Set<number>();
   while (ports.size < brokers * LISTENERS.length) {
     ports.add(await serverPort());
   }
-  const nodes = Array.from({ length: brokers }, (_, index) => {
+  const nodes: KafkaNode[] = [];
+  for (let index = 0; index < brokers; index += 1) {
     const [client, internal, controller] = [...ports].slice(index * LISTENERS.length) as [number, number, number];
-    return { nodeId: index + 1, ports: { CLIENT: client, INTERNAL: internal, CONTROLLER: controller } };
-  });
+    nodes.push({
+      nodeId: index + 1,
+      clientsPort: (await proxy?.(client)) ?? client,
+      ports: { CLIENT: client, INTERNAL: internal, CONTROLLER: controller },
+    });
+  }
   const password = (): string => randomBytes(12).toString('hex');
   return {
     // 16 bytes in base64, by which Kafka's own tools name a cluster. None may begin with a dash: that is an option.
@@ -77,8 +86,8 @@ function certificate(): NonNullable<KafkaPlan['tls']> {
   return { ca: authority.ca, ...authority.sign(KAFKA_HOST) };
 }
 
-export function addressOf({ ports }: KafkaNode): string {
-  return `${KAFKA_HOST}:${ports.CLIENT}`;
+export function addressOf({ clientsPort }: KafkaNode): string {
+  return `${KAFKA_HOST}:${clientsPort}`;
 }
 
 export function clientOptions({ nodes, security, passwords, tls }: KafkaPlan, user: KafkaUserName): KafkaClientOptions {
@@ -95,8 +104,8 @@ export function serverProperties(plan: KafkaPlan, node: KafkaNode, place: KafkaP
   const { nodes, settings } = plan;
   const copies = String(nodes.length);
   const inSync = String(Math.min(nodes.length, 2));
-  const listeners = (host: (listener: Listener) => string): string =>
-    LISTENERS.map((name) => `${name}://${host(name)}:${node.ports[name]}`).join(',');
+  const listeners = (host: (listener: Listener) => string, ports: KafkaNode['ports']): string =>
+    LISTENERS.map((name) => `${name}://${host(name)}:${ports[name]}`).join(',');
   return propertiesFile({
     'process.roles': 'broker,controller',
     'node.id': String(node.nodeId),
@@ -105,8 +114,11 @@ export function serverProperties(plan: KafkaPlan, node: KafkaNode, place: KafkaP
       .join(','),
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'INTERNAL',
-    listeners: listeners(() => place.bind),
-    'advertised.listeners': listeners((name) => (name === 'CLIENT' ? KAFKA_HOST : place.reach(node))),
+    listeners: listeners(() => place.bind, node.ports),
+    'advertised.listeners': listeners((name) => (name === 'CLIENT' ? KAFKA_HOST : place.reach(node)), {
+      ...node.ports,
+      CLIENT: node.clientsPort,
+    }),
     'log.dirs': place.dataDirectory,
     'auto.create.topics.enable': 'false',
     'default.replication.factor': copies,

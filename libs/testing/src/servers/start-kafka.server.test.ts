@@ -3,6 +3,7 @@ import { env } from 'node:process';
 import { type Consumer, Kafka, logLevel } from 'kafkajs';
 
 import { eventually } from '../eventually.js';
+import { FaultProxy } from '../fault-proxy.js';
 import { ifSourceExists } from './if-source-exists.js';
 import { KAFKA_SASL_MECHANISMS, type KafkaClientOptions, type KafkaCluster, type KafkaLogin } from './kafka-cluster.js';
 import { SERVER_SOURCES, type ServerSource } from './server-source.js';
@@ -166,6 +167,25 @@ describe('startKafka', () => {
     await expect(produce(client({ brokers: options.brokers, ssl: { ca: [] } }), 'secret', 'two')).rejects.toThrow(
       /certificate/,
     );
+  });
+
+  it('leads clients through a proxy of the caller’s, and nowhere else', async () => {
+    let proxy: FaultProxy | undefined;
+    await using cluster = await startKafka({
+      proxy: async (port) => {
+        proxy = await FaultProxy.open({ host: '127.0.0.1', port });
+        return proxy.port;
+      },
+    });
+    expect(cluster.bootstrap).toEqual([`127.0.0.1:${proxy?.port}`]);
+    const kafka = client(cluster.clientOptions());
+    await createTopic(kafka, 'led');
+    proxy?.set({ refuse: true });
+    await expect(produce(kafka, 'led', 'one')).rejects.toThrow(/ECONNRESET|[Cc]onnection/);
+    proxy?.heal();
+    await produce(kafka, 'led', 'two');
+    expect(await consume(kafka, 'led', 1)).toEqual(['two']);
+    await proxy?.close();
   });
 
   it('says why a broker with a wrong setting does not start', async () => {

@@ -29,6 +29,8 @@ export interface KafkaOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Unset: no login, no TLS. */
   readonly security?: KafkaSecurity;
+  /** Leads clients through a proxy of the caller's: opens one in front of a port of 127.0.0.1, and gives its own port. */
+  readonly proxy?: (port: number) => Promise<number>;
   /** The sources to try; all if unset. */
   readonly sources?: readonly ServerSource[];
 }
@@ -44,9 +46,9 @@ const OPENERS = { docker: openKafkaContainers, program: openKafkaPrograms } as c
  * by themselves. Ended by `close` or disposal, at the latest with the test run. Throws what to install if there is none.
  */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
-  const { brokers = 1, settings = {}, security = {}, sources = SERVER_SOURCES } = options;
+  const { brokers = 1, settings = {}, security = {}, proxy, sources = SERVER_SOURCES } = options;
   const run = TestRun.open();
-  const plan = await planKafka(brokers, settings, security);
+  const plan = await planKafka({ brokers, settings, security, ...(proxy === undefined ? {} : { proxy }) });
   const servers = await openServer('Kafka', sources, (source) => OPENERS[source](plan, run), ADVICE);
   const cluster = new StartedCluster(plan, servers);
   await cluster.untilComplete().catch(async (error: unknown) => {
