@@ -1,8 +1,9 @@
-import { type Clock, sleep, type TaskGroup, type Timers } from '@hermes/runtime';
+import { Backoff, type Clock, sleep, type TaskGroup, type Timers } from '@hermes/runtime';
+import type { KafkaJSError } from 'kafkajs';
 import type { FetchedPartition } from 'kafkajs/src/cluster/index.js';
 
 import { type FetchRequest, type KafkaCluster, type KafkaPlace } from './kafka-cluster.js';
-import { readFault } from './kafka-fault.js';
+import { isKafkaError, readFault } from './kafka-fault.js';
 
 /** A lane whose end is followed. */
 export interface FollowedLane {
@@ -13,7 +14,7 @@ export interface FollowedLane {
   nextPosition(): number;
   /** What a fetch from there has brought. */
   fetched(from: number, partition: FetchedPartition): void;
-  /** What a fetch of this lane alone came to. Rejects with StoreError if Kafka cannot be asked. */
+  /** Kafka gave nothing of this lane, and why. Rejects with StoreError if Kafka cannot be asked. */
   failed(error: unknown): Promise<void>;
 }
 
@@ -31,17 +32,25 @@ const WAIT_MS = 500;
 /** How often the end of a lane that nobody reads is looked at. */
 const UNREAD_EACH_MS = 250;
 
-const PAUSE_MS = 200;
+/** A lane that has failed is left alone for a while, and longer each time: it must not take time from the others. */
+const RETRY = { initialMs: 200, maxMs: 2_000, jitter: 0 };
 
 const LANE_BYTES_MAX = 1024 * 1024;
 /** Enough to learn where a lane ends. */
 const UNREAD_BYTES_MAX = 1;
 const REQUEST_BYTES_MAX = 8 * 1024 * 1024;
 
+interface LaneState {
+  fetchedAtMs: number;
+  /** Not fetched before. */
+  notBeforeMs: number;
+  readonly backoff: Backoff;
+}
+
 /** Follows the ends of all lanes: one fetch at a time from each broker, for all the lanes that it leads. */
 export class FeedFetcher {
   readonly #options: FeedFetcherOptions;
-  readonly #lanes = new Map<FollowedLane, { fetchedAtMs: number }>();
+  readonly #lanes = new Map<FollowedLane, LaneState>();
   readonly #loops = new Set<number>();
   #isLooking = false;
   #wake = new AbortController();
@@ -52,7 +61,7 @@ export class FeedFetcher {
   }
 
   add(lane: FollowedLane): void {
-    this.#lanes.set(lane, { fetchedAtMs: 0 });
+    this.#lanes.set(lane, { fetchedAtMs: 0, notBeforeMs: 0, backoff: new Backoff(RETRY) });
     this.wake();
   }
 
@@ -91,10 +100,20 @@ export class FeedFetcher {
 
   /** Asks who leads what until everything is led. */
   async #look(): Promise<void> {
-    while (!this.#closed && [...this.#lanes.keys()].some((lane) => this.#leaderOf(lane) === undefined)) {
-      const places = [...this.#lanes.keys()].map(({ place }) => place);
-      await this.#options.cluster.refresh(places).catch(() => undefined);
-      await sleep(this.#options.timers, PAUSE_MS);
+    const backoff = new Backoff(RETRY);
+    for (;;) {
+      const lost = [...this.#lanes.keys()].filter((lane) => this.#leaderOf(lane) === undefined);
+      if (this.#closed || lost.length === 0) {
+        break;
+      }
+      await this.#refresh(lost);
+      for (const lane of lost) {
+        const problem = this.#options.cluster.problemOf(lane.place);
+        if (problem !== undefined) {
+          await lane.failed(problem).catch(() => undefined);
+        }
+      }
+      await sleep(this.#options.timers, backoff.nextDelayMs());
     }
     this.#isLooking = false;
     this.wake();
@@ -109,7 +128,10 @@ export class FeedFetcher {
         return;
       }
       const nowMs = this.#options.clock.monotonicMs();
-      const due = led.filter(([{ isRead }, { fetchedAtMs }]) => isRead || fetchedAtMs + UNREAD_EACH_MS <= nowMs);
+      const due = led.filter(
+        ([{ isRead }, { fetchedAtMs, notBeforeMs }]) =>
+          notBeforeMs <= nowMs && (isRead || fetchedAtMs + UNREAD_EACH_MS <= nowMs),
+      );
       if (due.length === 0) {
         await this.#pause(UNREAD_EACH_MS);
       } else {
@@ -122,50 +144,62 @@ export class FeedFetcher {
     }
   }
 
+  /** Tells each lane what there is of it, or why nothing. */
   async #fetch(leader: number, lanes: readonly FollowedLane[]): Promise<void> {
-    try {
-      await this.#fetchFrom(leader, lanes);
-    } catch (error) {
-      if (this.#closed) {
-        return;
-      }
-      // Anything that is no fault of Kafka's is thrown on.
-      readFault(error, 'follow lanes');
-      await this.#failed(leader, lanes, error);
-      await this.#pause(PAUSE_MS);
-    }
-  }
-
-  async #fetchFrom(leader: number, lanes: readonly FollowedLane[]): Promise<void> {
     const requests = new Map<FetchRequest, FollowedLane>(
       lanes.map((lane) => {
         const maxBytes = lane.isRead ? LANE_BYTES_MAX : UNREAD_BYTES_MAX;
         return [{ ...lane.place, from: lane.nextPosition(), maxBytes }, lane];
       }),
     );
-    const bounds = { maxWaitMs: WAIT_MS, maxBytes: REQUEST_BYTES_MAX };
-    const fetched = await this.#options.cluster.fetch(leader, [...requests.keys()], bounds);
-    for (const [request, partition] of fetched) {
+    const failed = new Map<FollowedLane, KafkaJSError>();
+    for (const [request, answer] of await this.#ask(leader, [...requests.keys()])) {
       const lane = requests.get(request);
-      if (lane !== undefined && this.#lanes.has(lane)) {
-        lane.fetched(request.from, partition);
+      const state = lane === undefined ? undefined : this.#lanes.get(lane);
+      if (lane === undefined || state === undefined) {
+        continue;
       }
+      if (isKafkaError(answer)) {
+        failed.set(lane, answer);
+      } else {
+        state.backoff.reset();
+        lane.fetched(request.from, answer);
+      }
+    }
+    if (failed.size > 0 && !this.#closed) {
+      await this.#failed(failed);
     }
   }
 
-  /** One lane may have failed for all: each is tried alone, and told. */
-  async #failed(leader: number, lanes: readonly FollowedLane[], error: unknown): Promise<void> {
-    const [first] = lanes;
-    if (lanes.length === 1 && first !== undefined) {
-      await first.failed(error).catch(() => undefined);
-    } else {
-      for (const lane of lanes) {
-        await this.#fetchFrom(leader, [lane]).catch((failure: unknown) => lane.failed(failure).catch(() => undefined));
-      }
+  async #ask(
+    leader: number,
+    requests: readonly FetchRequest[],
+  ): Promise<Map<FetchRequest, FetchedPartition | KafkaJSError>> {
+    try {
+      return await this.#options.cluster.fetch(leader, requests, { maxWaitMs: WAIT_MS, maxBytes: REQUEST_BYTES_MAX });
+    } catch (error) {
+      // Anything that is no fault of Kafka's is thrown on.
+      readFault(error, 'follow lanes');
+      return new Map(requests.map((request) => [request, error as KafkaJSError]));
     }
-    const places = lanes.map(({ place }) => place);
-    await this.#options.cluster.refresh(places).catch(() => undefined);
+  }
+
+  async #failed(failed: ReadonlyMap<FollowedLane, KafkaJSError>): Promise<void> {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const [lane, error] of failed) {
+      const state = this.#lanes.get(lane);
+      if (state !== undefined) {
+        state.notBeforeMs = nowMs + state.backoff.nextDelayMs();
+      }
+      await lane.failed(error).catch(() => undefined);
+    }
+    await this.#refresh([...failed.keys()]);
     this.#startLoops();
+  }
+
+  /** Asks who leads these lanes; harmless if nobody answers. */
+  async #refresh(lanes: readonly FollowedLane[]): Promise<void> {
+    await this.#options.cluster.refresh(lanes.map(({ place }) => place)).catch(() => undefined);
   }
 
   #leaderOf({ place }: FollowedLane): number | undefined {

@@ -1,10 +1,17 @@
 import { StoreError } from '@hermes/log';
-import { type KafkaConfig, logLevel } from 'kafkajs';
-import Cluster, { type Broker, type FetchedPartition, type PartitionMetadata } from 'kafkajs/src/cluster/index.js';
+import { type KafkaConfig, type KafkaJSProtocolError, logLevel } from 'kafkajs';
+import Cluster, {
+  type Broker,
+  type FetchedPartition,
+  type PartitionMetadata,
+  type TopicMetadata,
+} from 'kafkajs/src/cluster/index.js';
 import { createLogger } from 'kafkajs/src/loggers/index.js';
 import createSocketFactory from 'kafkajs/src/network/socketFactory.js';
+import { createErrorFromCode } from 'kafkajs/src/protocol/error.js';
 
-import { isMissingTopic, kafkaErrorType, readFault } from './kafka-fault.js';
+import { withEachAnswer } from './kafka-connections.js';
+import { isMissingTopic, readFault } from './kafka-fault.js';
 import { KAFKAJS_RETRY } from './server-options.js';
 
 /** One Kafka partition. */
@@ -28,6 +35,9 @@ export interface FetchBounds {
 /** Records of transactions that are still open are not read: what is aborted was never sent. */
 const READ_COMMITTED = 1;
 
+/** What is asked anew, while topics are forgotten and added, before it is left as it is. */
+const REFRESHES_MAX = 3;
+
 const METADATA_MAX_AGE_MS = 60_000;
 const EARLIEST = -2;
 const LATEST = -1;
@@ -44,13 +54,18 @@ export class KafkaCluster {
     this.#cluster = new Cluster({
       ...config,
       logger: createLogger({ level, logCreator: logCreator ?? (() => () => undefined) }),
-      socketFactory: createSocketFactory(),
+      socketFactory: config.socketFactory ?? createSocketFactory(),
       enforceRequestTimeout: true,
       retry: KAFKAJS_RETRY,
       metadataMaxAge: METADATA_MAX_AGE_MS,
       allowAutoTopicCreation: false,
       maxInFlightRequests: null,
     });
+    const { brokerPool } = this.#cluster;
+    const builder = brokerPool.connectionPoolBuilder;
+    brokerPool.connectionPoolBuilder = {
+      build: async (destination) => withEachAnswer(await builder.build(destination)),
+    };
   }
 
   /** Rejects with StoreError. */
@@ -64,19 +79,17 @@ export class KafkaCluster {
 
   /** The partitions of a topic; undefined if there is no such topic. Rejects with StoreError. */
   async partitions(topic: string): Promise<readonly PartitionMetadata[] | undefined> {
-    try {
-      await this.#ensureConnected();
-      await this.#cluster.addMultipleTargetTopics([topic]);
-      await this.#cluster.refreshMetadata();
-      const partitions = this.#cluster.findTopicPartitionMetadata(topic);
-      return partitions.length === 0 ? undefined : partitions;
-    } catch (error) {
-      this.#cluster.targetTopics.delete(topic);
-      if (isMissingTopic(error)) {
-        return undefined;
-      }
-      throw readFault(error, `look for the Kafka topic ${topic}`);
+    await this.refresh([{ topic, partition: 0 }]);
+    const found = this.#metadataOf(topic);
+    const error = errorOf(found?.topicErrorCode);
+    if (error === undefined) {
+      return found?.partitionMetadata;
     }
+    this.forget(topic);
+    if (isMissingTopic(error)) {
+      return undefined;
+    }
+    throw readFault(error, `look for the Kafka topic ${topic}`);
   }
 
   /** Asks for nothing about a topic any more. */
@@ -86,30 +99,44 @@ export class KafkaCluster {
 
   /** The broker that leads a partition as far as is known; undefined: none, or it is not known. */
   leaderOf({ topic, partition }: KafkaPlace): number | undefined {
-    const leader = this.#partitionsOf(topic).find(({ partitionId }) => partitionId === partition)?.leader;
+    const partitions = this.#metadataOf(topic)?.partitionMetadata ?? [];
+    const leader = partitions.find(({ partitionId }) => partitionId === partition)?.leader;
     return leader === undefined || leader < 0 ? undefined : leader;
   }
 
+  /** What Kafka said of a partition when it was last asked, if that was an error. */
+  problemOf({ topic, partition }: KafkaPlace): KafkaJSProtocolError | undefined {
+    const found = this.#metadataOf(topic);
+    const code = found?.partitionMetadata.find(({ partitionId }) => partitionId === partition)?.partitionErrorCode;
+    return errorOf(found?.topicErrorCode) ?? errorOf(code);
+  }
+
   /** Learns who leads what, these places included; calls that come meanwhile share one. Rejects with StoreError. */
-  refresh(places: readonly KafkaPlace[] = []): Promise<void> {
+  async refresh(places: readonly KafkaPlace[] = []): Promise<void> {
     for (const { topic } of places) {
       this.#cluster.targetTopics.add(topic);
     }
-    this.#refreshing ??= this.#refresh().finally(() => {
-      this.#refreshing = undefined;
-    });
-    return this.#refreshing;
+    // One that was under way may have asked before these were wanted.
+    for (let attempt = 1; attempt <= REFRESHES_MAX; attempt += 1) {
+      this.#refreshing ??= this.#refresh().finally(() => {
+        this.#refreshing = undefined;
+      });
+      await this.#refreshing;
+      if (places.every(({ topic }) => this.#metadataOf(topic) !== undefined)) {
+        return;
+      }
+    }
   }
 
   /**
-   * Fetches from partitions that one broker leads; those without an answer are left out. Rejects with what kafkajs
-   * says, and if one partition has an error it does not say which.
+   * Fetches from partitions that one broker leads: what there is, or the partition's own error; those without an answer
+   * are left out. Rejects with what kafkajs says.
    */
   async fetch(
     nodeId: number,
     requests: readonly FetchRequest[],
     { maxWaitMs, maxBytes }: FetchBounds,
-  ): Promise<Map<FetchRequest, FetchedPartition>> {
+  ): Promise<Map<FetchRequest, FetchedPartition | KafkaJSProtocolError>> {
     const broker = await this.broker(nodeId);
     const topics = requests.map(({ topic, partition, from, maxBytes: bytes }) => ({
       topic,
@@ -123,11 +150,11 @@ export class KafkaCluster {
         byPlace.set(placeKey({ topic: topicName, partition: partition.partition }), partition);
       }
     }
-    const fetched = new Map<FetchRequest, FetchedPartition>();
+    const fetched = new Map<FetchRequest, FetchedPartition | KafkaJSProtocolError>();
     for (const request of requests) {
       const partition = byPlace.get(placeKey(request));
       if (partition !== undefined) {
-        fetched.set(request, partition);
+        fetched.set(request, errorOf(partition.errorCode) ?? partition);
       }
     }
     return fetched;
@@ -185,35 +212,8 @@ export class KafkaCluster {
   async #refresh(): Promise<void> {
     await guarded('read the metadata of Kafka', async () => {
       await this.#ensureConnected();
-      try {
-        await this.#cluster.refreshMetadata();
-      } catch (error) {
-        // One topic that is gone must not hide the others.
-        if (!isMissingTopic(error) && kafkaErrorType(error) !== 'TOPIC_AUTHORIZATION_FAILED') {
-          throw error;
-        }
-        await this.#refreshOneByOne();
-      }
+      await this.#cluster.refreshMetadata();
     });
-  }
-
-  async #refreshOneByOne(): Promise<void> {
-    const topics = [...this.#cluster.targetTopics];
-    for (const topic of topics) {
-      this.#cluster.targetTopics.clear();
-      this.#cluster.targetTopics.add(topic);
-      try {
-        await this.#cluster.refreshMetadata();
-      } catch (error) {
-        if (!isMissingTopic(error) && kafkaErrorType(error) !== 'TOPIC_AUTHORIZATION_FAILED') {
-          throw error;
-        }
-        topics.splice(topics.indexOf(topic), 1);
-      }
-    }
-    this.#cluster.targetTopics.clear();
-    topics.forEach((topic) => this.#cluster.targetTopics.add(topic));
-    await this.#cluster.refreshMetadata();
   }
 
   async #ensureConnected(): Promise<void> {
@@ -222,19 +222,19 @@ export class KafkaCluster {
     }
   }
 
-  #partitionsOf(topic: string): readonly PartitionMetadata[] {
-    try {
-      return this.#cluster.findTopicPartitionMetadata(topic);
-    } catch {
-      // Nothing was loaded yet.
-      return [];
-    }
+  /** Undefined if it was not asked for yet. */
+  #metadataOf(topic: string): TopicMetadata | undefined {
+    return this.#cluster.brokerPool.metadata?.topicMetadata.find((each) => each.topic === topic);
   }
 }
 
 /** `orders/3` */
 export function placeKey({ topic, partition }: KafkaPlace): string {
   return `${topic}/${partition}`;
+}
+
+function errorOf(code = 0): KafkaJSProtocolError | undefined {
+  return code === 0 ? undefined : createErrorFromCode(code);
 }
 
 async function guarded<T>(what: string, call: () => Promise<T>): Promise<T> {

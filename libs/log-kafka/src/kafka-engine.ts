@@ -21,6 +21,7 @@ import { type Admin, Kafka, type KafkaConfig } from 'kafkajs';
 
 import { FeedFetcher } from './feed-fetcher.js';
 import { KafkaCluster } from './kafka-cluster.js';
+import { boundedSockets, mendConnections } from './kafka-connections.js';
 import { readFault } from './kafka-fault.js';
 import { KafkaTopics, type TopicSettings } from './kafka-topics.js';
 import { openPartition, type OpeningContext } from './open-partition.js';
@@ -63,8 +64,10 @@ const LANES_MAX = 10;
 
 /** Connects to a cluster. Fails with `unavailable`: not reachable, no access. */
 export async function openKafkaEngine(options: KafkaEngineOptions): Promise<KafkaEngine> {
-  const { server, environment = {}, onLog = () => undefined } = options;
-  const engine = new KafkaStorage(options, await driverConfig(server, environment, onLog));
+  const { server, environment = {}, onLog = () => undefined, clock = systemClock } = options;
+  mendConnections();
+  const config = await driverConfig(server, environment, onLog);
+  const engine = new KafkaStorage(options, { ...config, socketFactory: boundedSockets(clock) });
   try {
     await engine.start();
   } catch (error) {

@@ -1,12 +1,16 @@
 import { StoreError, type StoreErrorKind } from '@hermes/log';
+import type { KafkaJSError } from 'kafkajs';
 
 /** Kafka's errors that say that a topic is not there, or not any more. */
 const MISSING_TOPIC: ReadonlySet<string> = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'UNKNOWN_TOPIC_ID']);
 
+/** A batch is above what its topic takes. */
+const TOO_LARGE: ReadonlySet<string> = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
+
 /** What was asked cannot be stored as it is, whoever asks and however often: nothing of it is stored. */
 const UNSTORABLE: ReadonlySet<string> = new Set([
-  ...['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_TIMESTAMP', 'INVALID_RECORD', 'CORRUPT_MESSAGE'],
-  ...['UNSUPPORTED_FOR_MESSAGE_FORMAT', 'POLICY_VIOLATION'],
+  ...TOO_LARGE,
+  ...['INVALID_TIMESTAMP', 'INVALID_RECORD', 'CORRUPT_MESSAGE', 'UNSUPPORTED_FOR_MESSAGE_FORMAT', 'POLICY_VIOLATION'],
 ]);
 
 /** A broker that answers so to the first attempt has stored nothing of it. */
@@ -30,6 +34,7 @@ export function kafkaErrorType(error: unknown): string | undefined {
 export const isMissingTopic = (error: unknown): boolean => MISSING_TOPIC.has(kafkaErrorType(error) ?? '');
 export const isUnstorable = (error: unknown): boolean => UNSTORABLE.has(kafkaErrorType(error) ?? '');
 export const isForgottenProducer = (error: unknown): boolean => FORGOTTEN_PRODUCER.has(kafkaErrorType(error) ?? '');
+export const isTooLarge = (error: unknown): boolean => TOO_LARGE.has(kafkaErrorType(error) ?? '');
 export const isOutOfRange = (error: unknown): boolean => kafkaErrorType(error) === 'OFFSET_OUT_OF_RANGE';
 
 /** Whether a first attempt that failed so has certainly stored nothing. */
@@ -49,7 +54,7 @@ export function readFault(error: unknown, what: string, kind: StoreErrorKind = '
 }
 
 /** By its name: what is thrown inside kafkajs is not always of the class that it exports. */
-function isKafkaError(error: unknown): error is Error {
+export function isKafkaError(error: unknown): error is KafkaJSError {
   return typeof error === 'object' && error !== null && 'name' in error && String(error.name).startsWith('KafkaJS');
 }
 

@@ -17,7 +17,7 @@ import type { FeedFetcher, FollowedLane } from './feed-fetcher.js';
 import { type FetchedRecord, type FetchedRecords, readFetched, toBlock } from './fetched-records.js';
 import type { Fences } from './fences.js';
 import { type KafkaCluster, type KafkaPlace, placeKey } from './kafka-cluster.js';
-import { isMissingTopic, isOutOfRange, readFault } from './kafka-fault.js';
+import { isKafkaError, isMissingTopic, isOutOfRange, isTooLarge, readFault } from './kafka-fault.js';
 import { LaneFeed } from './lane-feed.js';
 import type { KafkaTopics } from './kafka-topics.js';
 import type { DefiniteProduceOutcome, Producers } from './producers.js';
@@ -74,16 +74,18 @@ export class KafkaLog implements MessageLog, FollowedLane {
   #truncatedTo: number;
   #lastAppendedAtMs = 0;
   #seen = { records: 0, bytes: 0 };
+  #maxMessageBytes: number;
   #missing = 0;
 
   constructor(options: KafkaLogOptions) {
-    const { topicId, lane, place, fences, firstOffset, clock, fetcher } = options;
+    const { topicId, lane, place, fences, firstOffset, maxMessageBytes, clock, fetcher } = options;
     this.topicId = topicId;
     this.lane = lane;
     this.place = place;
     this.#options = options;
     this.#firstOffset = firstOffset;
     this.#truncatedTo = firstOffset;
+    this.#maxMessageBytes = maxMessageBytes;
     const onWanted = (): void => {
       fetcher.wake();
     };
@@ -130,7 +132,7 @@ export class KafkaLog implements MessageLog, FollowedLane {
   }
 
   fits(records: number, bytes: number): boolean {
-    return bytes + records * RECORD_OVERHEAD_BYTES + BATCH_OVERHEAD_BYTES <= this.#options.maxMessageBytes;
+    return bytes + records * RECORD_OVERHEAD_BYTES + BATCH_OVERHEAD_BYTES <= this.#maxMessageBytes;
   }
 
   async append(batch: AppendBatch): Promise<AppendOutcome> {
@@ -148,8 +150,13 @@ export class KafkaLog implements MessageLog, FollowedLane {
     }));
     const { place } = this;
     const produce = { ...place, messages, bytes: batch.recordBytes, signal: gate.signal };
-    const done = (outcome: DefiniteProduceOutcome): DefiniteAppendOutcome =>
-      outcome.kind === 'stored' ? this.#appended(batch, outcome.firstOffset, appendedAtMs) : outcome;
+    const done = async (outcome: DefiniteProduceOutcome): Promise<DefiniteAppendOutcome> => {
+      if (outcome.kind === 'stored') {
+        return this.#appended(batch, outcome.firstOffset, appendedAtMs);
+      }
+      await this.#learnBound(outcome.error);
+      return outcome;
+    };
     const outcome = await gate.run(() => producers.send(produce));
     return outcome.kind === 'inDoubt' ? { kind: 'inDoubt', resolution: outcome.resolution.then(done) } : done(outcome);
   }
@@ -253,6 +260,14 @@ export class KafkaLog implements MessageLog, FollowedLane {
     return { kind: 'appended', block: batch.toBlock() };
   }
 
+  /** Somebody may have lowered the topic's bound: what is too large for it must not be tried together with other records. */
+  async #learnBound({ cause }: StoreError): Promise<void> {
+    if (isTooLarge(cause)) {
+      const facts = await this.#options.topics.find(this.place.topic).catch(() => undefined);
+      this.#maxMessageBytes = facts?.maxMessageBytes ?? this.#maxMessageBytes;
+    }
+  }
+
   /** What Kafka has from `from` on: a message at least, or the knowledge that there is none for a stretch. */
   async #fetch(from: number, maxBytes: number): Promise<FetchedRecords> {
     const { cluster, timers, clock, gate } = this.#options;
@@ -287,6 +302,9 @@ export class KafkaLog implements MessageLog, FollowedLane {
     const request = { ...place, from, maxBytes };
     const bounds = { maxWaitMs: READ_WAIT_MS, maxBytes };
     const partition = (await cluster.fetch(await cluster.findLeader(place), [request], bounds)).get(request);
+    if (isKafkaError(partition)) {
+      throw partition;
+    }
     const fetched = partition === undefined ? undefined : this.#readFetched(from, partition);
     if (fetched === undefined) {
       return undefined;

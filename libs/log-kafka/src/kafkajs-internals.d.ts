@@ -26,6 +26,8 @@ declare module 'kafkajs/src/cluster/index.js' {
 
   export interface FetchedPartition {
     readonly partition: number;
+    /** 0 = none. */
+    readonly errorCode: number;
     readonly highWatermark: string;
     readonly lastStableOffset?: string;
     /** The log's first offset; so named in kafkajs. */
@@ -59,7 +61,6 @@ declare module 'kafkajs/src/cluster/index.js' {
       readonly transactionTimeout: number;
     }): Promise<{ readonly producerId: string; readonly producerEpoch: number }>;
 
-    /** Rejects if any partition has an error, without saying which. */
     produce(request: {
       readonly acks: -1;
       readonly timeout: number;
@@ -69,11 +70,14 @@ declare module 'kafkajs/src/cluster/index.js' {
     }): Promise<{
       readonly topics: readonly {
         readonly topicName: string;
-        readonly partitions: readonly { readonly partition: number; readonly baseOffset: string }[];
+        readonly partitions: readonly {
+          readonly partition: number;
+          readonly errorCode: number;
+          readonly baseOffset: string;
+        }[];
       }[];
     }>;
 
-    /** Rejects if any partition has an error, without saying which. */
     fetch(request: {
       readonly isolationLevel: number;
       readonly maxWaitTime: number;
@@ -92,10 +96,32 @@ declare module 'kafkajs/src/cluster/index.js' {
   }
 
   export interface PartitionMetadata {
+    readonly partitionErrorCode: number;
     readonly partitionId: number;
     /** -1 while there is none. */
     readonly leader: number;
     readonly replicas: readonly number[];
+  }
+
+  export interface TopicMetadata {
+    readonly topicErrorCode: number;
+    readonly topic: string;
+    readonly partitionMetadata: readonly PartitionMetadata[];
+  }
+
+  /** A request, and how its answer is read. */
+  export interface ProtocolRequest {
+    readonly request: { readonly apiKey: number };
+    readonly response: {
+      decode(bytes: Buffer): Promise<unknown>;
+      /** Rejects if there is an error in what was decoded, else gives it back. */
+      parse(answer: unknown): Promise<unknown>;
+    };
+  }
+
+  /** The connections to one broker: one for fetches, one for all else. */
+  export interface ConnectionPool {
+    send(request: ProtocolRequest): Promise<unknown>;
   }
 
   export interface LogFunctions {
@@ -116,19 +142,57 @@ declare module 'kafkajs/src/cluster/index.js' {
     connect(): Promise<void>;
     disconnect(): Promise<void>;
     isConnected(): boolean;
-    addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
     refreshMetadata(): Promise<void>;
-    findTopicPartitionMetadata(topic: string): readonly PartitionMetadata[];
     getNodeIds(): readonly string[];
     findBroker(options: { readonly nodeId: number }): Promise<Broker>;
     readonly targetTopics: Set<string>;
+    readonly brokerPool: {
+      connectionPoolBuilder: { build(destination?: unknown): Promise<ConnectionPool> };
+      /** What was last learned. */
+      readonly metadata: { readonly topicMetadata: readonly TopicMetadata[] } | null;
+    };
   }
+}
+
+declare module 'kafkajs/src/protocol/error.js' {
+  import type { KafkaJSProtocolError } from 'kafkajs';
+  export function createErrorFromCode(code: number): KafkaJSProtocolError;
+}
+
+declare module 'kafkajs/src/protocol/requests/apiKeys.js' {
+  const apiKeys: { readonly Produce: number; readonly Fetch: number; readonly Metadata: number };
+  export default apiKeys;
 }
 
 declare module 'kafkajs/src/loggers/index.js' {
   import type { logCreator, logLevel } from 'kafkajs';
   import type { LogFunctions } from 'kafkajs/src/cluster/index.js';
   export function createLogger(options: { readonly level: logLevel; readonly logCreator: logCreator }): LogFunctions;
+}
+
+declare module 'kafkajs/src/broker/index.js' {
+  export default class Broker {
+    /** Opens a connection, logs in, and asks what the broker understands. */
+    connect(): Promise<void>;
+    isConnected(): boolean;
+  }
+}
+
+declare module 'kafkajs/src/network/connection.js' {
+  import type { Socket } from 'node:net';
+
+  /** One connection; its socket is another one each time that it connects. */
+  export default class Connection {
+    isConnected(): boolean;
+    connect(): Promise<unknown>;
+    /** Takes what the socket has received. */
+    processData(bytes: Buffer): void;
+    readonly socket?: Socket;
+    /** What was received of answers that are not complete. */
+    chunks: Buffer[];
+    bytesBuffered: number;
+    bytesNeeded: number;
+  }
 }
 
 declare module 'kafkajs/src/network/socketFactory.js' {

@@ -1,5 +1,6 @@
 import { StoreError } from '@hermes/log';
 import type { Broker } from 'kafkajs/src/cluster/index.js';
+import { createErrorFromCode } from 'kafkajs/src/protocol/error.js';
 
 import { type KafkaCluster, placeKey } from './kafka-cluster.js';
 import type { Produce } from './producers.js';
@@ -35,8 +36,11 @@ export class ProducerIdentity {
     return this.#records > RECORDS_MAX;
   }
 
-  /** Sends one batch each of several partitions that `broker` leads; where the first record of each is. */
-  async send(broker: Broker, produces: readonly Produce[]): Promise<readonly number[]> {
+  /**
+   * Sends one batch each of several partitions that `broker` leads. Gives where the first record of each is, or what the
+   * broker says of it instead; rejects as kafkajs does if there is no answer.
+   */
+  async send(broker: Broker, produces: readonly Produce[]): Promise<readonly (number | Error)[]> {
     const { topics } = await broker.produce({
       acks: -1,
       timeout: REPLICATION_TIMEOUT_MS,
@@ -44,19 +48,22 @@ export class ProducerIdentity {
       producerEpoch: this.#producerEpoch,
       topicData: this.#topicData(produces),
     });
-    const offsets = new Map(
+    const answers = new Map(
       topics.flatMap(({ topicName: topic, partitions }) =>
-        partitions.map(({ partition, baseOffset }) => [placeKey({ topic, partition }), Number(baseOffset)] as const),
+        partitions.map((answer) => [placeKey({ topic, partition: answer.partition }), answer] as const),
       ),
     );
-    const found = produces.map((produce) => offsets.get(placeKey(produce)) ?? -1);
-    if (found.some((offset) => offset < 0)) {
-      throw new StoreError('unavailable', 'Kafka did not say where it has stored a batch');
-    }
-    produces.forEach((produce) => {
+    return produces.map((produce) => {
+      const { errorCode, baseOffset } = answers.get(placeKey(produce)) ?? { errorCode: 0, baseOffset: -1 };
+      if (errorCode !== 0) {
+        return createErrorFromCode(errorCode);
+      }
+      if (Number(baseOffset) < 0) {
+        return new StoreError('unavailable', 'Kafka did not say where it has stored a batch');
+      }
       this.#moveOn(produce);
+      return Number(baseOffset);
     });
-    return found;
   }
 
   #topicData(produces: readonly Produce[]): Parameters<Broker['produce']>[0]['topicData'] {

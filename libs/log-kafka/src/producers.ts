@@ -110,29 +110,41 @@ export class Producers {
     queue.running = false;
   }
 
-  /** The first attempt of several lanes' batches together. */
+  /** The first attempt of several lanes' batches together: each has an outcome of its own. */
   async #attempt(leader: number | undefined, produces: readonly Produce[]): Promise<ProduceOutcome[]> {
     let identity: ProducerIdentity | undefined;
     try {
       identity = await this.#identify();
-      const offsets = await this.#send(leader, identity, produces);
-      return offsets.map((firstOffset) => ({ kind: 'stored', firstOffset }));
-    } catch (error) {
-      const fault = readFault(error instanceof NotSent ? error.cause : error, 'append to Kafka');
-      if (isForgottenProducer(error)) {
-        this.#identity = undefined;
-      }
-      if (identity === undefined || error instanceof NotSent || (produces.length === 1 && isRefused(error))) {
-        return produces.map(() => ({ kind: 'refused', error: fault }));
-      }
       const writer = identity;
-      return produces.map((produce) => {
-        const resolution = this.#resolve(writer, produce);
-        // Whoever waits for it hears of it; nobody has to.
-        resolution.catch(() => undefined);
-        return { kind: 'inDoubt', resolution };
-      });
+      const answers = await this.#send(leader, writer, produces);
+      return produces.map((produce, index) => this.#outcome(writer, produce, answers[index]));
+    } catch (error) {
+      const writer = error instanceof NotSent ? undefined : identity;
+      return produces.map((produce) => this.#outcome(writer, produce, error));
     }
+  }
+
+  /** What the answer to the first attempt, or the lack of one, says of a batch; undefined `writer`: it was not sent. */
+  #outcome(writer: ProducerIdentity | undefined, produce: Produce, answer: unknown): ProduceOutcome {
+    if (typeof answer === 'number') {
+      return { kind: 'stored', firstOffset: answer };
+    }
+    const error = this.#readFault(answer, produce);
+    if (writer === undefined || isRefused(answer)) {
+      return { kind: 'refused', error };
+    }
+    const resolution = this.#resolve(writer, produce);
+    // Whoever waits for it hears of it; nobody has to.
+    resolution.catch(() => undefined);
+    return { kind: 'inDoubt', resolution };
+  }
+
+  /** An error of an attempt, and what follows from it for the next ones. */
+  #readFault(error: unknown, produce: Produce): StoreError {
+    if (isForgottenProducer(error)) {
+      this.#identity = undefined;
+    }
+    return readFault(error instanceof NotSent ? error.cause : error, `append to ${placeKey(produce)}`);
   }
 
   /** Repeats one batch until its outcome is known. */
@@ -142,30 +154,32 @@ export class Producers {
       try {
         await sleep(this.#options.timers, backoff.nextDelayMs(), produce.signal);
         await this.#options.cluster.refresh().catch(() => undefined);
-        const [firstOffset = 0] = await this.#send(undefined, identity, [produce]);
-        return { kind: 'stored', firstOffset };
+        const [answer] = await this.#send(undefined, identity, [produce]);
+        if (typeof answer === 'number') {
+          return { kind: 'stored', firstOffset: answer };
+        }
+        throw answer as Error;
       } catch (error) {
         if (produce.signal.aborted || this.#closed) {
           throw new StoreError('closed', `${placeKey(produce)} was closed before Kafka had answered`);
         }
-        const fault = readFault(error instanceof NotSent ? error.cause : error, `append to ${placeKey(produce)}`);
+        const fault = this.#readFault(error, produce);
         if (isUnstorable(error)) {
           return { kind: 'refused', error: fault };
         }
         if (isForgottenProducer(error)) {
-          this.#identity = undefined;
           throw fault;
         }
       }
     }
   }
 
-  /** Where the first record of each batch is. Rejects with NotSent, or, if any batch may be stored, as kafkajs does. */
+  /** What the broker says of each batch. Rejects with NotSent, or, if they may be stored, as kafkajs does. */
   async #send(
     leader: number | undefined,
     identity: ProducerIdentity,
     produces: readonly Produce[],
-  ): Promise<readonly number[]> {
+  ): Promise<readonly (number | Error)[]> {
     const { cluster } = this.#options;
     const broker = await tried(async () => {
       const [first] = produces;
