@@ -41,10 +41,11 @@ export class BrokerFixture {
   readonly fatal: unknown[] = [];
   /** Lines above `warn`: a test that ends with any has found a bug. */
   readonly failures: string[] = [];
+  readonly warnings: string[] = [];
   readonly #logger = createLogger({
     component: 'broker',
-    level: 'error',
-    destination: { write: (line) => this.failures.push(line) },
+    level: 'warn',
+    destination: { write: (line) => (line.includes('"level":"warn"') ? this.warnings : this.failures).push(line) },
   });
   #remove: (() => void) | undefined;
   readonly #subscribers: TestSubscriber[] = [];

@@ -7,6 +7,7 @@ import {
   type Group,
   HermesError,
   type HoldBrokerLeaseRequest,
+  type HoldBrokerLeaseRequest_DataSourceReport,
   type HoldBrokerLeaseRequest_Register,
   type HoldBrokerLeaseResponse,
   StorageClass,
@@ -16,6 +17,12 @@ import {
 import { FakeCatalog } from './fake-catalog.js';
 
 type LeaseCall = ServerDuplexStream<HoldBrokerLeaseRequest, HoldBrokerLeaseResponse>;
+
+/** Where partitions of a class are placed. */
+const DATA_SOURCES: Partial<Record<StorageClass, string>> = {
+  [StorageClass.MYSQL]: 'db',
+  [StorageClass.KAFKA]: 'log',
+};
 
 /**
  * A meta-server for one broker, under the test's hand: it answers reads and heartbeats by itself; what is granted,
@@ -35,6 +42,8 @@ export class FakeMetaServer {
   /** Routes that another broker is said to have: partition key → endpoint. */
   readonly elsewhere = new Map<string, { endpoint: string; epoch: number }>();
   readonly registers: HoldBrokerLeaseRequest_Register[] = [];
+  /** What the last heartbeat said of each data source. */
+  readonly reports = new Map<string, HoldBrokerLeaseRequest_DataSourceReport>();
   readonly #created = new Set<string>();
   readonly released: Assignment[] = [];
   readonly ready: Assignment[] = [];
@@ -103,7 +112,7 @@ export class FakeMetaServer {
     this.#tellRevision(topic);
   }
 
-  /** Grants a partition at a new epoch; one on MySQL is placed on the data source `db`. */
+  /** Grants a partition at a new epoch; one on MySQL is placed on the data source `db`, one on Kafka on `log`. */
   grant(topic: string, partition: number, fields: Partial<Assignment> = {}): Assignment {
     const assignment = this.#assign(topic, partition, fields);
     this.push();
@@ -167,7 +176,7 @@ export class FakeMetaServer {
       endpoint: '',
       revision,
       created,
-      dataSource: this.catalog.topic(topic).storageClass === StorageClass.MYSQL ? 'db' : '',
+      dataSource: DATA_SOURCES[this.catalog.topic(topic).storageClass] ?? '',
       ...fields,
     };
     this.#assignments.set(key, assignment);
@@ -181,6 +190,7 @@ export class FakeMetaServer {
           this.#register(call, kind.value);
           break;
         case 'heartbeat':
+          kind.value.dataSources.forEach((report) => this.reports.set(report.dataSource, report));
           if (this.answers) {
             this.#grantOn(call, kind.value.sequence, kind.value.sequence === 1);
           }

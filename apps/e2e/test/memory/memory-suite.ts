@@ -3,8 +3,8 @@ import { bytesCodec, connect, type Hermes } from '@hermes/client';
 import { durationFromMs, MessagingServiceClient, SubscribeRequest, type SubscribeResponse } from '@hermes/contracts';
 import { eventually } from '@hermes/testing';
 
-import { Cluster } from './harness/cluster.js';
-import { watchMemory } from './harness/memory.js';
+import { Cluster } from '../harness/cluster.js';
+import { watchMemory } from '../harness/memory.js';
 
 const BODY_BYTES = 16 * 1024;
 /** 400 MiB in all: many times what any process may hold on to. */
@@ -15,6 +15,12 @@ const CACHE_BYTES = 32 * 1024 * 1024;
  * 400 MiB that an unbounded buffer would take.
  */
 const GROWTH_MAX_MIB = 200;
+
+/** How long the slow one takes for a message. */
+const SLOW_MS = 10;
+
+/** Of a topic: where it is stored. */
+export type TopicFields = Partial<Parameters<Hermes['admin']['createTopic']>[0]>;
 
 /** A subscriber whose socket is never read. */
 function subscribeAndNeverRead(endpoint: string, group: string): { close(): void } {
@@ -73,40 +79,55 @@ async function publishAll(hermes: Hermes): Promise<void> {
   await Promise.all(Array.from({ length: 200 }, one));
 }
 
-describe('subscribers that do not keep up', () => {
-  it('grow no process and slow nobody: one never reads, one never acknowledges, one works', async () => {
-    await using cluster = await Cluster.start({ brokers: 1, brokerFlags: ['--cache-bytes', String(CACHE_BYTES)] });
-    await using hermes = await connect({ gateway: cluster.gatewayEndpoint });
-    await hermes.admin.createTopic({ name: 'orders', partitions: 4 });
-    for (const name of ['sleepers', 'hoarders', 'workers']) {
-      await hermes.admin.createGroup({ topic: 'orders', name, ackDeadline: durationFromMs(3_600_000) });
-    }
-    const sleeper = subscribeAndNeverRead(cluster.gatewayEndpoint, 'sleepers');
-    const directSleeper = subscribeAndNeverRead(cluster.brokers[0]!.endpoint, 'sleepers');
-    const hoarder = subscribeAndNeverAcknowledge(cluster.gatewayEndpoint, 'hoarders');
-    let worked = 0;
-    const worker = hermes.consumer('orders', 'workers', { codec: bytesCodec, concurrency: 100 });
-    const running = worker.run(() => {
-      worked += 1;
+async function consumeSlowly(hermes: Hermes, signal: AbortSignal): Promise<void> {
+  const consumer = hermes.consumer('orders', 'strollers', { codec: bytesCodec, concurrency: 1 });
+  signal.addEventListener('abort', () => void consumer.drain({ deadlineMs: 5_000 }));
+  await consumer.run(() => new Promise((resolve) => setTimeout(resolve, SLOW_MS)));
+}
+
+/**
+ * Subscribers that do not keep up with a topic, and what the processes hold on to meanwhile. `prepare` readies the
+ * cluster, and says of the topic where it is stored.
+ */
+export function describeMemory(storage: string, prepare: (hermes: Hermes) => Promise<TopicFields>): void {
+  describe(`subscribers that do not keep up with a topic on ${storage}`, () => {
+    it('grow no process and slow nobody: one never reads, one never acknowledges, one is slow, one works', async () => {
+      await using cluster = await Cluster.start({ brokers: 1, brokerFlags: ['--cache-bytes', String(CACHE_BYTES)] });
+      await using hermes = await connect({ gateway: cluster.gatewayEndpoint });
+      await hermes.admin.createTopic({ name: 'orders', partitions: 4, ...(await prepare(hermes)) });
+      for (const name of ['sleepers', 'hoarders', 'strollers', 'workers']) {
+        await hermes.admin.createGroup({ topic: 'orders', name, ackDeadline: durationFromMs(3_600_000) });
+      }
+      const sleeper = subscribeAndNeverRead(cluster.gatewayEndpoint, 'sleepers');
+      const directSleeper = subscribeAndNeverRead(cluster.brokers[0]!.endpoint, 'sleepers');
+      const hoarder = subscribeAndNeverAcknowledge(cluster.gatewayEndpoint, 'hoarders');
+      const slow = new AbortController();
+      const stroller = consumeSlowly(hermes, slow.signal);
+      let worked = 0;
+      const worker = hermes.consumer('orders', 'workers', { codec: bytesCodec, concurrency: 100 });
+      const running = worker.run(() => {
+        worked += 1;
+      });
+      const memory = watchMemory({
+        'meta-server': cluster.meta.pid,
+        broker: cluster.brokers[0]!.process.pid,
+        gateway: cluster.gateway.pid,
+      });
+      await publishAll(hermes);
+      await eventually(() => worked >= MESSAGES, { deadlineMs: 120_000, intervalMs: 50 });
+      const growth = memory.stop();
+      const rounded = Object.entries(growth).map(([name, mib]) => `${name} ${Math.round(mib)} MiB`);
+      process.stdout.write(`400 MiB published to ${storage} past idle subscribers; growth: ${rounded.join(', ')}\n`);
+      for (const mib of Object.values(growth)) {
+        expect(mib).toBeLessThan(GROWTH_MAX_MIB);
+      }
+      expect(hoarder.received()).toBe(500);
+      sleeper.close();
+      directSleeper.close();
+      hoarder.close();
+      slow.abort();
+      await worker.drain({ deadlineMs: 5_000 });
+      await Promise.all([running, stroller]);
     });
-    const memory = watchMemory({
-      'meta-server': cluster.meta.pid,
-      broker: cluster.brokers[0]!.process.pid,
-      gateway: cluster.gateway.pid,
-    });
-    await publishAll(hermes);
-    await eventually(() => worked >= MESSAGES, { deadlineMs: 120_000, intervalMs: 50 });
-    const growth = memory.stop();
-    const rounded = Object.entries(growth).map(([name, mib]) => `${name} ${Math.round(mib)} MiB`);
-    process.stdout.write(`400 MiB published past idle subscribers; growth: ${rounded.join(', ')}\n`);
-    for (const mib of Object.values(growth)) {
-      expect(mib).toBeLessThan(GROWTH_MAX_MIB);
-    }
-    expect(hoarder.received()).toBe(500);
-    sleeper.close();
-    directSleeper.close();
-    hoarder.close();
-    await worker.drain({ deadlineMs: 5_000 });
-    await running;
   });
-});
+}

@@ -1,0 +1,3 @@
+import { describeMemory } from './memory-suite.js';
+
+describeMemory('embedded storage', () => Promise.resolve({}));
