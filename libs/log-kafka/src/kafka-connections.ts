@@ -1,7 +1,7 @@
 import type { Clock } from '@hermes/runtime';
-import type { ISocketFactory } from 'kafkajs';
+import { type ISocketFactory, KafkaJSRequestTimeoutError } from 'kafkajs';
 import Broker from 'kafkajs/src/broker/index.js';
-import type { ConnectionPool } from 'kafkajs/src/cluster/index.js';
+import type { ConnectionPool, ProtocolRequest } from 'kafkajs/src/cluster/index.js';
 import Connection from 'kafkajs/src/network/connection.js';
 import createSocketFactory from 'kafkajs/src/network/socketFactory.js';
 import apiKeys from 'kafkajs/src/protocol/requests/apiKeys.js';
@@ -75,7 +75,7 @@ export function mendConnections(): void {
 function mendConnection(prototype: Connection): void {
   // Taken off to be called with what they are called with.
   // eslint-disable-next-line @typescript-eslint/unbound-method
-  const { connect, processData } = prototype;
+  const { connect, send, processData } = prototype;
   const connecting = new WeakMap<Connection, Promise<unknown>>();
   // Two calls that find it closed would open two sockets, and one of them would never be closed.
   prototype.connect = function (this: Connection) {
@@ -87,6 +87,17 @@ function mendConnection(prototype: Connection): void {
     const opening = connect.call(this).finally(() => connecting.delete(this));
     connecting.set(this, opening);
     return opening;
+  };
+  // Who has not answered is not asked again on this connection: as long as it is open, kafkajs prefers it to all others.
+  prototype.send = async function (this: Connection, call: ProtocolRequest) {
+    try {
+      return await send.call(this, call);
+    } catch (error) {
+      if (error instanceof KafkaJSRequestTimeoutError) {
+        this.socket?.destroy(error);
+      }
+      throw error;
+    }
   };
   // What cannot be read would end the process: it ends the connection.
   prototype.processData = function (this: Connection, bytes: Buffer) {

@@ -181,10 +181,13 @@ declare module 'kafkajs/src/broker/index.js' {
 declare module 'kafkajs/src/network/connection.js' {
   import type { Socket } from 'node:net';
 
+  import type { ProtocolRequest } from 'kafkajs/src/cluster/index.js';
+
   /** One connection; its socket is another one each time that it connects. */
   export default class Connection {
     isConnected(): boolean;
     connect(): Promise<unknown>;
+    send(call: ProtocolRequest): Promise<unknown>;
     /** Takes what the socket has received. */
     processData(bytes: Buffer): void;
     readonly socket?: Socket;

@@ -1,5 +1,11 @@
 import { eventually, type KafkaCluster, startKafka } from '@hermes/testing';
-import { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ConfigResourceTypes, ResourcePatternTypes } from 'kafkajs';
+import {
+  AclOperationTypes,
+  AclPermissionTypes,
+  AclResourceTypes,
+  ConfigResourceTypes,
+  ResourcePatternTypes,
+} from 'kafkajs';
 
 import { KafkaStore, RECOVERY, topicName } from './kafka-store.js';
 

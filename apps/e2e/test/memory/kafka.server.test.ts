@@ -10,7 +10,12 @@ describeMemory('Kafka', async (hermes) => {
   const { bootstrap } = await sharedKafka();
   await hermes.admin.createDataSource({
     ...{ name: 'log', storageClass: StorageClass.KAFKA, endpoints: [...bootstrap] },
-    kafka: { sasl: SaslMechanism.UNSPECIFIED, replicationFactor: 1, topicConfig: new Map(), topicPrefix: `m-${randomUUID()}` },
+    kafka: {
+      sasl: SaslMechanism.UNSPECIFIED,
+      replicationFactor: 1,
+      topicConfig: new Map(),
+      topicPrefix: `m-${randomUUID()}`,
+    },
   });
   return {
     ...{ storageClass: StorageClass.KAFKA, dataSources: ['log'] },
