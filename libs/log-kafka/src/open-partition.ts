@@ -31,7 +31,7 @@ export interface OpeningContext {
   readonly timers: Timers;
 }
 
-/** A topic that was just made is not known to every broker at once. */
+/** What was made is not known to every Kafka broker at once, least of all to one that stood still. */
 const ATTEMPTS_MAX = 25;
 const ATTEMPT_PAUSE_MS = 100;
 
@@ -118,16 +118,17 @@ async function findTopic(
   if (shape !== undefined) {
     await topics.ensure(topic, shape);
   }
-  for (let attempt = 1; ; attempt += 1) {
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
     const facts = await topics.find(topic);
-    if ((facts !== undefined && facts.partitions > partition) || (shape === undefined && attempt > 1)) {
-      return facts !== undefined && facts.partitions > partition ? facts : undefined;
-    }
-    if (attempt === ATTEMPTS_MAX) {
-      throw missing(topic);
+    if (facts !== undefined && facts.partitions > partition) {
+      return facts;
     }
     await sleep(timers, ATTEMPT_PAUSE_MS);
   }
+  if (shape !== undefined) {
+    throw missing(topic);
+  }
+  return undefined;
 }
 
 interface LaneFencing {
