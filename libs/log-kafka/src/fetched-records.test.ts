@@ -25,7 +25,8 @@ function raw({ offset, text = `m${offset}`, epoch = 1, kind = RECORD_KIND.messag
 }
 
 function fetched(messages: readonly RawRecord[], change: Partial<FetchedPartition> = {}): FetchedPartition {
-  return { partition: 0, highWatermark: '100', lastStableOffset: '90', lastStartOffset: '3', messages, ...change };
+  const ends = { highWatermark: '100', lastStableOffset: '90', lastStartOffset: '3' };
+  return { partition: 0, errorCode: 0, ...ends, messages, ...change };
 }
 
 const offsetsOf = (from: number, messages: readonly RawRecord[], fences = [{ offset: 0, epoch: 1 }]): number[] =>

@@ -1,10 +1,12 @@
 import type { Clock } from '@hermes/runtime';
-import { type ISocketFactory, KafkaJSRequestTimeoutError } from 'kafkajs';
+import type { ISocketFactory } from 'kafkajs';
 import Broker from 'kafkajs/src/broker/index.js';
 import type { ConnectionPool, ProtocolRequest } from 'kafkajs/src/cluster/index.js';
 import Connection from 'kafkajs/src/network/connection.js';
 import createSocketFactory from 'kafkajs/src/network/socketFactory.js';
 import apiKeys from 'kafkajs/src/protocol/requests/apiKeys.js';
+
+import { isKafkaError } from './kafka-fault.js';
 
 /** Connections to one address that are opened at once, and how many more later: a cluster that is away is left alone. */
 const BURST = 20;
@@ -93,7 +95,7 @@ function mendConnection(prototype: Connection): void {
     try {
       return await send.call(this, call);
     } catch (error) {
-      if (error instanceof KafkaJSRequestTimeoutError) {
+      if (isKafkaError(error) && error.name === 'KafkaJSRequestTimeoutError') {
         this.socket?.destroy(error);
       }
       throw error;

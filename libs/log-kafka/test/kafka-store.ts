@@ -89,7 +89,7 @@ export class KafkaStore implements AsyncDisposable {
     this.#epochs.set(key, epoch);
     const outcome = await this.engine.openPartition({
       ...{ topicId, partition, epoch, incarnation: 1, lanes: 1, created: this.#created.has(key) },
-      shape: { partitions, retentionMs: 0, retentionBytes: 0 },
+      shape: { partitions },
     });
     if (outcome.kind !== 'opened') {
       throw new Error(`the partition was not opened: ${JSON.stringify(outcome)}`);
