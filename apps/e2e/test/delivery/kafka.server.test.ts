@@ -13,7 +13,12 @@ describeDelivery('Kafka', async () => {
   const cluster = await MysqlCluster.start(database, { brokers: 2, leaseTtlMs: LEASE_TTL_MS });
   await cluster.hermes.admin.createDataSource({
     ...{ name: 'log', storageClass: StorageClass.KAFKA, endpoints: [...bootstrap] },
-    kafka: { sasl: SaslMechanism.UNSPECIFIED, replicationFactor: 1, topicConfig: new Map(), topicPrefix: database.name },
+    kafka: {
+      sasl: SaslMechanism.UNSPECIFIED,
+      replicationFactor: 1,
+      topicConfig: new Map(),
+      topicPrefix: database.name,
+    },
   });
   return {
     processes: cluster.processes,

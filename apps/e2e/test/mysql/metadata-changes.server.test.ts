@@ -1,5 +1,5 @@
 import { connect, GroupMode, type Hermes, HermesError } from '@hermes/client';
-import { eventually, sharedMysql, SQL_SERVER_KINDS } from '@hermes/testing';
+import { eventually, sharedMysql } from '@hermes/testing';
 
 import { leaderOf } from '../harness/leader.js';
 import { MysqlCluster } from '../harness/mysql-cluster.js';
@@ -90,7 +90,8 @@ async function served(hermes: Hermes, topic: string): Promise<void> {
   }, PATIENCE);
 }
 
-describe.each(SQL_SERVER_KINDS)('changes of the metadata on %s while leaders die', (kind) => {
+// On one of the servers: they differ in nothing that this is about, and it takes its time.
+describe.each(['mysql'] as const)('changes of the metadata on %s while leaders die', (kind) => {
   it('what was answered is there, what was not is there wholly or not at all, and a repeat makes it so', async () => {
     await using database = await (await sharedMysql(kind)).createDatabase();
     await using cluster = await MysqlCluster.startShared(database, { metaServers: 2, brokers: 1 });

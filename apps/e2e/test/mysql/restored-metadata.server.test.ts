@@ -1,5 +1,5 @@
 import { type Consumer, GroupMode, type Hermes, stringCodec } from '@hermes/client';
-import { eventually, sharedMysql, SQL_SERVER_KINDS, type TestDatabase } from '@hermes/testing';
+import { eventually, sharedMysql, type TestDatabase } from '@hermes/testing';
 
 import { leaderOf } from '../harness/leader.js';
 import { ask, laneTables, MysqlCluster } from '../harness/mysql-cluster.js';
@@ -61,7 +61,8 @@ class Successors {
   }
 }
 
-describe.each(SQL_SERVER_KINDS)('a metadata database on %s that is restored from an older copy', (kind) => {
+// On one of the servers: they differ in nothing that this is about, and it takes its time.
+describe.each(['mariadb'] as const)('a metadata database on %s that is restored from an older copy', (kind) => {
   it('grants no epoch twice, neither to brokers nor to consumers; nothing that was acknowledged is lost', async () => {
     const server = await sharedMysql(kind);
     await using metadata = await server.createDatabase();

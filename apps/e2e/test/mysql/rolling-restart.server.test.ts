@@ -1,4 +1,4 @@
-import { eventually, sharedMysql, SQL_SERVER_KINDS } from '@hermes/testing';
+import { eventually, sharedMysql } from '@hermes/testing';
 
 import { MysqlCluster } from '../harness/mysql-cluster.js';
 import { owned } from '../harness/placed.js';
@@ -6,7 +6,8 @@ import { TOPIC, TopicLoad } from '../harness/topic-load.js';
 
 const PATIENCE = { deadlineMs: 60_000 };
 
-describe.each(SQL_SERVER_KINDS)('a rolling restart on %s', (kind) => {
+// On one of the servers: they differ in nothing that this is about, and it takes its time.
+describe.each(['mysql'] as const)('a rolling restart on %s', (kind) => {
   it('of every process in turn: no caller sees an error, nothing is lost, nothing settled comes again', async () => {
     await using database = await (await sharedMysql(kind)).createDatabase();
     await using cluster = await MysqlCluster.startShared(database, { metaServers: 2, brokers: 2 });
