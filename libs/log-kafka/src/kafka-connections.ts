@@ -1,8 +1,8 @@
 import type { Clock } from '@hermes/runtime';
 import type { ISocketFactory } from 'kafkajs';
 import Broker from 'kafkajs/src/broker/index.js';
-import type { ConnectionPool, ProtocolRequest } from 'kafkajs/src/cluster/index.js';
 import Connection from 'kafkajs/src/network/connection.js';
+import ConnectionPool, { type ProtocolRequest } from 'kafkajs/src/network/connectionPool.js';
 import createSocketFactory from 'kafkajs/src/network/socketFactory.js';
 import apiKeys from 'kafkajs/src/protocol/requests/apiKeys.js';
 
@@ -70,6 +70,7 @@ export function mendConnections(): void {
   if (!isMended) {
     isMended = true;
     mendConnection(Connection.prototype);
+    mendPool(ConnectionPool.prototype);
     mendBroker(Broker.prototype);
   }
 }
@@ -77,7 +78,7 @@ export function mendConnections(): void {
 function mendConnection(prototype: Connection): void {
   // Taken off to be called with what they are called with.
   // eslint-disable-next-line @typescript-eslint/unbound-method
-  const { connect, send, processData } = prototype;
+  const { connect, processData } = prototype;
   const connecting = new WeakMap<Connection, Promise<unknown>>();
   // Two calls that find it closed would open two sockets, and one of them would never be closed.
   prototype.connect = function (this: Connection) {
@@ -90,23 +91,28 @@ function mendConnection(prototype: Connection): void {
     connecting.set(this, opening);
     return opening;
   };
-  // Who has not answered is not asked again on this connection: as long as it is open, kafkajs prefers it to all others.
-  prototype.send = async function (this: Connection, call: ProtocolRequest) {
-    try {
-      return await send.call(this, call);
-    } catch (error) {
-      if (isKafkaError(error) && error.name === 'KafkaJSRequestTimeoutError') {
-        this.socket?.destroy(error);
-      }
-      throw error;
-    }
-  };
   // What cannot be read would end the process: it ends the connection.
   prototype.processData = function (this: Connection, bytes: Buffer) {
     try {
       processData.call(this, bytes);
     } catch (error) {
       this.socket?.destroy(error as Error);
+    }
+  };
+}
+
+/** Whoever has not answered is not asked again on these connections: as long as one is open, kafkajs prefers it to others. */
+function mendPool(prototype: ConnectionPool): void {
+  // eslint-disable-next-line @typescript-eslint/unbound-method
+  const { send } = prototype;
+  prototype.send = async function (this: ConnectionPool, call: ProtocolRequest) {
+    try {
+      return await send.call(this, call);
+    } catch (error) {
+      if (isKafkaError(error) && error.name === 'KafkaJSRequestTimeoutError') {
+        this.pool.forEach(({ socket }) => socket?.destroy(error));
+      }
+      throw error;
     }
   };
 }

@@ -270,7 +270,7 @@ export class KafkaLog implements MessageLog, FollowedLane {
 
   /** What Kafka has from `from` on: a message at least, or the knowledge that there is none for a stretch. */
   async #fetch(from: number, maxBytes: number): Promise<FetchedRecords> {
-    const { cluster, timers, clock, gate } = this.#options;
+    const { timers, clock, gate } = this.#options;
     const deadlineMs = clock.monotonicMs() + READ_DEADLINE_MS;
     for (;;) {
       this.#checkStart(from);
@@ -280,20 +280,28 @@ export class KafkaLog implements MessageLog, FollowedLane {
           return fetched;
         }
       } catch (error) {
-        const fault = readFault(error, `read ${placeKey(this.place)}`);
-        if (isOutOfRange(error)) {
-          await this.#findStart();
-        } else if (clock.monotonicMs() >= deadlineMs) {
-          throw fault;
-        } else {
-          await cluster.refresh([this.place]).catch(() => undefined);
-        }
+        await this.#recover(error, clock.monotonicMs() >= deadlineMs);
       }
       if (clock.monotonicMs() >= deadlineMs) {
         throw new StoreError('unavailable', `Kafka does not give record ${from} of ${placeKey(this.place)}`);
       }
       await sleep(timers, READ_WAIT_MS / 4, gate.signal);
     }
+  }
+
+  /** Readies the next attempt to fetch; rejects with what the last one came to. */
+  async #recover(error: unknown, isLast: boolean): Promise<void> {
+    const fault = readFault(error, `read ${placeKey(this.place)}`);
+    if (isOutOfRange(error)) {
+      await this.#findStart();
+      return;
+    }
+    // Whether somebody still waits or not: the next one must not ask the same broker in vain.
+    const learned = this.#options.cluster.refresh([this.place]).catch(() => undefined);
+    if (isLast) {
+      throw fault;
+    }
+    await learned;
   }
 
   /** Undefined: Kafka gives nothing yet. */

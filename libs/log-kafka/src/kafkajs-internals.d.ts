@@ -6,6 +6,7 @@
  */
 declare module 'kafkajs/src/cluster/index.js' {
   import type { ISocketFactory, KafkaConfig, Message, RetryOptions } from 'kafkajs';
+  import type ConnectionPool from 'kafkajs/src/network/connectionPool.js';
 
   export interface RawRecord {
     readonly offset: string;
@@ -109,21 +110,6 @@ declare module 'kafkajs/src/cluster/index.js' {
     readonly partitionMetadata: readonly PartitionMetadata[];
   }
 
-  /** A request, and how its answer is read. */
-  export interface ProtocolRequest {
-    readonly request: { readonly apiKey: number };
-    readonly response: {
-      decode(bytes: Buffer): Promise<unknown>;
-      /** Rejects if there is an error in what was decoded, else gives it back. */
-      parse(answer: unknown): Promise<unknown>;
-    };
-  }
-
-  /** The connections to one broker: one for fetches, one for all else. */
-  export interface ConnectionPool {
-    send(request: ProtocolRequest): Promise<unknown>;
-  }
-
   export interface LogFunctions {
     readonly namespace: (name: string) => LogFunctions;
   }
@@ -178,16 +164,33 @@ declare module 'kafkajs/src/broker/index.js' {
   }
 }
 
+declare module 'kafkajs/src/network/connectionPool.js' {
+  import type Connection from 'kafkajs/src/network/connection.js';
+
+  /** A request, and how its answer is read. */
+  export interface ProtocolRequest {
+    readonly request: { readonly apiKey: number };
+    readonly response: {
+      decode(bytes: Buffer): Promise<unknown>;
+      /** Rejects if there is an error in what was decoded, else gives it back. */
+      parse(answer: unknown): Promise<unknown>;
+    };
+  }
+
+  /** The connections to one broker: one for fetches, one for all else. */
+  export default class ConnectionPool {
+    readonly pool: readonly Connection[];
+    send(call: ProtocolRequest): Promise<unknown>;
+  }
+}
+
 declare module 'kafkajs/src/network/connection.js' {
   import type { Socket } from 'node:net';
-
-  import type { ProtocolRequest } from 'kafkajs/src/cluster/index.js';
 
   /** One connection; its socket is another one each time that it connects. */
   export default class Connection {
     isConnected(): boolean;
     connect(): Promise<unknown>;
-    send(call: ProtocolRequest): Promise<unknown>;
     /** Takes what the socket has received. */
     processData(bytes: Buffer): void;
     readonly socket?: Socket;

@@ -34,12 +34,14 @@ describe('a store on three brokers', () => {
     const leader = await store.leader(topicId);
     const others = cluster.brokers.filter((broker) => broker !== leader);
     await lose(leader);
-    await eventually(async () => (await store.leader(topicId, others)) !== leader, RECOVERY);
-    // While the old one is away.
-    await store.goesOn(writing);
-    const { length } = reader.texts;
-    await eventually(() => reader.texts.length > length, RECOVERY);
-    await regain(leader);
+    try {
+      await eventually(async () => (await store.leader(topicId, others)) !== leader, RECOVERY);
+      await store.goesOn(writing);
+      const { length } = reader.texts;
+      await eventually(() => reader.texts.length > length, RECOVERY);
+    } finally {
+      await regain(leader);
+    }
     await store.goesOn(writing);
     await writing.stop();
     await store.expectExactly(topicId);
