@@ -1,4 +1,4 @@
-// Measures Hermes beside the raw engine in the same run: `npm run bench -- [--quick] [--storage embedded|mysql|mariadb]
+// Measures Hermes beside the raw engine in the same run: `npm run bench -- [--quick] [--storage embedded|mysql|mariadb|kafka]
 // [--json FILE] [--rows a,b] [--cpu-prof DIRECTORY]`. Prints a table; every figure is a ratio to what cannot be avoided.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,8 +9,8 @@ import { parseArgs } from 'node:util';
 import { profileTo } from './bench/child.mjs';
 import { startCluster } from './bench/cluster.mjs';
 import { measureFsyncMs } from './bench/fsync.mjs';
-import { measurePart } from './bench/parts.mjs';
-import { prepareStorage, readIdleMemory, ROWS, rowsOf } from './bench/rows.mjs';
+import { limitOf, measurePart } from './bench/parts.mjs';
+import { partsOf, prepareStorage, readIdleMemory, ROWS, rowsOf } from './bench/rows.mjs';
 import { startStorage, STORAGES } from './bench/storages.mjs';
 
 const FULL = { warmUpMs: 3_000, measureMs: 30_000 };
@@ -48,7 +48,7 @@ function readOptions() {
 }
 
 async function measureParts(ids, { storage, directory, times }) {
-  const needed = new Set(ids.flatMap((id) => ROWS[id].parts));
+  const needed = new Set(ids.flatMap((id) => partsOf(id, storage)));
   const parts = {};
   for (const part of needed) {
     log(`measuring ${part} alone …`);
@@ -58,11 +58,12 @@ async function measureParts(ids, { storage, directory, times }) {
   return parts;
 }
 
-async function measureRows(ids, context) {
+async function measureRows(ids, { parts, ...context }) {
   const rows = [];
   for (const id of ids) {
     log(`measuring ${id} …`);
-    const measured = await ROWS[id].run(context);
+    const limit = limitOf(...partsOf(id, context.storage).map((part) => parts[part]));
+    const measured = await ROWS[id].run({ ...context, limit });
     for (const row of [measured].flat()) {
       rows.push({ variant: context.storage.variant, reached: row.ratio >= row.goal, ...row });
     }

@@ -17,9 +17,9 @@ async function measureEmpty(kind, { warmUpMs, measureMs }) {
 export function measurePart(part, { storage, directory, warmUpMs, measureMs }) {
   switch (part) {
     case 'store':
-      return storage.measureStore({ directory, measureMs: measureMs / 2 });
+      return storage.measureStore({ directory, warmUpMs, measureMs: measureMs / 2 });
     case 'reads':
-      return storage.measureReads({ measureMs });
+      return storage.measureReads({ warmUpMs, measureMs });
     default:
       return measureEmpty(part, { warmUpMs, measureMs });
   }

@@ -6,6 +6,7 @@ import testing from '@hermes/testing';
 import { createConnection } from 'mysql2/promise';
 
 import { runChild } from './child.mjs';
+import { kafkaStorage } from './kafka-storage.mjs';
 
 const PASSWORD_VARIABLE = 'HERMES_BENCH_PASSWORD';
 
@@ -84,7 +85,14 @@ async function sqlStorage(kind) {
   };
 }
 
-export const STORAGES = ['embedded', 'mysql', 'mariadb'];
+const STARTERS = {
+  embedded: () => Promise.resolve(embedded),
+  mysql: () => sqlStorage('mysql'),
+  mariadb: () => sqlStorage('mariadb'),
+  kafka: kafkaStorage,
+};
+
+export const STORAGES = Object.keys(STARTERS);
 
 /** Starts what the storage needs. */
-export const startStorage = (kind) => (kind === 'embedded' ? Promise.resolve(embedded) : sqlStorage(kind));
+export const startStorage = (kind) => STARTERS[kind]();
