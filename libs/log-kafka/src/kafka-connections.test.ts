@@ -28,7 +28,7 @@ describe('boundedSockets', () => {
     clock = new FakeClock();
     sockets = [];
     open = boundedSockets(clock, () => {
-      const socket = new EventEmitter() as Socket;
+      const socket = new EventEmitter() as unknown as Socket;
       sockets.push(socket);
       return socket;
     });

@@ -5,7 +5,7 @@
  * group, and its producer does not say what became of each attempt. See ADR 24.
  */
 declare module 'kafkajs/src/cluster/index.js' {
-  import type { ISocketFactory, KafkaConfig, Message, RetryOptions } from 'kafkajs';
+  import type { ISocketFactory, KafkaConfig, RetryOptions } from 'kafkajs';
   import type ConnectionPool from 'kafkajs/src/network/connectionPool.js';
 
   export interface RawRecord {
@@ -46,14 +46,15 @@ declare module 'kafkajs/src/cluster/index.js' {
     }[];
   }
 
-  /** A batch of one partition. */
-  export interface ProduceTopic {
-    readonly topic: string;
-    readonly partitions: readonly {
-      readonly partition: number;
-      readonly firstSequence: number;
-      readonly messages: readonly Message[];
-    }[];
+  /** A request as kafkajs' connections send it, and what makes of the answer what the caller gets. */
+  export interface BrokerCall {
+    readonly request: { readonly encode: () => Promise<{ readonly buf: Buffer; readonly buffer: Buffer }> };
+    readonly response: object;
+  }
+
+  /** The versions of a request. */
+  export interface RequestDefinitions {
+    protocol(choice: { readonly version: number }): (options: object) => BrokerCall;
   }
 
   export interface Broker {
@@ -62,22 +63,11 @@ declare module 'kafkajs/src/cluster/index.js' {
       readonly transactionTimeout: number;
     }): Promise<{ readonly producerId: string; readonly producerEpoch: number }>;
 
-    produce(request: {
-      readonly acks: -1;
-      readonly timeout: number;
-      readonly producerId: string;
-      readonly producerEpoch: number;
-      readonly topicData: readonly ProduceTopic[];
-    }): Promise<{
-      readonly topics: readonly {
-        readonly topicName: string;
-        readonly partitions: readonly {
-          readonly partition: number;
-          readonly errorCode: number;
-          readonly baseOffset: string;
-        }[];
-      }[];
-    }>;
+    /** Makes a call of the highest version that both sides know. */
+    lookupRequest(apiKey: number, definitions: RequestDefinitions): (options: object) => BrokerCall;
+    /** Sends a call. */
+    readonly connectionPool: { send(call: BrokerCall): Promise<unknown> };
+    disconnect(): Promise<void>;
 
     fetch(request: {
       readonly isolationLevel: number;
@@ -212,4 +202,14 @@ declare module 'kafkajs/src/consumer/filterAbortedMessages.js' {
     readonly messages: readonly RawRecord[];
     readonly abortedTransactions: FetchedPartition['abortedTransactions'];
   }): readonly RawRecord[];
+}
+
+declare module 'kafkajs/src/protocol/requests/index.js' {
+  import type { RequestDefinitions } from 'kafkajs/src/cluster/index.js';
+  export const requests: { readonly Produce: RequestDefinitions };
+}
+
+declare module 'kafkajs/src/protocol/requests/apiKeys.js' {
+  const apiKeys: { readonly Produce: number };
+  export default apiKeys;
 }

@@ -3,7 +3,9 @@ import type { Broker } from 'kafkajs/src/cluster/index.js';
 import { createErrorFromCode } from 'kafkajs/src/protocol/error.js';
 
 import { type KafkaCluster, placeKey } from './kafka-cluster.js';
+import type { ProduceRequest } from './produce-request.js';
 import type { Produce } from './producers.js';
+import { sendProduce } from './send-produce.js';
 
 /** How long the brokers may take to replicate a batch. */
 const REPLICATION_TIMEOUT_MS = 8_000;
@@ -41,12 +43,11 @@ export class ProducerIdentity {
    * broker says of it instead; rejects as kafkajs does if there is no answer.
    */
   async send(broker: Broker, produces: readonly Produce[]): Promise<readonly (number | Error)[]> {
-    const { topics } = await broker.produce({
-      acks: -1,
-      timeout: REPLICATION_TIMEOUT_MS,
+    const { topics } = await sendProduce(broker, {
+      timeoutMs: REPLICATION_TIMEOUT_MS,
       producerId: this.#producerId,
       producerEpoch: this.#producerEpoch,
-      topicData: this.#topicData(produces),
+      topics: this.#topics(produces),
     });
     const answers = new Map(
       topics.flatMap(({ topicName: topic, partitions }) =>
@@ -66,7 +67,7 @@ export class ProducerIdentity {
     });
   }
 
-  #topicData(produces: readonly Produce[]): Parameters<Broker['produce']>[0]['topicData'] {
+  #topics(produces: readonly Produce[]): ProduceRequest['topics'] {
     const topics = [...new Set(produces.map(({ topic }) => topic))];
     return topics.map((topic) => ({
       topic,

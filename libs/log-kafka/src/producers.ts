@@ -8,6 +8,7 @@ import { ProducerIdentity } from './producer-identity.js';
 
 /** One batch of one lane. */
 export interface Produce extends KafkaPlace {
+  /** All with the same timestamp. */
   readonly messages: readonly Message[];
   readonly bytes: number;
   /** Aborted when nobody waits for the outcome any longer. */

@@ -233,11 +233,11 @@ export function topicName(topicId: number, lane = 0): string {
 export function tail(store: PartitionStore): { readonly texts: string[]; readonly stop: () => Promise<void> } {
   const lane = store.lanes[0]!;
   const texts: string[] = [];
-  let isOver = false;
+  const reader = { isOver: false };
   let next = lane.firstOffset;
   lane.feed!.follow({ records: () => undefined, grown: () => undefined });
   const reading = (async (): Promise<void> => {
-    while (!isOver) {
+    while (!reader.isOver) {
       const block = await lane.read(next, { maxRecords: 1_000, maxBytes: 1_000_000 }).catch(() => undefined);
       for (let index = 0; block !== undefined && index < block.count; index += 1) {
         texts.push(Buffer.from(block.record(index)).toString());
@@ -249,7 +249,7 @@ export function tail(store: PartitionStore): { readonly texts: string[]; readonl
   return {
     texts,
     stop: async () => {
-      isOver = true;
+      reader.isOver = true;
       await reading;
     },
   };
