@@ -202,16 +202,23 @@ export class KafkaStore implements AsyncDisposable {
     }
   }
 
-  /** The broker that leads a topic's first partition, as the others know that are named. */
-  async leader(topicId: number, others: readonly KafkaBroker[] = this.cluster.brokers): Promise<KafkaBroker> {
+  async leader(topicId: number, others?: readonly KafkaBroker[]): Promise<KafkaBroker> {
+    return (await this.replicas(topicId, others)).leader;
+  }
+
+  /** Who leads a topic's first partition, and how many are in sync, as one of the brokers knows that are named. */
+  async replicas(
+    topicId: number,
+    others: readonly KafkaBroker[] = this.cluster.brokers,
+  ): Promise<{ readonly leader: KafkaBroker; readonly inSync: number }> {
     for (const { address } of others) {
       const options = { ...this.cluster.clientOptions(), brokers: [address], requestTimeout: 2_000 };
       const admin = new Kafka({ ...options, logLevel: logLevel.NOTHING, retry: { retries: 0 } }).admin();
       try {
         await admin.connect();
         const { topics } = await admin.fetchTopicMetadata({ topics: [topicName(topicId)] });
-        const leader = topics[0]?.partitions[0]?.leader;
-        return this.cluster.brokers.find(({ nodeId }) => nodeId === leader)!;
+        const { leader, isr } = topics[0]!.partitions[0]!;
+        return { leader: this.cluster.brokers.find(({ nodeId }) => nodeId === leader)!, inSync: isr.length };
       } finally {
         await admin.disconnect();
       }
@@ -233,11 +240,11 @@ export function topicName(topicId: number, lane = 0): string {
 export function tail(store: PartitionStore): { readonly texts: string[]; readonly stop: () => Promise<void> } {
   const lane = store.lanes[0]!;
   const texts: string[] = [];
-  const reader = { isOver: false };
+  const over = new AbortController();
   let next = lane.firstOffset;
   lane.feed!.follow({ records: () => undefined, grown: () => undefined });
   const reading = (async (): Promise<void> => {
-    while (!reader.isOver) {
+    while (!over.signal.aborted) {
       const block = await lane.read(next, { maxRecords: 1_000, maxBytes: 1_000_000 }).catch(() => undefined);
       for (let index = 0; block !== undefined && index < block.count; index += 1) {
         texts.push(Buffer.from(block.record(index)).toString());
@@ -249,7 +256,7 @@ export function tail(store: PartitionStore): { readonly texts: string[]; readonl
   return {
     texts,
     stop: async () => {
-      reader.isOver = true;
+      over.abort();
       await reading;
     },
   };
