@@ -4,7 +4,10 @@ import { RECORD_KIND, type RecordKind } from '@hermes/log';
 import type { FetchedPartition, RawRecord } from 'kafkajs/src/cluster/index.js';
 
 import { readFetched, toBlock } from './fetched-records.js';
+import { ownFormat } from './own-format.js';
 import { encodeHeader, HEADER_NAME } from './record-header.js';
+
+const NO_FENCES = ownFormat(1, []);
 
 interface Given {
   readonly offset: number;
@@ -30,11 +33,11 @@ function fetched(messages: readonly RawRecord[], change: Partial<FetchedPartitio
 }
 
 const offsetsOf = (from: number, messages: readonly RawRecord[], fences = [{ offset: 0, epoch: 1 }]): number[] =>
-  readFetched(from, fetched(messages), fences).records.map(({ offset }) => offset);
+  readFetched(from, fetched(messages), ownFormat(1, fences)).records.map(({ offset }) => offset);
 
 describe('what Kafka gives', () => {
   it('is read with its ends; what lies below where it was asked for is left out', () => {
-    const read = readFetched(5, fetched([4, 5, 6].map((offset) => raw({ offset }))), []);
+    const read = readFetched(5, fetched([4, 5, 6].map((offset) => raw({ offset }))), NO_FENCES);
     expect(read).toMatchObject({ from: 5, nextOffset: 7, firstOffset: 3, endOffset: 90 });
     expect(read.records.map(({ offset, appendedAtMs }) => [offset, appendedAtMs])).toEqual([
       [5, 1700],
@@ -44,10 +47,10 @@ describe('what Kafka gives', () => {
 
   it('speaks for all of its last batch, though compaction has taken the end of it', () => {
     const batchContext = { firstOffset: '5', lastOffsetDelta: 20, producerId: '7', inTransaction: false };
-    expect(readFetched(5, fetched([raw({ offset: 8, more: { batchContext } })]), []).nextOffset).toBe(26);
+    expect(readFetched(5, fetched([raw({ offset: 8, more: { batchContext } })]), NO_FENCES).nextOffset).toBe(26);
     const old = Object.fromEntries(Object.entries(raw({ offset: 8 })).filter(([name]) => name !== 'batchContext'));
-    expect(readFetched(5, fetched([old as unknown as RawRecord]), []).nextOffset).toBe(9);
-    expect(readFetched(5, fetched([]), []).nextOffset).toBe(5);
+    expect(readFetched(5, fetched([old as unknown as RawRecord]), NO_FENCES).nextOffset).toBe(9);
+    expect(readFetched(5, fetched([]), NO_FENCES).nextOffset).toBe(5);
   });
 
   it('is without fences, without marks of transactions, and without what somebody else has written there', () => {
@@ -59,7 +62,7 @@ describe('what Kafka gives', () => {
       raw({ offset: 5 }),
     ];
     expect(offsetsOf(0, messages)).toEqual([5]);
-    expect(readFetched(0, fetched(messages), []).nextOffset).toBe(6);
+    expect(readFetched(0, fetched(messages), NO_FENCES).nextOffset).toBe(6);
   });
 
   it('is without what was aborted', () => {
@@ -71,7 +74,7 @@ describe('what Kafka gives', () => {
       raw({ offset: 4, more: { batchContext: inTransaction } }),
     ];
     const abortedTransactions = [{ producerId: '9', firstOffset: '1' }];
-    const { records } = readFetched(0, fetched(messages, { abortedTransactions }), []);
+    const { records } = readFetched(0, fetched(messages, { abortedTransactions }), NO_FENCES);
     expect(records.map(({ offset }) => offset)).toEqual([2, 4]);
   });
 
@@ -88,8 +91,8 @@ describe('what Kafka gives', () => {
 
   it('ends before a record that does not match its checksum, and is refused if that is the first', () => {
     const messages = [raw({ offset: 5 }), raw({ offset: 6, checksum: 1 }), raw({ offset: 7 })];
-    const block = toBlock(readFetched(5, fetched(messages), []));
+    const block = toBlock(readFetched(5, fetched(messages), NO_FENCES));
     expect([block.count, block.nextOffset]).toEqual([1, 6]);
-    expect(() => toBlock(readFetched(6, fetched(messages), []))).toThrow('record 6 does not match its checksum');
+    expect(() => toBlock(readFetched(6, fetched(messages), NO_FENCES))).toThrow('record 6 does not match its checksum');
   });
 });

@@ -1,19 +1,10 @@
 import { crc32 } from 'node:zlib';
 
-import { AppendBatch, RECORD_KIND, RecordBlock, StoreError } from '@hermes/log';
+import { AppendBatch, RecordBlock, StoreError } from '@hermes/log';
 import type { FetchedPartition, RawRecord } from 'kafkajs/src/cluster/index.js';
-import filterAbortedMessages from 'kafkajs/src/consumer/filterAbortedMessages.js';
 
-import { epochAt, type Fences } from './fences.js';
-import { decodeHeader, HEADER_NAME, type RecordHeader } from './record-header.js';
-
-/** One message as it stands in Kafka. */
-export interface FetchedRecord {
-  readonly offset: number;
-  readonly appendedAtMs: number;
-  readonly record: Uint8Array;
-  readonly header: RecordHeader;
-}
+import { committedRecords } from './committed-records.js';
+import type { FetchedRecord, RecordFormat } from './record-format.js';
 
 /** What one fetch has brought of a lane. */
 export interface FetchedRecords {
@@ -28,30 +19,13 @@ export interface FetchedRecords {
   readonly endOffset: number;
 }
 
-/**
- * What Kafka has given: without marks, without what was aborted, without what lies below `from`, and without what an
- * owner of a lower epoch appended behind a newer owner's fence. Nothing of that was acknowledged: see ADR 25.
- */
-export function readFetched(from: number, fetched: FetchedPartition, fences: Fences): FetchedRecords {
-  const { messages, abortedTransactions, highWatermark, lastStableOffset, lastStartOffset } = fetched;
-  const committed =
-    (abortedTransactions?.length ?? 0) === 0 ? messages : filterAbortedMessages({ messages, abortedTransactions });
-  const records: FetchedRecord[] = [];
-  let epoch = 0;
-  for (const message of committed) {
-    const record = message.isControlRecord === true ? undefined : toRecord(message);
-    if (record !== undefined) {
-      epoch = Math.max(epoch, record.header.epoch, epochAt(fences, record.offset));
-      const { header } = record;
-      if (record.offset >= from && header.kind === RECORD_KIND.message && header.epoch === epoch) {
-        records.push(record);
-      }
-    }
-  }
+/** What Kafka has given, without what is no message and without what lies below `from`. */
+export function readFetched(from: number, fetched: FetchedPartition, format: RecordFormat): FetchedRecords {
+  const { messages, highWatermark, lastStableOffset, lastStartOffset } = fetched;
   return {
     from,
     nextOffset: Math.max(from, nextOffsetOf(messages.at(-1))),
-    records,
+    records: format.decode(committedRecords(fetched), from),
     firstOffset: Number(lastStartOffset ?? 0),
     endOffset: Number(lastStableOffset ?? highWatermark),
   };
@@ -62,7 +36,9 @@ export function readFetched(from: number, fetched: FetchedPartition, fences: Fen
  * match its checksum; rejects with `recordCorrupt` if that is the first.
  */
 export function toBlock({ from, nextOffset, records }: FetchedRecords): RecordBlock {
-  const intact = records.findIndex(({ record, header }) => crc32(record) !== header.checksum);
+  const intact = records.findIndex(
+    ({ record, header: { checksum } }) => checksum !== undefined && crc32(record) !== checksum,
+  );
   const corrupt = records[intact];
   if (corrupt !== undefined && intact === 0) {
     throw new StoreError('recordCorrupt', `record ${corrupt.offset} does not match its checksum`, {
@@ -93,15 +69,6 @@ function pack(from: number, nextOffset: number, records: readonly FetchedRecord[
   return new RecordBlock(from, nextOffset, { ...packed.columns(), keyHashes: undefined });
 }
 
-/** Records that are not Hermes' own are not messages: somebody else has written to Hermes' topic. */
-function toRecord({ offset, timestamp, value, headers }: RawRecord): FetchedRecord | undefined {
-  const bytes = headers?.[HEADER_NAME];
-  const header = bytes instanceof Buffer ? decodeHeader(bytes) : undefined;
-  return header === undefined
-    ? undefined
-    : { offset: Number(offset), appendedAtMs: Number(timestamp), record: value ?? EMPTY, header };
-}
-
 /** One above what the last record's batch speaks for: compaction may have taken the batch's own last record. */
 function nextOffsetOf(last: RawRecord | undefined): number {
   if (last === undefined) {
@@ -111,5 +78,3 @@ function nextOffsetOf(last: RawRecord | undefined): number {
   const batchEnd = batchContext === undefined ? 0 : Number(batchContext.firstOffset) + batchContext.lastOffsetDelta;
   return Math.max(Number(offset), batchEnd) + 1;
 }
-
-const EMPTY = new Uint8Array(0);

@@ -19,6 +19,8 @@ import {
 } from '@hermes/runtime';
 import { type Admin, Kafka, type KafkaConfig } from 'kafkajs';
 
+import { AttachedTopics } from './attached-topics.js';
+import { registerCodecs } from './codecs.js';
 import { FeedFetcher } from './feed-fetcher.js';
 import { KafkaCluster } from './kafka-cluster.js';
 import { boundedSockets, mendConnections } from './kafka-connections.js';
@@ -29,12 +31,11 @@ import { Producers } from './producers.js';
 import { driverConfig, type KafkaLogListener, type KafkaServerOptions } from './server-options.js';
 
 /** Something that an operator should hear of; the engine itself has dealt with it. */
-export interface KafkaNotice {
+export type KafkaNotice =
   /** Work in the background failed; it is tried again when it is due. */
-  readonly kind: 'taskFailed';
-  readonly task: string;
-  readonly error: unknown;
-}
+  | { readonly kind: 'taskFailed'; readonly task: string; readonly error: unknown }
+  /** Partitions that are attached to a Kafka topic cannot be opened any more. Told once, as it begins. */
+  | { readonly kind: 'attachedTopicChanged'; readonly problem: string };
 
 export interface KafkaEngineOptions {
   readonly server: KafkaServerOptions;
@@ -53,7 +54,7 @@ export interface KafkaEngineOptions {
 
 /** Storage of messages in a Kafka cluster. */
 export interface KafkaEngine extends StorageEngine {
-  /** Why the cluster did not answer when it was last asked, every 10 s; undefined if it did. */
+  /** Why the cluster did not answer when it was last asked, every 10 s, or what is wrong with a topic that is attached. */
   readonly problem: string | undefined;
 }
 
@@ -65,6 +66,7 @@ const LANES_MAX = 10;
 /** Connects to a cluster. Fails with `unavailable`: not reachable, no access. */
 export async function openKafkaEngine(options: KafkaEngineOptions): Promise<KafkaEngine> {
   const { server, environment = {}, onLog = () => undefined, clock = systemClock } = options;
+  registerCodecs();
   mendConnections();
   const config = await driverConfig(server, environment, onLog);
   const engine = new KafkaStorage(options, { ...config, socketFactory: boundedSockets(clock) });
@@ -78,7 +80,7 @@ export async function openKafkaEngine(options: KafkaEngineOptions): Promise<Kafk
 }
 
 class KafkaStorage implements KafkaEngine {
-  problem: string | undefined;
+  #problem: string | undefined;
   readonly #options: KafkaEngineOptions;
   readonly #tasks: TaskGroup;
   readonly #timers: Timers;
@@ -100,9 +102,11 @@ class KafkaStorage implements KafkaEngine {
     this.#admin = new Kafka(config).admin();
     const [appends, reads, tails] = [config, config, config].map((each) => new KafkaCluster(each)) as Three;
     this.#clusters = { appends, reads, tails };
+    const topics = new KafkaTopics(this.#admin, reads, options.topics);
+    const onProblem = (problem: string): void => options.onNotice?.({ kind: 'attachedTopicChanged', problem });
     this.#context = {
-      ...{ state, clock, timers, cluster: reads },
-      topics: new KafkaTopics(this.#admin, reads, options.topics),
+      ...{ state, clock, timers, cluster: reads, topics },
+      attachedTopics: new AttachedTopics({ topics, clock, onProblem }),
       producers: new Producers({ cluster: appends, timers, random }),
       fetcher: new FeedFetcher({ cluster: tails, clock, timers, tasks: this.#tasks }),
     };
@@ -113,6 +117,10 @@ class KafkaStorage implements KafkaEngine {
     await this.#admin.connect();
     await Promise.all(Object.values(this.#clusters).map((cluster) => cluster.connect()));
     this.#lookLater();
+  }
+
+  get problem(): string | undefined {
+    return this.#problem ?? this.#context.attachedTopics.problem;
   }
 
   get capabilities(): StorageCapabilities {
@@ -139,7 +147,7 @@ class KafkaStorage implements KafkaEngine {
     }
   }
 
-  /** A deleted topic's Kafka topics go with the last of its partitions. */
+  /** A deleted topic's Kafka topics go with the last of its partitions; one that it was attached to stays as it is. */
   async deletePartition(topicId: number, partition: number): Promise<void> {
     const { topics, state } = this.#context;
     for (let lane = 0; lane < LANES_MAX; lane += 1) {
@@ -171,9 +179,10 @@ class KafkaStorage implements KafkaEngine {
   async #look(): Promise<void> {
     try {
       await this.#clusters.reads.refresh();
-      this.problem = undefined;
+      await this.#context.attachedTopics.look();
+      this.#problem = undefined;
     } catch (error) {
-      this.problem = error instanceof StoreError ? error.message : String(error);
+      this.#problem = error instanceof StoreError ? error.message : String(error);
     }
     if (this.#closed === undefined) {
       this.#lookLater();

@@ -1,6 +1,7 @@
 import {
   type AppendBatch,
   type AppendOutcome,
+  type AttachedTopic,
   type DefiniteAppendOutcome,
   type LogFeed,
   type MessageLog,
@@ -14,24 +15,25 @@ import { type Clock, sleep, type Timers } from '@hermes/runtime';
 import type { FetchedPartition } from 'kafkajs/src/cluster/index.js';
 
 import type { FeedFetcher, FollowedLane } from './feed-fetcher.js';
-import { type FetchedRecord, type FetchedRecords, readFetched, toBlock } from './fetched-records.js';
-import type { Fences } from './fences.js';
+import { type FetchedRecords, readFetched, toBlock } from './fetched-records.js';
 import { type KafkaCluster, type KafkaPlace, placeKey } from './kafka-cluster.js';
 import { isKafkaError, isMissingTopic, isOutOfRange, isTooLarge, readFault } from './kafka-fault.js';
 import { LaneFeed } from './lane-feed.js';
 import type { KafkaTopics } from './kafka-topics.js';
 import type { DefiniteProduceOutcome, Producers } from './producers.js';
-import { encodeHeader, HEADER_NAME, headerOf } from './record-header.js';
+import type { FetchedRecord, RecordFormat } from './record-format.js';
 
 export interface KafkaLogOptions {
   readonly topicId: number;
   readonly lane: number;
   readonly place: KafkaPlace;
-  readonly epoch: number;
+  readonly format: RecordFormat;
+  /** What others append, too, and whether we do. */
+  readonly attached: AttachedTopic | undefined;
   /** The first offset that Kafka keeps. */
   readonly firstOffset: number;
-  /** Of all owners that are known of, this one's last. */
-  readonly fences: Fences;
+  /** One above the last record. */
+  readonly nextOffset: number;
   /** The largest batch that the Kafka topic takes. */
   readonly maxMessageBytes: number;
   readonly producers: Producers;
@@ -45,9 +47,8 @@ export interface KafkaLogOptions {
   readonly timers: Timers;
 }
 
-/** What a batch and each of its records cost beside the records themselves, at most. */
+/** What a batch costs beside its records, at most. */
 const BATCH_OVERHEAD_BYTES = 128;
-const RECORD_OVERHEAD_BYTES = 96;
 
 /** How long a read waits for a record that is known to be there. */
 const READ_WAIT_MS = 200;
@@ -67,6 +68,7 @@ export class KafkaLog implements MessageLog, FollowedLane {
   readonly topicId: number;
   readonly lane: number;
   readonly place: KafkaPlace;
+  readonly findEnd?: () => Promise<void>;
   readonly #options: KafkaLogOptions;
   readonly #feed: LaneFeed;
   #firstOffset: number;
@@ -78,7 +80,7 @@ export class KafkaLog implements MessageLog, FollowedLane {
   #missing = 0;
 
   constructor(options: KafkaLogOptions) {
-    const { topicId, lane, place, fences, firstOffset, maxMessageBytes, clock, fetcher } = options;
+    const { topicId, lane, place, attached, nextOffset, firstOffset, maxMessageBytes, clock, fetcher } = options;
     this.topicId = topicId;
     this.lane = lane;
     this.place = place;
@@ -89,7 +91,10 @@ export class KafkaLog implements MessageLog, FollowedLane {
     const onWanted = (): void => {
       fetcher.wake();
     };
-    this.#feed = new LaneFeed((fences.at(-1)?.offset ?? -1) + 1, { clock, onWanted });
+    this.#feed = new LaneFeed(nextOffset, { clock, onWanted });
+    if (attached !== undefined) {
+      this.findEnd = () => this.#findEnd();
+    }
   }
 
   get partition(): number {
@@ -102,6 +107,11 @@ export class KafkaLog implements MessageLog, FollowedLane {
 
   get nextOffset(): number {
     return this.#feed.end;
+  }
+
+  /** Others append, too. */
+  get attached(): boolean {
+    return this.#options.attached !== undefined;
   }
 
   /** From what was seen of the records: Kafka does not say. */
@@ -132,20 +142,20 @@ export class KafkaLog implements MessageLog, FollowedLane {
   }
 
   fits(records: number, bytes: number): boolean {
-    return bytes + records * RECORD_OVERHEAD_BYTES + BATCH_OVERHEAD_BYTES <= this.#maxMessageBytes;
+    const { overheadBytes } = this.#options.format;
+    return bytes + records * overheadBytes + BATCH_OVERHEAD_BYTES <= this.#maxMessageBytes;
   }
 
   async append(batch: AppendBatch): Promise<AppendOutcome> {
-    const { gate, producers, epoch } = this.#options;
-    if (gate.refusal !== undefined) {
-      return { kind: 'refused', error: gate.refusal };
+    const { gate, producers, format, attached } = this.#options;
+    const refusal = gate.refusal ?? (attached?.readOnly === true ? readOnly(attached.topic) : undefined);
+    if (refusal !== undefined) {
+      return { kind: 'refused', error: refusal };
     }
     const appendedAtMs = Math.max(this.#options.nowMs(), this.#lastAppendedAtMs);
     const timestamp = String(appendedAtMs);
     const messages = Array.from({ length: batch.count }, (_, index) => ({
-      key: null,
-      value: Buffer.from(batch.buffer, batch.record(index).byteOffset, batch.record(index).length),
-      headers: { [HEADER_NAME]: encodeHeader(headerOf(batch, index, epoch)) },
+      ...format.encode(batch, index),
       timestamp,
     }));
     const { place } = this;
@@ -174,6 +184,7 @@ export class KafkaLog implements MessageLog, FollowedLane {
 
   async offsetAt(timeMs: number): Promise<number> {
     return this.#options.gate.run(async () => {
+      await this.findEnd?.();
       const found = await this.#options.cluster.offset(this.place, timeMs);
       // It may be a mark: the first message from there on.
       for (let from = found ?? this.nextOffset; from < this.nextOffset;) {
@@ -188,12 +199,12 @@ export class KafkaLog implements MessageLog, FollowedLane {
     });
   }
 
-  /** Kafka does not refuse a stale owner: it drops what it knows to be settled, no more. */
+  /** Kafka does not refuse a stale owner: it drops what it knows to be settled, no more; nothing of what others write, too. */
   async truncateBefore(offset: number): Promise<TruncateOutcome> {
     const { gate, topics } = this.#options;
     const wanted = Math.min(offset, this.nextOffset - 1);
     try {
-      if (wanted > this.#firstOffset) {
+      if (wanted > this.#firstOffset && !this.attached) {
         this.#truncatedTo = Math.max(this.#truncatedTo, wanted);
         await gate.run(() => topics.truncate(this.place, wanted));
         this.#firstOffset = Math.max(this.#firstOffset, wanted);
@@ -256,7 +267,7 @@ export class KafkaLog implements MessageLog, FollowedLane {
     batch.appendedAtMs.fill(appendedAtMs);
     this.#lastAppendedAtMs = appendedAtMs;
     this.#count(batch.count, batch.recordBytes);
-    this.#feed.appended(firstOffset + batch.count);
+    this.#grew(firstOffset + batch.count);
     return { kind: 'appended', block: batch.toBlock() };
   }
 
@@ -265,6 +276,15 @@ export class KafkaLog implements MessageLog, FollowedLane {
     if (isTooLarge(cause)) {
       const facts = await this.#options.topics.find(this.place.topic).catch(() => undefined);
       this.#maxMessageBytes = facts?.maxMessageBytes ?? this.#maxMessageBytes;
+    }
+  }
+
+  /** Behind somebody else's open transaction a record that is there cannot be read yet. */
+  #grew(end: number): void {
+    if (this.findEnd === undefined) {
+      this.#feed.appended(end);
+    } else if (!this.isRead) {
+      this.findEnd().catch(() => undefined);
     }
   }
 
@@ -326,12 +346,14 @@ export class KafkaLog implements MessageLog, FollowedLane {
   }
 
   #readFetched(from: number, partition: FetchedPartition): FetchedRecords {
-    return readFetched(from, partition, this.#options.fences);
+    return readFetched(from, partition, this.#options.format);
   }
 
   #learn({ firstOffset, records }: FetchedRecords): void {
     this.#firstOffset = Math.max(this.#firstOffset, firstOffset);
-    this.#lastAppendedAtMs = Math.max(this.#lastAppendedAtMs, records.at(-1)?.appendedAtMs ?? 0);
+    if (this.#options.format.isTimedByOwner) {
+      this.#lastAppendedAtMs = Math.max(this.#lastAppendedAtMs, records.at(-1)?.appendedAtMs ?? 0);
+    }
     this.#count(
       records.length,
       records.reduce((sum, { record }) => sum + record.length, 0),
@@ -350,6 +372,12 @@ export class KafkaLog implements MessageLog, FollowedLane {
     }
   }
 
+  async #findEnd(): Promise<void> {
+    const { cluster, gate } = this.#options;
+    const end = await gate.run(() => cluster.offset(this.place, 'latest'));
+    this.#feed.reaches(end ?? 0);
+  }
+
   /** Kafka's retention has passed us, or the log's end is gone. */
   async #findStart(): Promise<void> {
     const { cluster, place, gate } = this.#options;
@@ -360,4 +388,8 @@ export class KafkaLog implements MessageLog, FollowedLane {
       gate.lose(`${placeKey(place)} ends at ${end}, below ${this.nextOffset}, which was there`);
     }
   }
+}
+
+function readOnly(topic: string): StoreError {
+  return new StoreError('unsupported', `the Kafka topic ${topic} is attached for reading only`);
 }

@@ -9,10 +9,8 @@ import type {
 } from '@hermes/log';
 
 import type { FeedFetcher } from './feed-fetcher.js';
-import type { Fences } from './fences.js';
 import { KafkaGroupState } from './kafka-group-state.js';
 import type { KafkaLog } from './kafka-log.js';
-import { KafkaProducerState } from './kafka-producer-state.js';
 import { KafkaSchedule } from './kafka-schedule.js';
 import { durabilityOf, type TopicFacts } from './kafka-topics.js';
 
@@ -20,9 +18,9 @@ export interface KafkaPartitionOptions {
   /** The partition's state, fenced at this epoch. */
   readonly state: PartitionStore;
   readonly lanes: readonly KafkaLog[];
-  readonly fences: readonly Fences[];
   /** Of the lanes' Kafka topics. */
   readonly facts: readonly TopicFacts[];
+  readonly producers: ProducerState;
   readonly fetcher: FeedFetcher;
   readonly gate: OpeningGate;
 }
@@ -42,7 +40,7 @@ export class KafkaPartition implements PartitionStore {
   readonly #options: KafkaPartitionOptions;
 
   constructor(options: KafkaPartitionOptions) {
-    const { state, lanes, fences, facts, gate } = options;
+    const { state, lanes, facts, producers, gate } = options;
     this.topicId = state.topicId;
     this.partition = state.partition;
     this.epoch = state.epoch;
@@ -50,7 +48,7 @@ export class KafkaPartition implements PartitionStore {
     this.lanes = lanes;
     this.groupState = new KafkaGroupState(state.groupState, lanes);
     this.schedule = new KafkaSchedule(state.schedule, lanes);
-    this.producers = new KafkaProducerState(state.producers, lanes, fences);
+    this.producers = producers;
     this.durability = weakest(facts);
     this.lost = Promise.race([state.lost, gate.lost]);
     this.#options = options;

@@ -1,8 +1,8 @@
 import type { CommitOutcome, IdentifiedPublish, ProducerState } from '@hermes/log';
 
 import { decodeHandover, encodeHandover, type Fences } from './fences.js';
-import type { FetchedRecord } from './fetched-records.js';
 import type { KafkaLog } from './kafka-log.js';
+import type { FetchedRecord } from './record-format.js';
 
 /**
  * The publishes of a log in Kafka that may be repeated: their identities are in the records' headers. The lanes' fences
@@ -46,11 +46,33 @@ export class KafkaProducerState implements ProducerState {
   }
 }
 
+/**
+ * The publishes of an attached topic: its records do not say which producer's they are, and what an earlier owner has
+ * stored is not known again.
+ */
+export class ForgottenProducers implements ProducerState {
+  load(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  save(): Promise<CommitOutcome> {
+    return Promise.resolve({ kind: 'committed' });
+  }
+
+  appendedFrom(): Promise<readonly IdentifiedPublish[]> {
+    return Promise.resolve([]);
+  }
+
+  scheduledFrom(): Promise<readonly IdentifiedPublish[]> {
+    return Promise.resolve([]);
+  }
+}
+
 /** Undefined if it cannot be repeated. */
 function identifiedOf({ offset, appendedAtMs, header }: FetchedRecord, lane: number): IdentifiedPublish | undefined {
   const { producerId, sequence, checksum } = header;
   const scheduleId = header.scheduleId === 0 ? undefined : header.scheduleId;
-  return producerId === 0
+  return producerId === 0 || checksum === undefined
     ? undefined
     : { identity: { producerId, sequence }, lane, offset, scheduleId, checksum, appendedAtMs };
 }

@@ -55,6 +55,11 @@ export class KafkaTopics {
     return `${this.#settings.prefix}.${topicId}.${lane}`;
   }
 
+  isOwn(name: string): boolean {
+    const { prefix } = this.#settings;
+    return name.startsWith(`${prefix}.`) && /^\d+\.\d+$/.test(name.slice(prefix.length + 1));
+  }
+
   /** Makes a topic, or more partitions of it, if they are missing. Rejects with StoreError. */
   async ensure(name: string, shape: LogShape): Promise<void> {
     const making = (this.#making.get(name) ?? Promise.resolve())

@@ -196,20 +196,7 @@ declare module 'kafkajs/src/network/socketFactory.js' {
   export default function socketFactory(): ISocketFactory;
 }
 
-declare module 'kafkajs/src/consumer/filterAbortedMessages.js' {
-  import type { FetchedPartition, RawRecord } from 'kafkajs/src/cluster/index.js';
-  export default function filterAbortedMessages(options: {
-    readonly messages: readonly RawRecord[];
-    readonly abortedTransactions: FetchedPartition['abortedTransactions'];
-  }): readonly RawRecord[];
-}
-
 declare module 'kafkajs/src/protocol/requests/index.js' {
   import type { RequestDefinitions } from 'kafkajs/src/cluster/index.js';
   export const requests: { readonly Produce: RequestDefinitions };
-}
-
-declare module 'kafkajs/src/protocol/requests/apiKeys.js' {
-  const apiKeys: { readonly Produce: number };
-  export default apiKeys;
 }

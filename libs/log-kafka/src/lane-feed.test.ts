@@ -1,7 +1,8 @@
 import type { RecordBlock } from '@hermes/log';
 import { FakeClock } from '@hermes/testing';
 
-import type { FetchedRecord, FetchedRecords } from './fetched-records.js';
+import type { FetchedRecords } from './fetched-records.js';
+import type { FetchedRecord } from './record-format.js';
 import { LaneFeed } from './lane-feed.js';
 import { crc32 } from 'node:zlib';
 

@@ -87,6 +87,13 @@ export class LaneFeed implements LogFeed {
     }
   }
 
+  /** Kafka has records up to `end`, as it says itself. */
+  reaches(end: number): void {
+    if (end > this.#end) {
+      this.appended(end);
+    }
+  }
+
   /** What a fetch from `position` has brought. */
   fetched(records: FetchedRecords): void {
     if (records.from !== this.#position) {

@@ -5,25 +5,32 @@ import {
   type OpenPartitionOutcome,
   type OpenPartitionRequest,
   type PartitionStore,
+  type ProducerState,
   RECORD_KIND,
   type StorageEngine,
   StoreError,
 } from '@hermes/log';
 import { type Clock, sleep, type Timers } from '@hermes/runtime';
 
+import { attachedFormat } from './attached-format.js';
+import type { AttachedTopics } from './attached-topics.js';
 import type { FeedFetcher } from './feed-fetcher.js';
-import { decodeHandover, encodeHandover, type Fences, withFence } from './fences.js';
+import { decodeHandover, encodeHandover, withFence } from './fences.js';
 import { type KafkaCluster, type KafkaPlace, placeKey } from './kafka-cluster.js';
 import { KafkaLog } from './kafka-log.js';
 import { KafkaPartition } from './kafka-partition.js';
+import { ForgottenProducers, KafkaProducerState } from './kafka-producer-state.js';
 import { type KafkaTopics, missing, type TopicFacts } from './kafka-topics.js';
+import { ownFormat } from './own-format.js';
 import type { Producers } from './producers.js';
+import type { RecordFormat } from './record-format.js';
 import { encodeHeader, HEADER_NAME } from './record-header.js';
 
 /** What an opening needs of the engine. */
 export interface OpeningContext {
   readonly state: StorageEngine;
   readonly topics: KafkaTopics;
+  readonly attachedTopics: AttachedTopics;
   readonly cluster: KafkaCluster;
   readonly producers: Producers;
   readonly fetcher: FeedFetcher;
@@ -38,7 +45,7 @@ const ATTEMPT_PAUSE_MS = 100;
 /**
  * Opens a partition: fences its state at the new epoch, finds or makes the lanes' Kafka topics, and appends a fence
  * record to each lane. From the fence on no older owner changes state; Kafka may still take an append of it, behind the
- * fence record. Rejects with StoreError.
+ * fence record. A topic that is attached is neither made nor fenced. Rejects with StoreError.
  */
 export async function openPartition(
   context: OpeningContext,
@@ -63,50 +70,84 @@ async function openLanes(
   request: OpenPartitionRequest,
   { state, gate }: { readonly state: PartitionStore; readonly gate: OpeningGate },
 ): Promise<OpenPartitionOutcome> {
-  const { topicId, partition } = request;
-  // The state knows of lanes that the topic had when it was last opened.
-  const count = Math.max(request.lanes, state.schedule.marks.length);
-  const places = Array.from({ length: count }, (_, lane) => ({
-    topic: context.topics.nameOf(topicId, lane),
-    partition,
-  }));
-  const facts: TopicFacts[] = [];
-  for (const [lane, place] of places.entries()) {
-    const isNew = !request.created || lane >= state.schedule.marks.length;
-    const found = await findTopic(context, place, isNew ? shapeOf(request) : undefined);
-    if (found === undefined) {
-      await state.close();
-      return { kind: 'dataLoss', detail: `the Kafka topic ${place.topic} is gone, or lacks partition ${partition}` };
-    }
-    facts.push(found);
+  const { topicId } = request;
+  const places = placesOf(context, request, state);
+  const isAttached = request.shape?.attached !== undefined;
+  const facts = isAttached
+    ? await context.attachedTopics.find(request, gate)
+    : await findTopics(context, request, { state, places });
+  if (typeof facts === 'string') {
+    await state.close();
+    return { kind: 'dataLoss', detail: facts };
   }
-  const floors = await highestFloors(state, count);
-  const known = decodeHandover(await state.producers.load());
-  const positions = await Promise.all(
-    places.map((place, lane) => fenceLane(context, { place, fences: known.fences[lane] ?? [], state, gate })),
-  );
-  const fences = positions.map((position) => position.fences);
-  await written('the fences', state.producers.save(encodeHandover({ ...known, fences })));
+  const floors = await highestFloors(state, places.length);
+  const opening = { places, state, gate };
+  const { positions, publishesOf } = await (isAttached ? findLanes(context, opening) : fenceLanes(context, opening));
+  const behind = positions.find(({ endBefore }, lane) => endBefore < (floors[lane] ?? 0));
+  if (behind !== undefined) {
+    await state.close();
+    return { kind: 'dataLoss', detail: `${placeKey(behind.place)} ends below what groups have settled` };
+  }
   const { topics, cluster, producers, fetcher, clock, timers } = context;
   const lanes = positions.map(
     (position, lane) =>
       new KafkaLog({
-        ...{ topicId, lane, epoch: request.epoch, topics, producers, cluster, fetcher, gate, clock, timers },
+        ...{
+          topicId,
+          lane,
+          topics,
+          producers,
+          cluster,
+          fetcher,
+          gate,
+          clock,
+          timers,
+          attached: request.shape?.attached,
+        },
         ...position,
         maxMessageBytes: facts[lane]?.maxMessageBytes ?? 0,
         nowMs: () => state.timeMs(),
       }),
   );
-  const behind = lanes.find((log, lane) => log.nextOffset <= (floors[lane] ?? 0));
-  if (behind !== undefined) {
-    await state.close();
-    return { kind: 'dataLoss', detail: `${placeKey(behind.place)} ends below what groups have settled` };
-  }
   await markNew(state, lanes);
   for (const lane of lanes) {
-    context.fetcher.add(lane);
+    fetcher.add(lane);
   }
-  return { kind: 'opened', store: new KafkaPartition({ state, lanes, fences, facts, fetcher: context.fetcher, gate }) };
+  const store = new KafkaPartition({ state, lanes, facts, producers: publishesOf(lanes), fetcher, gate });
+  return { kind: 'opened', store };
+}
+
+/** Where the lanes are. The state knows of lanes that the topic had when it was last opened. */
+function placesOf(
+  { topics }: OpeningContext,
+  request: OpenPartitionRequest,
+  { schedule }: PartitionStore,
+): KafkaPlace[] {
+  const { topicId, partition, lanes, shape } = request;
+  return shape?.attached === undefined
+    ? Array.from({ length: Math.max(lanes, schedule.marks.length) }, (_, lane) => ({
+        topic: topics.nameOf(topicId, lane),
+        partition,
+      }))
+    : [{ topic: shape.attached.topic, partition }];
+}
+
+/** The lanes' topics, made where they are new; else what is missing, as a sentence. */
+async function findTopics(
+  context: OpeningContext,
+  request: OpenPartitionRequest,
+  { state, places }: { readonly state: PartitionStore; readonly places: readonly KafkaPlace[] },
+): Promise<readonly TopicFacts[] | string> {
+  const facts: TopicFacts[] = [];
+  for (const [lane, place] of places.entries()) {
+    const isNew = !request.created || lane >= state.schedule.marks.length;
+    const found = await findTopic(context, place, isNew ? shapeOf(request) : undefined);
+    if (found === undefined) {
+      return `the Kafka topic ${place.topic} is gone, or lacks partition ${place.partition}`;
+    }
+    facts.push(found);
+  }
+  return facts;
 }
 
 /** The lane's topic, made if `shape` says how; undefined if it is not there, or lacks the partition. */
@@ -131,10 +172,8 @@ async function findTopic(
   return undefined;
 }
 
-interface LaneFencing {
-  readonly place: KafkaPlace;
-  /** Of the owners before. */
-  readonly fences: Fences;
+interface LanesOpening {
+  readonly places: readonly KafkaPlace[];
   readonly state: PartitionStore;
   readonly gate: OpeningGate;
 }
@@ -143,21 +182,54 @@ interface LaneFencing {
 interface LanePosition {
   readonly place: KafkaPlace;
   readonly firstOffset: number;
-  readonly fences: Fences;
+  readonly nextOffset: number;
+  /** One above the last record that was there before the opening. */
+  readonly endBefore: number;
+  readonly format: RecordFormat;
 }
 
-async function fenceLane(context: OpeningContext, { place, fences, state, gate }: LaneFencing): Promise<LanePosition> {
-  const { epoch } = state;
-  const offset = await appendFence(context, place, { state, gate });
-  const firstOffset = (await context.cluster.offset(place, 'earliest')) ?? 0;
-  return { place, firstOffset, fences: withFence(fences, { offset, epoch }, firstOffset) };
+interface OpenedLanes {
+  readonly positions: readonly LanePosition[];
+  readonly publishesOf: (lanes: readonly KafkaLog[]) => ProducerState;
+}
+
+/** The lanes of an attached topic, as they are. */
+async function findLanes({ cluster }: OpeningContext, { places, state }: LanesOpening): Promise<OpenedLanes> {
+  const format = attachedFormat(state.receiptKey);
+  const find = async (place: KafkaPlace): Promise<LanePosition> => {
+    const firstOffset = (await cluster.offset(place, 'earliest')) ?? 0;
+    const nextOffset = (await cluster.offset(place, 'latest')) ?? 0;
+    return { place, firstOffset, nextOffset, endBefore: nextOffset, format };
+  };
+  return { positions: await Promise.all(places.map(find)), publishesOf: () => new ForgottenProducers() };
+}
+
+/** The lanes of a topic of Hermes' own, from here on without what older owners append. */
+async function fenceLanes(context: OpeningContext, { places, state, gate }: LanesOpening): Promise<OpenedLanes> {
+  const known = decodeHandover(await state.producers.load());
+  const fenced = await Promise.all(
+    places.map(async (place, lane) => {
+      const offset = await appendFence(context, place, { state, gate });
+      const firstOffset = (await context.cluster.offset(place, 'earliest')) ?? 0;
+      const fences = withFence(known.fences[lane] ?? [], { offset, epoch: state.epoch }, firstOffset);
+      return { place, firstOffset, fences, offset };
+    }),
+  );
+  const fences = fenced.map((lane) => lane.fences);
+  await written('the fences', state.producers.save(encodeHandover({ ...known, fences })));
+  return {
+    positions: fenced.map(({ place, firstOffset, offset, fences: ofLane }) => ({
+      ...{ place, firstOffset, nextOffset: offset + 1, endBefore: offset, format: ownFormat(state.epoch, ofLane) },
+    })),
+    publishesOf: (lanes) => new KafkaProducerState(state.producers, lanes, fences),
+  };
 }
 
 /** Everything that was acknowledged before lies below the fence record, whose offset this is. */
 async function appendFence(
   { cluster, producers, timers }: OpeningContext,
   place: KafkaPlace,
-  { state, gate }: Pick<LaneFencing, 'state' | 'gate'>,
+  { state, gate }: Pick<LanesOpening, 'state' | 'gate'>,
 ): Promise<number> {
   const none = { checksum: 0, scheduleId: 0, producerId: 0, sequence: 0, expiresAtMs: 0 };
   const header = encodeHeader({ ...none, kind: RECORD_KIND.fence, epoch: state.epoch });
@@ -176,13 +248,17 @@ async function appendFence(
   }
 }
 
-/** From now on their topics must be there. Rejects with StoreError. */
+/**
+ * From now on their topics must be there. Nothing in them was a schedule, though that of others may be much: nobody has to
+ * look for schedules in it. Rejects with StoreError.
+ */
 async function markNew({ schedule }: PartitionStore, lanes: readonly KafkaLog[]): Promise<void> {
-  const added = lanes.slice(schedule.marks.length);
+  const isUnused = (lane: number): boolean => schedule.nextId === 1 && schedule.marks[lane] === 0;
+  const added = lanes.filter(({ lane, attached }) => lane >= schedule.marks.length || (attached && isUnused(lane)));
   if (added.length === 0) {
     return;
   }
-  const marks = added.map(({ lane }) => ({ kind: 'mark', mark: { lane, offset: 0 } }) as const);
+  const marks = added.map(({ lane, nextOffset: offset }) => ({ kind: 'mark', mark: { lane, offset } }) as const);
   await written('new lanes', schedule.commit(marks));
 }
 

@@ -108,8 +108,8 @@ describe('a stale owner of lanes in Kafka', () => {
     race(openKafkaEngine));
 
   it.each([
-    ['its records count behind a fence', 'fetched-records.ts', 'header.epoch === epoch', 'true'],
-    ['fences are not handed on', 'open-partition.ts', 'fences: known.fences[lane] ?? []', 'fences: []'],
+    ['its records count behind a fence', 'own-format.ts', 'header.epoch === epoch', 'true'],
+    ['fences are not handed on', 'open-partition.ts', 'known.fences[lane] ?? []', '[]'],
   ])('the bug is found that %s', async (_, file, code, instead) => {
     const entry = join(__dirname, '../src/index.ts');
     const { openKafkaEngine: open } = loadWithBug(entry, { file, code, instead }) as { openKafkaEngine: OpenEngine };

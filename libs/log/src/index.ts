@@ -47,6 +47,7 @@ export { type Environment, readSecret, type SecretReference } from './secret.js'
 export { decodeHeld, encodeHeld } from './held.js';
 export { decodeRanges, encodeRanges } from './settled-ranges.js';
 export {
+  type AttachedTopic,
   type LogShape,
   type OpenPartitionOutcome,
   type OpenPartitionRequest,

@@ -84,6 +84,12 @@ export interface MessageLog {
   /** Below it the store has dropped records by itself, whoever needed them; absent: it does not. */
   readonly lostBelow?: number;
 
+  /**
+   * Learns of what others have appended: `nextOffset` then is what it was when this was called, or above. Present where
+   * others append. Rejects with StoreError.
+   */
+  readonly findEnd?: () => Promise<void>;
+
   /** Present if what was appended must be read before it is delivered; absent: an append's block is what the log holds. */
   readonly feed?: LogFeed;
 

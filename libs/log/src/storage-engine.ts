@@ -16,9 +16,19 @@ export interface StorageCapabilities {
   readonly movable: boolean;
 }
 
+/** A topic of the store that was there before: others write and read it, too, and it is never made, changed or deleted. */
+export interface AttachedTopic {
+  readonly topic: string;
+  /** Nothing is appended: `append` is refused as `unsupported`. */
+  readonly readOnly: boolean;
+}
+
 /** How the log of a topic is made, where that is done for all of its partitions at once. */
 export interface LogShape {
+  /** May grow while a partition is open. */
   readonly partitions: number;
+  /** What the log is, if it is not made; then it has exactly `partitions`. Only stores in which others write, too, have it. */
+  readonly attached?: AttachedTopic;
 }
 
 /** One partition as its owner asks for it. */

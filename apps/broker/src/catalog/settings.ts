@@ -15,6 +15,7 @@ import {
 } from '@hermes/contracts';
 import { type ExponentialWaits, type RetryPolicy } from '@hermes/delivery';
 import { type Filter, parseFilter } from '@hermes/filter';
+import { type AttachedTopic } from '@hermes/log';
 
 /** How a topic is stored. */
 export type StorageClassName = 'embedded' | 'mysql' | 'kafka';
@@ -39,6 +40,8 @@ export interface TopicSettings {
   readonly dataSources: readonly string[];
   /** What its storage must promise for a message to be taken. */
   readonly requiredDurability: Durability;
+  /** The existing Kafka topic that it is; undefined: its storage is made for it. */
+  readonly attached: AttachedTopic | undefined;
 }
 
 /** What the broker needs to know of a group. */
@@ -90,7 +93,12 @@ export function topicSettings(topic: Topic): TopicSettings {
     storageClass: STORAGE_CLASSES[topic.storageClass],
     dataSources: topic.dataSources,
     requiredDurability: topic.requiredDurability || Durability.DURABLE,
+    attached: attachedTopic(topic),
   };
+}
+
+function attachedTopic({ kafka }: Topic): AttachedTopic | undefined {
+  return kafka === undefined || kafka.topic === '' ? undefined : { topic: kafka.topic, readOnly: kafka.readOnly };
 }
 
 const STORAGE_CLASSES: Readonly<Record<StorageClass, StorageClassName>> = {

@@ -1,4 +1,4 @@
-import { type ScannedMessage, scanMessage } from '@hermes/contracts';
+import { Message, murmur2, type ScannedMessage, scanMessage } from '@hermes/contracts';
 
 /** Limits of no topic: what is read back was checked when it was published. */
 const ANY = { maxBodyBytes: Number.MAX_SAFE_INTEGER, priorityLevels: Number.MAX_SAFE_INTEGER };
@@ -26,8 +26,12 @@ export function recordKeys(record: Uint8Array): { readonly keyHash: number; read
   return { keyHash: keyHashOf(scan), ...(refKey === undefined ? {} : { refKey }) };
 }
 
-/** The same for a stored record. */
+/** The same for a stored record: of an attached topic it may be beyond what can be published. */
 export function keyHashOfRecord(record: Uint8Array): number {
   const scan = scanMessage(record, ANY);
-  return scan.kind === 'ok' ? keyHashOf(scan) : NO_KEY_HASH;
+  return scan.kind === 'ok' ? keyHashOf(scan) : hashOfText(Message.decode(record).key);
+}
+
+function hashOfText(key: string): number {
+  return key === '' ? NO_KEY_HASH : Math.max(KEY_HASH_MIN, murmur2(Buffer.from(key)) >>> 0);
 }

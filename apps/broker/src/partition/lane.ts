@@ -12,3 +12,9 @@ export interface Lane {
   /** What an acknowledged message has reached, as far as it is known now. */
   readonly durability: () => Durability;
 }
+
+/** One above the last record that is there now, whoever has appended it. Rejects with StoreError. */
+export async function endOf(log: MessageLog): Promise<number> {
+  await log.findEnd?.();
+  return log.nextOffset;
+}

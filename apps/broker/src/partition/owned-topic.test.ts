@@ -15,7 +15,7 @@ const entry = (bodyBytesMax: number): TopicEntry => ({
       retentionAgeMs: 1,
       retentionBytes: 0,
     },
-    ...{ storageClass: 'embedded', dataSources: [], requiredDurability: Durability.DURABLE },
+    ...{ storageClass: 'embedded', dataSources: [], requiredDurability: Durability.DURABLE, attached: undefined },
   },
   groups: [],
 });

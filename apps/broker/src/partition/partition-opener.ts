@@ -1,5 +1,5 @@
 import { type LeaseAssignment } from '@hermes/coordination';
-import { type StorageEngine } from '@hermes/log';
+import { type LogShape, type StorageEngine } from '@hermes/log';
 import { type Storage } from '../storage/storage.js';
 import { type OwnedTopic } from './owned-topic.js';
 import { Partition } from './partition.js';
@@ -26,8 +26,8 @@ export class PartitionOpener {
   /** Opens the store at the granted epoch and stores what new groups need; rejects with an operating fault. */
   async open(topic: OwnedTopic, assignment: LeaseAssignment): Promise<OpenOutcome> {
     const { partition, epoch, created } = assignment;
-    const { id: topicId, lanes, partitions } = topic.settings;
-    const shape = { partitions };
+    const { id: topicId, lanes } = topic.settings;
+    const shape = shapeOf(topic);
     const incarnation = this.#incarnation;
     const engine = await this.#engine(topic, assignment);
     const outcome = await engine.openPartition({ topicId, partition, epoch, incarnation, lanes, created, shape });
@@ -59,4 +59,15 @@ export class PartitionOpener {
       stateSource: () => topic.stateSource(),
     });
   }
+}
+
+/** Its partitions are told as they are whenever that is asked. */
+function shapeOf(topic: OwnedTopic): LogShape {
+  const { attached } = topic.settings;
+  return {
+    get partitions() {
+      return topic.settings.partitions;
+    },
+    ...(attached === undefined ? {} : { attached }),
+  };
 }

@@ -15,7 +15,7 @@ import { durabilityOf } from '../storage/durability.js';
 import { Receipts } from '../subscribe/receipts.js';
 import { GroupPump } from './group-pump.js';
 import { openLane } from './open-lane.js';
-import { type Lane } from './lane.js';
+import { endOf, type Lane } from './lane.js';
 import { type OwnedTopic } from './owned-topic.js';
 import { type PartitionServices } from './partition-services.js';
 import { KnownPublishes } from '../publish/known-publishes.js';
@@ -277,7 +277,7 @@ export class Partition {
     return Promise.all(
       this.lanes.map(async ({ number, log }) => {
         const first = !creating || start === 'earliest';
-        const floor = first ? log.firstOffset : start === 'latest' ? log.nextOffset : await log.offsetAt(start);
+        const floor = first ? log.firstOffset : start === 'latest' ? await endOf(log) : await log.offsetAt(start);
         return { lane: number, floor, settled: [] };
       }),
     );

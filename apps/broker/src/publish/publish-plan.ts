@@ -60,6 +60,11 @@ export function planPublish(request: RawPublishRequest, topic: OwnedTopic): Publ
   if (settings.paused) {
     throw new HermesError('TOPIC_PAUSED', `topic ${settings.name} is paused`);
   }
+  if (settings.attached?.readOnly === true) {
+    throw new HermesError('UNSUPPORTED_BY_STORAGE', `topic ${settings.name} is attached to Kafka for reading only`, {
+      details: { feature: 'publish' },
+    });
+  }
   const planner = new Planner(request, topic);
   request.messages.forEach((bytes, index) => {
     planner.add(bytes, index);

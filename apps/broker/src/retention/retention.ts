@@ -81,7 +81,8 @@ export class Retention {
     const { counters, logger } = this.#options;
     const options = { counters, logger: logger.child(placeOf(partition)) };
     try {
-      const lanes = await agedLanes(partition);
+      // How long others' records are kept is not ours to say.
+      const lanes = partition.topic.settings.attached === undefined ? await agedLanes(partition) : [];
       await skipOverdue(partition, lanes, options);
       await trimDeadLetters(partition, options);
       for (const { log, offset } of await trimTargets(partition, lanes)) {

@@ -1,5 +1,5 @@
 import { HermesError, invalidField, type Position, PositionEdge, timestampToMs } from '@hermes/contracts';
-import { type Lane } from '../partition/lane.js';
+import { endOf, type Lane } from '../partition/lane.js';
 
 /** Refuses what is no position for reading. Throws INVALID_FIELD. */
 export function checkPosition(field: string, position: Position | undefined): void {
@@ -41,7 +41,7 @@ function problemOf(kind: NonNullable<Position['kind']>): string | undefined {
 export async function offsetOf(position: Position | undefined, { log }: Lane): Promise<number | undefined> {
   switch (position?.kind?.$case) {
     case 'edge':
-      return position.kind.value === PositionEdge.EARLIEST ? log.firstOffset : log.nextOffset;
+      return position.kind.value === PositionEdge.EARLIEST ? log.firstOffset : endOf(log);
     case 'time':
       return log.offsetAt(timestampToMs(position.kind.value) ?? 0);
     case 'offset':

@@ -13,7 +13,7 @@ import { type RecordBlock } from '@hermes/log';
 import { createDeferred, type Deferred } from '@hermes/runtime';
 import { subjectOf } from '../filter/filter-subject.js';
 import { readFilter } from '../filter/read-filter.js';
-import { type Lane } from '../partition/lane.js';
+import { endOf, type Lane } from '../partition/lane.js';
 import { type Partition } from '../partition/partition.js';
 import { checkPosition, checkRange, laneKey, offsetOf } from './position.js';
 import { storeFailure } from './store-failure.js';
@@ -184,10 +184,9 @@ async function cursorsOf(request: ReadMessagesRequest, partition: Partition, lan
   if (named?.$case === 'offset' && laneKey(named.value) !== key) {
     return [];
   }
-  const { firstOffset, nextOffset } = lane.log;
-  const next = (await offsetOf(request.start, lane)) ?? firstOffset;
+  const next = (await offsetOf(request.start, lane)) ?? lane.log.firstOffset;
   checkRange(next, { partition: partition.number, lane: lane.number }, lane);
-  const end = (await offsetOf(request.end, lane)) ?? (request.follow ? undefined : nextOffset);
+  const end = (await offsetOf(request.end, lane)) ?? (request.follow ? undefined : await endOf(lane.log));
   return [{ partition, lane, next, end }];
 }
 

@@ -3,6 +3,7 @@ import { type Logger } from '@hermes/kit';
 import { type SecretReference, type StorageEngine } from '@hermes/log';
 import {
   type KafkaLogListener,
+  type KafkaNotice,
   type KafkaServerOptions,
   openKafkaEngine,
   type SaslMechanism as SaslName,
@@ -27,8 +28,8 @@ export async function openKafkaServer(
 ): Promise<ConnectedServer> {
   const engine = await openKafkaEngine({
     ...{ server: serverOptions(source), topics: topicSettings(source), state, environment, clock, timers, random },
-    onNotice: ({ task, error }) => {
-      logger.warn({ err: error, task }, 'background work on a data source failed');
+    onNotice: (notice) => {
+      tell(notice, logger);
     },
     onLog: logTo(logger),
   });
@@ -38,6 +39,16 @@ export async function openKafkaServer(
     version: () => '',
     durability: () => Durability.UNSPECIFIED,
   };
+}
+
+function tell(notice: KafkaNotice, logger: Logger): void {
+  switch (notice.kind) {
+    case 'taskFailed':
+      logger.warn({ err: notice.error, task: notice.task }, 'background work on a data source failed');
+      break;
+    case 'attachedTopicChanged':
+      logger.warn({ problem: notice.problem }, 'partitions of a topic that is attached to Kafka cannot be opened');
+  }
 }
 
 /** What kafkajs calls an error is tried again: whatever matters comes as an error of a call. */
