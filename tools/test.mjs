@@ -15,12 +15,22 @@ const forwarded = args.filter((arg) => arg !== '--unit');
 
 const serverTests = String.raw`\.server\.test\.ts$`;
 const inProcess = ['--ignoreProjects', 'e2e', '--maxWorkers=2'];
-/** Process tests measure pauses and memory: they have the machine for themselves, one file at a time. */
+/** Process tests that wait more than they work: two files at a time. */
+const sharing = String.raw`/e2e/test/(bad-input|delivery|kafka|scenarios)/`;
+/** The others measure pauses and memory: they have the machine for themselves. */
+const measuring = String.raw`/e2e/test/(?!(bad-input|delivery|kafka|scenarios)/)`;
 const stages = unitOnly
   ? [{ title: 'unit and property tests', args: [...inProcess, '--testPathIgnorePatterns', serverTests] }]
   : [
       { title: 'unit, property, contract and integration tests', args: inProcess },
-      { title: 'process tests', args: ['--selectProjects', 'e2e', '--runInBand'] },
+      {
+        title: 'process tests',
+        args: ['--selectProjects', 'e2e', '--maxWorkers=2', '--testPathIgnorePatterns', measuring],
+      },
+      {
+        title: 'process tests that measure pauses and memory',
+        args: ['--selectProjects', 'e2e', '--runInBand', '--testPathIgnorePatterns', sharing],
+      },
     ];
 
 function runStage(stage, resultFile) {
@@ -36,7 +46,7 @@ function runStage(stage, resultFile) {
   return { passed: result.numPassedTests, failed: Math.max(result.numFailedTests + broken, status === 0 ? 0 : 1) };
 }
 
-// Both stages share the database servers, which end with this process: see libs/testing.
+// The stages share the database servers, which end with this process: see libs/testing.
 process.env.HERMES_TEST_RUN ??= `${process.pid}-${Date.now().toString(36)}`;
 
 const directory = mkdtempSync(join(tmpdir(), 'hermes-test-'));
