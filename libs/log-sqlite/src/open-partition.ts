@@ -105,9 +105,12 @@ function openLaneTable(context: OpenContext, table: LaneTable, known: boolean): 
 }
 
 /** A lane that a topic got since is known from its first mark on: its log is made before. */
-function makeLaneState(context: OpenContext, table: LaneTable): string | undefined {
-  context.partitionTables.insertLane(table.address);
-  return checkLaneState(context, table);
+function makeLaneState(context: OpenContext, table: LaneTable, known: boolean): string | undefined {
+  const inTheWay = checkLaneState(context, table);
+  if (inTheWay === undefined && !known) {
+    context.partitionTables.insertLane(table.address);
+  }
+  return inTheWay;
 }
 
 /** An empty table is one whose making was cut short. */
