@@ -125,11 +125,15 @@ describe('topics on Kafka', () => {
     const readers = new Readers(hermes, name, 'g0');
     const before = await publish(name, 'before');
     await hermes.admin.updateTopic({ name, partitions: 4 }, ['partitions']);
-    const after = await publish(name, 'after');
-    expect(await readers.beyond([...before, ...after])).toEqual([]);
-    const { lanes } = await hermes.admin.describeTopic(name);
-    expect(lanes.map(({ partition }) => partition)).toEqual([0, 1, 2, 3]);
-    expect(lanes.every(({ firstOffset, nextOffset }) => nextOffset > firstOffset + 1)).toBe(true);
+    const published = [...before];
+    // Whoever publishes learns of them a moment later.
+    await eventually(async () => {
+      published.push(...(await publish(name, `after-${published.length}`)));
+      const { lanes } = await hermes.admin.describeTopic(name);
+      expect(lanes.map(({ partition }) => partition)).toEqual([0, 1, 2, 3]);
+      expect(lanes.every(({ firstOffset, nextOffset }) => nextOffset > firstOffset + 1)).toBe(true);
+    }, PATIENCE);
+    expect(await readers.beyond(published)).toEqual([]);
     await readers.stop();
   });
 
