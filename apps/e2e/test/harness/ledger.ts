@@ -57,8 +57,14 @@ export class Ledger {
     return [...this.#published.values()].filter(({ fate }) => fate === 'acknowledged').length;
   }
 
-  count(fate: PublishFate): number {
-    return [...this.#published.values()].filter((publish) => publish.fate === fate).length;
+  /** Publishes that have begun. */
+  get begun(): number {
+    return this.#published.size;
+  }
+
+  /** How many came to that, without those that began first. */
+  count(fate: PublishFate, withoutFirst = 0): number {
+    return [...this.#published.values()].slice(withoutFirst).filter((publish) => publish.fate === fate).length;
   }
 
   invoke(value: string, key: string): void {

@@ -6,8 +6,10 @@ import { MysqlCluster } from '../harness/mysql-cluster.js';
 import { owned } from '../harness/placed.js';
 import { TOPIC, TopicLoad } from '../harness/topic-load.js';
 
-/** Longer than leadership lasts (5 s), shorter than the leases of brokers (10 s): these have nobody to renew them. */
+/** Longer than leadership lasts (5 s), shorter than the leases of brokers: these have nobody to renew them. */
 const PAUSE_MS = 6_500;
+/** They outlast the pause and the election after it, whenever before it they were last renewed. */
+const LEASE_TTL_MS = 20_000;
 const PATIENCE = { deadlineMs: 60_000 };
 
 describe('a server with the metadata database that stands still', () => {
@@ -15,7 +17,7 @@ describe('a server with the metadata database that stands still', () => {
     await using server = await startMysql('mariadb');
     await using metadata = await server.createDatabase();
     await using data = await (await sharedMysql('mariadb')).createDatabase();
-    await using cluster = await MysqlCluster.startShared(metadata, { data, metaServers: 2 });
+    await using cluster = await MysqlCluster.startShared(metadata, { data, metaServers: 2, leaseTtlMs: LEASE_TTL_MS });
     const { hermes, processes } = cluster;
     await using load = await TopicLoad.start(cluster);
     const before = await owned(hermes, TOPIC.topic);
