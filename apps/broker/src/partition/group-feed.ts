@@ -100,8 +100,9 @@ export class GroupFeed {
     if (from >= firstOffset) {
       return from;
     }
-    if (from < lostBelow) {
-      this.onLost(lane, this.#dispatcher.skip(lane, lostBelow));
+    const lost = from < lostBelow ? this.#dispatcher.skip(lane, lostBelow) : 0;
+    if (lost > 0) {
+      this.onLost(lane, lost);
     }
     this.#dispatcher.feed(lane, { from, nextOffset: firstOffset, ...NOTHING });
     return firstOffset;
