@@ -1,6 +1,6 @@
 import {
   type Environment,
-  OpeningGate,
+  OpeningGates,
   type OpenPartitionOutcome,
   type OpenPartitionRequest,
   type StorageCapabilities,
@@ -88,7 +88,7 @@ class KafkaStorage implements KafkaEngine {
   /** A broker answers one connection's requests in order: those of each kind have connections of their own. */
   readonly #clusters: { readonly appends: KafkaCluster; readonly reads: KafkaCluster; readonly tails: KafkaCluster };
   readonly #context: OpeningContext;
-  readonly #gates = new Set<OpeningGate>();
+  readonly #gates = new OpeningGates();
   #cancelLook: CancelTimer = () => undefined;
   #closed: Promise<void> | undefined;
 
@@ -129,21 +129,10 @@ class KafkaStorage implements KafkaEngine {
   }
 
   async openPartition(request: OpenPartitionRequest): Promise<OpenPartitionOutcome> {
-    const gate = new OpeningGate(`partition ${request.topicId}/${request.partition} at epoch ${request.epoch}`);
-    this.#gates.add(gate);
-    gate.signal.addEventListener('abort', () => {
-      this.#gates.delete(gate);
-    });
-    let outcome: OpenPartitionOutcome | undefined;
     try {
-      outcome = await openPartition(this.#context, request, gate);
-      return outcome;
+      return await this.#gates.open(request, (gate) => openPartition(this.#context, request, gate));
     } catch (error) {
       throw readFault(error, `open partition ${request.topicId}/${request.partition}`);
-    } finally {
-      if (outcome?.kind !== 'opened') {
-        await gate.close();
-      }
     }
   }
 
@@ -163,7 +152,7 @@ class KafkaStorage implements KafkaEngine {
 
   async #close(): Promise<void> {
     this.#cancelLook();
-    await Promise.all([...this.#gates].map((gate) => gate.close()));
+    await this.#gates.close();
     this.#context.producers.close();
     this.#context.fetcher.close();
     await Promise.all([this.#admin.disconnect(), ...Object.values(this.#clusters).map((cluster) => cluster.close())]);

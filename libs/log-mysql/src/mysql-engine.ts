@@ -1,6 +1,6 @@
 import {
   type Environment,
-  OpeningGate,
+  OpeningGates,
   type OpenPartitionOutcome,
   type OpenPartitionRequest,
   type StorageCapabilities,
@@ -86,7 +86,7 @@ class MysqlStorage implements MysqlEngine {
   readonly #timers: Timers;
   readonly #random: Random;
   readonly #acknowledged = new AcknowledgedOffsets();
-  readonly #gates = new Set<OpeningGate>();
+  readonly #gates = new OpeningGates();
   readonly #tasks: TaskGroup;
   #source: DataSource | undefined;
   #closed: Promise<void> | undefined;
@@ -127,24 +127,8 @@ class MysqlStorage implements MysqlEngine {
     return { appendFence: true, durability, truncate: true, offsetAt: true, movable: true };
   }
 
-  async openPartition(request: OpenPartitionRequest): Promise<OpenPartitionOutcome> {
-    const gate = new OpeningGate(`partition ${request.topicId}/${request.partition} at epoch ${request.epoch}`);
-    this.#gates.add(gate);
-    gate.signal.addEventListener('abort', () => {
-      this.#gates.delete(gate);
-    });
-    let outcome: OpenPartitionOutcome | undefined;
-    try {
-      outcome = await new PartitionOpening(this.#context(), request, gate).run();
-      if (gate.refusal !== undefined) {
-        throw gate.refusal;
-      }
-      return outcome;
-    } finally {
-      if (outcome?.kind !== 'opened') {
-        await gate.close();
-      }
-    }
+  openPartition(request: OpenPartitionRequest): Promise<OpenPartitionOutcome> {
+    return this.#gates.open(request, (gate) => new PartitionOpening(this.#context(), request, gate).run());
   }
 
   async deletePartition(topicId: number, partition: number): Promise<void> {
@@ -167,7 +151,7 @@ class MysqlStorage implements MysqlEngine {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([...this.#gates].map((gate) => gate.close()));
+    await this.#gates.close();
     await this.#tasks.settled();
     await this.#open.close();
   }
@@ -197,9 +181,7 @@ class MysqlStorage implements MysqlEngine {
   }
 
   #loseAll(): void {
-    for (const gate of [...this.#gates]) {
-      gate.lose('another server answers, or one that was restored');
-    }
+    this.#gates.loseAll('another server answers, or one that was restored');
   }
 
   #notice(notice: MysqlNotice): void {

@@ -27,6 +27,7 @@ export {
   type TruncateOutcome,
 } from './message-log.js';
 export { OpeningGate } from './opening-gate.js';
+export { OpeningGates } from './opening-gates.js';
 export {
   PAGE_BYTES_MAX,
   PAGE_RECORDS_MAX,
