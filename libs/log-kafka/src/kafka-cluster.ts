@@ -183,18 +183,10 @@ export class KafkaCluster {
 
   /** Some broker, connected. Rejects with StoreError, or with what kafkajs says. */
   async anyBroker(): Promise<Broker> {
-    if (this.#cluster.getNodeIds().length === 0) {
+    if (!this.#isKnown) {
       await this.refresh();
     }
-    let failure: unknown = new StoreError('unavailable', 'no Kafka broker is known');
-    for (const nodeId of this.#cluster.getNodeIds()) {
-      try {
-        return await this.broker(Number(nodeId));
-      } catch (error) {
-        failure = error;
-      }
-    }
-    throw failure;
+    return this.#cluster.brokerPool.findConnectedBroker();
   }
 
   /** The broker that leads a partition. Rejects with StoreError if none does. */
@@ -211,15 +203,16 @@ export class KafkaCluster {
 
   async #refresh(): Promise<void> {
     await guarded('read the metadata of Kafka', async () => {
-      await this.#ensureConnected();
+      if (!this.#isKnown) {
+        await this.#cluster.connect();
+      }
       await this.#cluster.refreshMetadata();
     });
   }
 
-  async #ensureConnected(): Promise<void> {
-    if (!this.#cluster.isConnected()) {
-      await this.#cluster.connect();
-    }
+  /** Brokers that were learned need no other to be asked about. */
+  get #isKnown(): boolean {
+    return this.#cluster.getNodeIds().length > 0;
   }
 
   /** Undefined if it was not asked for yet. */

@@ -1,6 +1,8 @@
 import type { Clock } from '@hermes/runtime';
 import type { ISocketFactory } from 'kafkajs';
+import { KafkaJSConnectionError } from 'kafkajs';
 import Broker from 'kafkajs/src/broker/index.js';
+import BrokerPool from 'kafkajs/src/cluster/brokerPool.js';
 import Connection from 'kafkajs/src/network/connection.js';
 import ConnectionPool, { type ProtocolRequest } from 'kafkajs/src/network/connectionPool.js';
 import createSocketFactory from 'kafkajs/src/network/socketFactory.js';
@@ -72,6 +74,7 @@ export function mendConnections(): void {
     mendConnection(Connection.prototype);
     mendPool(ConnectionPool.prototype);
     mendBroker(Broker.prototype);
+    mendChoice(BrokerPool.prototype);
   }
 }
 
@@ -101,15 +104,24 @@ function mendConnection(prototype: Connection): void {
   };
 }
 
+/** Those that have let the last request time out: a broker that stands still takes connections, and answers nothing. */
+const silent = new WeakSet<ConnectionPool>();
+
+const isTimeout = (error: unknown): error is Error =>
+  isKafkaError(error) && error.name === 'KafkaJSRequestTimeoutError';
+
 /** Whoever has not answered is not asked again on these connections: as long as one is open, kafkajs prefers it to others. */
 function mendPool(prototype: ConnectionPool): void {
   // eslint-disable-next-line @typescript-eslint/unbound-method
   const { send } = prototype;
   prototype.send = async function (this: ConnectionPool, call: ProtocolRequest) {
     try {
-      return await send.call(this, call);
+      const answer = await send.call(this, call);
+      silent.delete(this);
+      return answer;
     } catch (error) {
-      if (isKafkaError(error) && error.name === 'KafkaJSRequestTimeoutError') {
+      if (isTimeout(error)) {
+        silent.add(this);
         this.pool.forEach(({ socket }) => socket?.destroy(error));
       }
       throw error;
@@ -123,11 +135,40 @@ function mendBroker(prototype: Broker): void {
   const { connect, isConnected } = prototype;
   const told = new WeakSet<Broker>();
   prototype.connect = async function (this: Broker) {
-    await connect.call(this);
-    told.add(this);
+    try {
+      await connect.call(this);
+      told.add(this);
+    } catch (error) {
+      if (!isTimeout(error)) {
+        throw error;
+      }
+      silent.add(this.connectionPool);
+      // As it is, kafkajs would wait as long again, twice.
+      const { host, port } = this.connectionPool;
+      throw new KafkaJSConnectionError(error.message, { broker: `${host}:${port}` });
+    }
   };
   prototype.isConnected = function (this: Broker) {
     return told.has(this) && isConnected.call(this);
+  };
+}
+
+/** Where any broker will do, those that have not answered come last: kafkajs chooses at random. */
+function mendChoice(prototype: BrokerPool): void {
+  // eslint-disable-next-line @typescript-eslint/unbound-method
+  const { findConnectedBroker } = prototype;
+  const reluctance = (broker: Broker): number =>
+    (silent.has(broker.connectionPool) ? 2 : 0) + (broker.isConnected() ? 0 : 1);
+  prototype.findConnectedBroker = async function (this: BrokerPool) {
+    const brokers = Object.entries(this.brokers).sort(([, one], [, other]) => reluctance(one) - reluctance(other));
+    for (const [nodeId] of brokers) {
+      try {
+        return await this.findBroker({ nodeId });
+      } catch {
+        // Perhaps another one.
+      }
+    }
+    return findConnectedBroker.call(this);
   };
 }
 

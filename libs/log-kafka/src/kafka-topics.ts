@@ -149,9 +149,9 @@ export class KafkaTopics {
       'retention.bytes': '-1',
       ...config,
     };
-    // False: another broker has made it meanwhile.
+    // False: another broker has made it meanwhile. Whoever needs it waits until all know it, which kafkajs would not.
     await this.#admin.createTopics({
-      waitForLeaders: true,
+      waitForLeaders: false,
       topics: [
         {
           topic: name,

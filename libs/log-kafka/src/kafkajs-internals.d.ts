@@ -117,16 +117,30 @@ declare module 'kafkajs/src/cluster/index.js' {
     );
     connect(): Promise<void>;
     disconnect(): Promise<void>;
-    isConnected(): boolean;
     refreshMetadata(): Promise<void>;
     getNodeIds(): readonly string[];
     findBroker(options: { readonly nodeId: number }): Promise<Broker>;
     readonly targetTopics: Set<string>;
     readonly brokerPool: {
       connectionPoolBuilder: { build(destination?: unknown): Promise<ConnectionPool> };
+      /** Of those that were learned, or else of those that were given. */
+      findConnectedBroker(): Promise<Broker>;
       /** What was last learned. */
       readonly metadata: { readonly topicMetadata: readonly TopicMetadata[] } | null;
     };
+  }
+}
+
+declare module 'kafkajs/src/cluster/brokerPool.js' {
+  import type Broker from 'kafkajs/src/broker/index.js';
+
+  /** All brokers that are known, by their ids, connected or not. */
+  export default class BrokerPool {
+    readonly brokers: Readonly<Record<string, Broker>>;
+    /** Connects to this one. */
+    findBroker(options: { readonly nodeId: string }): Promise<Broker>;
+    /** Connects to any. */
+    findConnectedBroker(): Promise<Broker>;
   }
 }
 
@@ -147,7 +161,10 @@ declare module 'kafkajs/src/loggers/index.js' {
 }
 
 declare module 'kafkajs/src/broker/index.js' {
+  import type ConnectionPool from 'kafkajs/src/network/connectionPool.js';
+
   export default class Broker {
+    readonly connectionPool: ConnectionPool;
     /** Opens a connection, logs in, and asks what the broker understands. */
     connect(): Promise<void>;
     isConnected(): boolean;
@@ -169,6 +186,8 @@ declare module 'kafkajs/src/network/connectionPool.js' {
 
   /** The connections to one broker: one for fetches, one for all else. */
   export default class ConnectionPool {
+    readonly host: string;
+    readonly port: number;
     readonly pool: readonly Connection[];
     send(call: ProtocolRequest): Promise<unknown>;
   }

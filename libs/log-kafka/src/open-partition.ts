@@ -152,16 +152,18 @@ async function findTopics(
 
 /** The lane's topic, made if `shape` says how; undefined if it is not there, or lacks the partition. */
 async function findTopic(
-  { topics, timers }: OpeningContext,
-  { topic, partition }: KafkaPlace,
+  { topics, timers, cluster }: OpeningContext,
+  place: KafkaPlace,
   shape: LogShape | undefined,
 ): Promise<TopicFacts | undefined> {
+  const { topic, partition } = place;
   if (shape !== undefined) {
     await topics.ensure(topic, shape);
   }
+  const isLed = (): boolean => shape === undefined || cluster.leaderOf(place) !== undefined;
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
     const facts = await topics.find(topic);
-    if (facts !== undefined && facts.partitions > partition) {
+    if (facts !== undefined && facts.partitions > partition && isLed()) {
       return facts;
     }
     await sleep(timers, ATTEMPT_PAUSE_MS);
