@@ -6,7 +6,7 @@
  */
 declare module 'kafkajs/src/cluster/index.js' {
   import type { ISocketFactory, KafkaConfig, RetryOptions } from 'kafkajs';
-  import type ConnectionPool from 'kafkajs/src/network/connectionPool.js';
+  import type { ConnectionPoolBuilder } from 'kafkajs/src/cluster/connectionPoolBuilder.js';
 
   export interface RawRecord {
     readonly offset: string;
@@ -122,7 +122,7 @@ declare module 'kafkajs/src/cluster/index.js' {
     findBroker(options: { readonly nodeId: number }): Promise<Broker>;
     readonly targetTopics: Set<string>;
     readonly brokerPool: {
-      connectionPoolBuilder: { build(destination?: unknown): Promise<ConnectionPool> };
+      connectionPoolBuilder: ConnectionPoolBuilder;
       /** Of those that were learned, or else of those that were given. */
       findConnectedBroker(): Promise<Broker>;
       /** What was last learned. */
@@ -132,16 +132,40 @@ declare module 'kafkajs/src/cluster/index.js' {
 }
 
 declare module 'kafkajs/src/cluster/brokerPool.js' {
+  import type { RetryOptions } from 'kafkajs';
   import type Broker from 'kafkajs/src/broker/index.js';
+  import type { ConnectionPoolBuilder } from 'kafkajs/src/cluster/connectionPoolBuilder.js';
+  import type { LogFunctions } from 'kafkajs/src/cluster/index.js';
 
   /** All brokers that are known, by their ids, connected or not. */
   export default class BrokerPool {
-    readonly brokers: Readonly<Record<string, Broker>>;
+    constructor(options: {
+      readonly connectionPoolBuilder: ConnectionPoolBuilder;
+      readonly logger: LogFunctions;
+      readonly retry: RetryOptions;
+    });
+    brokers: Readonly<Record<string, Broker>>;
+    disconnect(): Promise<void>;
     /** Connects to this one. */
     findBroker(options: { readonly nodeId: string }): Promise<Broker>;
     /** Connects to any. */
     findConnectedBroker(): Promise<Broker>;
   }
+}
+
+declare module 'kafkajs/src/cluster/connectionPoolBuilder.js' {
+  import type { KafkaConfig } from 'kafkajs';
+  import type { LogFunctions } from 'kafkajs/src/cluster/index.js';
+  import type ConnectionPool from 'kafkajs/src/network/connectionPool.js';
+
+  export interface ConnectionPoolBuilder {
+    /** Connections to a place, or to one of those that were given; none is opened yet. */
+    build(destination?: unknown): Promise<ConnectionPool>;
+  }
+
+  export default function createConnectionPoolBuilder(
+    options: Omit<KafkaConfig, 'logLevel' | 'logCreator' | 'retry'> & { readonly logger: LogFunctions },
+  ): ConnectionPoolBuilder;
 }
 
 declare module 'kafkajs/src/protocol/error.js' {
@@ -161,9 +185,15 @@ declare module 'kafkajs/src/loggers/index.js' {
 }
 
 declare module 'kafkajs/src/broker/index.js' {
+  import type { LogFunctions } from 'kafkajs/src/cluster/index.js';
   import type ConnectionPool from 'kafkajs/src/network/connectionPool.js';
 
   export default class Broker {
+    constructor(options: {
+      readonly connectionPool: ConnectionPool;
+      readonly logger: LogFunctions;
+      readonly nodeId: number;
+    });
     readonly connectionPool: ConnectionPool;
     /** Opens a connection, logs in, and asks what the broker understands. */
     connect(): Promise<void>;
