@@ -2,10 +2,7 @@ export { type Leader, type Leadership } from './leadership.js';
 export { MetadataError, type MetadataErrorCode } from './metadata-error.js';
 export { type MetadataOptions } from './metadata-options.js';
 export {
-  type AssignmentRecord,
   type BrokerLeaseStore,
-  type BrokerProcess,
-  type BrokerRecord,
   type Candidacy,
   type CreateOutcome,
   type DataSourceDeletion,

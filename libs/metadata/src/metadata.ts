@@ -1,4 +1,10 @@
 import { type DataSource, type Group, type Topic } from '@hermes/contracts';
+import {
+  type BrokerProcess,
+  type PersistedAssignment,
+  type PersistedBroker,
+  type PersistEffect,
+} from '@hermes/coordination';
 
 import { type Leader, type Leadership } from './leadership.js';
 
@@ -34,51 +40,14 @@ export interface DataSourceRecord {
   readonly createdAtMs: number;
 }
 
-/** Who holds a partition, at which epoch. The row lives as long as its topic: no epoch is ever granted twice. */
-export interface AssignmentRecord {
-  readonly topic: string;
-  readonly partition: number;
-  /** Name of the owner; empty = none. */
-  readonly broker: string;
-  /** The owner's process; kept when there is none. */
-  readonly incarnation: number;
-  /** Highest epoch ever granted or observed. */
-  readonly epoch: number;
-  /** True once an owner was ready: its storage must exist. */
-  readonly created: boolean;
-  /** Data directory that the partition is bound to; empty = none yet, or none at all. */
-  readonly dataDirectory: string;
-  /** Data source that has its lanes; empty = they are in the data directory. */
-  readonly dataSource: string;
-  /** True: an operator moved it to its owner. */
-  readonly pinned: boolean;
-}
-
-/** What is remembered of a broker while it is away. */
-export interface BrokerRecord {
-  readonly name: string;
-  /** Its latest process. */
-  readonly incarnation: number;
-  readonly endpoint: string;
-  readonly zone: string;
-  readonly brokerGroup: string;
-  readonly dataDirectory: string;
-  /** An operator asked for its drain. */
-  readonly drained: boolean;
-}
-
-/** All that the leases remember. */
+/** All that the leases remember. An assignment's row lives as long as its topic: no epoch is ever granted twice. */
 export interface LeaseState {
-  readonly assignments: readonly AssignmentRecord[];
-  readonly brokers: readonly BrokerRecord[];
+  readonly assignments: readonly PersistedAssignment[];
+  readonly brokers: readonly PersistedBroker[];
 }
 
-/** Rows to write, and brokers to forget. */
-export interface LeaseChanges extends LeaseState {
-  readonly forgottenBrokers: readonly string[];
-  /** Processes that may renew their leases in the database from now on, and no other of their names. */
-  readonly registered: readonly BrokerProcess[];
-}
+/** What the leases write, in one transaction. */
+export type LeaseChanges = Omit<PersistEffect, 'kind'>;
 
 /** A part of a list that is ordered by name. */
 export interface PageRequest {
@@ -158,12 +127,6 @@ export interface LeaseStore {
   save(changes: LeaseChanges): Promise<void>;
   /** Notes the TTL that brokers are granted from now on; gives the one of before, 0 if there was none. */
   replaceTtl(ttlMs: number): Promise<number>;
-}
-
-/** A broker's process. */
-export interface BrokerProcess {
-  readonly broker: string;
-  readonly incarnation: number;
 }
 
 /** The leader's side of leases that brokers renew in the database. Only databases that brokers can reach have it. */

@@ -1,6 +1,7 @@
 import { DataSource, Group, SaslMechanism, StorageClass, Topic } from '@hermes/contracts';
+import { type PersistedAssignment } from '@hermes/coordination';
 
-import { type AssignmentRecord, type LeaseChanges } from '../src/metadata.js';
+import { type LeaseChanges } from '../src/metadata.js';
 import { lead, type LedMetadata } from './lead.js';
 import { type TestDatabase } from './test-database.js';
 
@@ -9,7 +10,7 @@ const topic = (name: string, partitions = 4, dataSources: string[] = []): Topic 
 const group = (topicName: string, name: string): Group => Group.fromPartial({ topic: topicName, name });
 const source = (name: string, database = 'hermes'): DataSource =>
   DataSource.fromPartial({ name, storageClass: StorageClass.MYSQL, endpoints: ['h:3306'], database, secret: 'env:P' });
-const row: AssignmentRecord = {
+const row: PersistedAssignment = {
   topic: 'orders',
   partition: 0,
   broker: 'b',
@@ -142,7 +143,7 @@ export function describeMetadata(create: () => Promise<TestDatabase>): void {
       const { topics, groups, leases } = await open();
       await topics.create(topic('orders'), 0);
       await groups.create(group('orders', 'g'), 0);
-      const save = (...assignments: AssignmentRecord[]): Promise<void> => leases.save(changes({ assignments }));
+      const save = (...assignments: PersistedAssignment[]): Promise<void> => leases.save(changes({ assignments }));
       await save(row, { ...row, partition: 1 });
       await save({ ...row, epoch: 2, created: true });
       expect((await leases.load()).assignments).toEqual([

@@ -1,6 +1,7 @@
+import { type BrokerProcess } from '@hermes/coordination';
 import { sql } from 'kysely';
 
-import { type BrokerLeaseStore, type BrokerProcess, type LeaseChanges } from '../metadata.js';
+import { type BrokerLeaseStore, type LeaseChanges } from '../metadata.js';
 import { type SqlAccess, type Tx } from '../sql/schema.js';
 import { NOW_MS } from './leadership-row.js';
 

@@ -1,7 +1,7 @@
+import { type BrokerProcess, type PersistedAssignment } from '@hermes/coordination';
 import { type Clock, systemClock, systemTimers, type Timers } from '@hermes/runtime';
 import { sql } from 'kysely';
 
-import { type AssignmentRecord, type BrokerProcess } from '../metadata.js';
 import { loadAssignments } from '../sql/sql-leases.js';
 import { NOW_MS } from './leadership-row.js';
 import { openDatabase } from './open-database.js';
@@ -25,7 +25,7 @@ export interface SharedBrokerLease extends AsyncDisposable {
   /** Prolongs the lease for `ttlMs`, valid from before this was called. False: the name is another process's by now. */
   renew(ttlMs: number): Promise<boolean>;
   /** What this process owns. */
-  assignments(): Promise<AssignmentRecord[]>;
+  assignments(): Promise<PersistedAssignment[]>;
   close(): Promise<void>;
 }
 

@@ -2,12 +2,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Topic } from '@hermes/contracts';
+import { type PersistedAssignment } from '@hermes/coordination';
 import { eventually, freePort } from '@hermes/testing';
 import { sql } from 'kysely';
 
 import { lead, type LedMetadata } from '../../test/lead.js';
 import { describeServers, type TestServerDatabase } from '../../test/test-database.js';
-import { type AssignmentRecord } from '../metadata.js';
 import { type MetadataOptions } from '../metadata-options.js';
 import { openMetadata } from '../open-metadata.js';
 import { MIGRATIONS } from '../sql/migrations.js';
@@ -143,7 +143,7 @@ describeServers((create) => {
 
   describe('broker leases', () => {
     const owner = { broker: 'b1', incarnation: 2 ** 53 - 1 };
-    const assignment: AssignmentRecord = {
+    const assignment: PersistedAssignment = {
       ...{ topic: 'orders', partition: 0, ...owner, epoch: 3, created: true, dataDirectory: '', dataSource: 'm1' },
       pinned: false,
     };

@@ -1,13 +1,7 @@
+import { type BrokerProcess, type PersistedAssignment, type PersistedBroker } from '@hermes/coordination';
 import { type Insertable } from 'kysely';
 
-import {
-  type AssignmentRecord,
-  type BrokerProcess,
-  type BrokerRecord,
-  type LeaseChanges,
-  type LeaseState,
-  type LeaseStore,
-} from '../metadata.js';
+import { type LeaseChanges, type LeaseState, type LeaseStore } from '../metadata.js';
 import { type Database, type Schema, type SqlAccess, type Tx } from './schema.js';
 
 /** Name of the one row of `leadership`. */
@@ -60,7 +54,7 @@ async function replaceTtl(tx: Tx, ttlMs: number): Promise<number> {
 }
 
 /** All assignments by topic and partition, or those of one process. */
-export async function loadAssignments(db: Database | Tx, owner?: BrokerProcess): Promise<AssignmentRecord[]> {
+export async function loadAssignments(db: Database | Tx, owner?: BrokerProcess): Promise<PersistedAssignment[]> {
   let query = db
     .selectFrom('assignment')
     .innerJoin('topic', 'topic.id', 'assignment.topic_id')
@@ -83,7 +77,7 @@ export async function loadAssignments(db: Database | Tx, owner?: BrokerProcess):
   }));
 }
 
-async function loadBrokers(tx: Tx): Promise<BrokerRecord[]> {
+async function loadBrokers(tx: Tx): Promise<PersistedBroker[]> {
   const rows = await tx.selectFrom('broker').selectAll().orderBy('name').execute();
   return rows.map((row) => ({
     name: row.name,
@@ -115,7 +109,7 @@ async function saveChanges(tx: Tx, { assignments, brokers, forgottenBrokers }: L
   }
 }
 
-async function selectTopicIds(tx: Tx, records: readonly AssignmentRecord[]): Promise<Map<string, number>> {
+async function selectTopicIds(tx: Tx, records: readonly PersistedAssignment[]): Promise<Map<string, number>> {
   const ids = new Map<string, number>();
   for (const names of chunks([...new Set(records.map(({ topic }) => topic))])) {
     const found = await tx.selectFrom('topic').select(['id', 'name']).where('name', 'in', names).execute();
@@ -126,7 +120,7 @@ async function selectTopicIds(tx: Tx, records: readonly AssignmentRecord[]): Pro
   return ids;
 }
 
-function assignmentRow(topicId: number, record: AssignmentRecord): Insertable<Schema['assignment']> {
+function assignmentRow(topicId: number, record: PersistedAssignment): Insertable<Schema['assignment']> {
   return {
     topic_id: topicId,
     partition_number: record.partition,
@@ -140,7 +134,7 @@ function assignmentRow(topicId: number, record: AssignmentRecord): Insertable<Sc
   };
 }
 
-function brokerRow(record: BrokerRecord): Insertable<Schema['broker']> {
+function brokerRow(record: PersistedBroker): Insertable<Schema['broker']> {
   return {
     name: record.name,
     incarnation: record.incarnation,
