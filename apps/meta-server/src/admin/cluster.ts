@@ -74,15 +74,15 @@ export class ClusterAdmin {
   }
 
   async getCluster(request: GetClusterRequest): Promise<GetClusterResponse> {
-    const { endpoint, epoch, metaServers } = this.#leader;
-    const terms = await metaServers.terms();
+    const { endpoint, epoch, metaServers: store } = this.#leader;
+    const [metaServers, terms] = await Promise.all([store.list(), store.terms()]);
     const partitions = this.#leases.partitions() ?? [];
     const brokers = this.#leases.brokers().map((view) => brokerOf(view, this.#leases.buildOf(view.name)));
     const consumers = request.consumers === true ? this.#leases.consumers().map(consumerOf) : [];
     return {
       leaderEndpoint: endpoint,
       leaderEpoch: epoch,
-      metaServers: await metaServers.list(),
+      metaServers,
       unownedPartitions: partitions.filter(({ state }) => state === 'UNOWNED').length,
       brokers: brokers.sort((a, b) => (a.name < b.name ? -1 : 1)),
       leadershipTerms: terms.map(({ sinceMs, ...term }) => ({ ...term, since: timestampFromMs(sinceMs) })),
