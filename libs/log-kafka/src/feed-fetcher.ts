@@ -9,7 +9,7 @@ import { isKafkaError, readFault } from './kafka-fault.js';
 export interface FollowedLane {
   readonly place: KafkaPlace;
   /** Whether its records are wanted; otherwise how far it reaches is enough. */
-  readonly isRead: boolean;
+  readonly wantsRecords: boolean;
   /** Where the next fetch starts. */
   nextPosition(): number;
   /** What a fetch from there has brought. */
@@ -129,8 +129,8 @@ export class FeedFetcher {
       }
       const nowMs = this.#options.clock.monotonicMs();
       const due = led.filter(
-        ([{ isRead }, { fetchedAtMs, notBeforeMs }]) =>
-          notBeforeMs <= nowMs && (isRead || fetchedAtMs + UNREAD_EACH_MS <= nowMs),
+        ([{ wantsRecords }, { fetchedAtMs, notBeforeMs }]) =>
+          notBeforeMs <= nowMs && (wantsRecords || fetchedAtMs + UNREAD_EACH_MS <= nowMs),
       );
       if (due.length === 0) {
         await this.#pause(UNREAD_EACH_MS);
@@ -148,7 +148,7 @@ export class FeedFetcher {
   async #fetch(leader: number, lanes: readonly FollowedLane[]): Promise<void> {
     const requests = new Map<FetchRequest, FollowedLane>(
       lanes.map((lane) => {
-        const maxBytes = lane.isRead ? LANE_BYTES_MAX : UNREAD_BYTES_MAX;
+        const maxBytes = lane.wantsRecords ? LANE_BYTES_MAX : UNREAD_BYTES_MAX;
         return [{ ...lane.place, from: lane.nextPosition(), maxBytes }, lane];
       }),
     );

@@ -91,7 +91,7 @@ export class KafkaLog implements MessageLog, FollowedLane {
     const onWanted = (): void => {
       fetcher.wake();
     };
-    this.#feed = new LaneFeed(nextOffset, { clock, onWanted });
+    this.#feed = new LaneFeed(nextOffset, { clock, onWanted, isShared: attached !== undefined });
     if (attached !== undefined) {
       this.findEnd = () => this.#findEnd();
     }
@@ -133,8 +133,8 @@ export class KafkaLog implements MessageLog, FollowedLane {
     return this.#feed;
   }
 
-  get isRead(): boolean {
-    return this.#feed.isRead;
+  get wantsRecords(): boolean {
+    return this.#feed.wantsRecords;
   }
 
   nextPosition(): number {
@@ -267,8 +267,9 @@ export class KafkaLog implements MessageLog, FollowedLane {
     batch.appendedAtMs.fill(appendedAtMs);
     this.#lastAppendedAtMs = appendedAtMs;
     this.#count(batch.count, batch.recordBytes);
-    this.#grew(firstOffset + batch.count);
-    return { kind: 'appended', block: batch.toBlock() };
+    const block = batch.toBlock();
+    this.#grew(block);
+    return { kind: 'appended', block };
   }
 
   /** Somebody may have lowered the topic's bound: what is too large for it must not be tried together with other records. */
@@ -280,10 +281,10 @@ export class KafkaLog implements MessageLog, FollowedLane {
   }
 
   /** Behind somebody else's open transaction a record that is there cannot be read yet. */
-  #grew(end: number): void {
+  #grew(block: RecordBlock): void {
     if (this.findEnd === undefined) {
-      this.#feed.appended(end);
-    } else if (!this.isRead) {
+      this.#feed.appended(block);
+    } else if (!this.wantsRecords) {
       this.findEnd().catch(() => undefined);
     }
   }

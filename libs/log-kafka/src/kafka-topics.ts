@@ -149,18 +149,21 @@ export class KafkaTopics {
       'retention.bytes': '-1',
       ...config,
     };
-    // False: another broker has made it meanwhile. Whoever needs it waits until all know it, which kafkajs would not.
-    await this.#admin.createTopics({
-      waitForLeaders: false,
-      topics: [
-        {
-          topic: name,
-          numPartitions: partitions,
-          replicationFactor,
-          configEntries: Object.entries(settings).map(([setting, value]) => ({ name: setting, value })),
-        },
-      ],
-    });
+    const topic = {
+      topic: name,
+      numPartitions: partitions,
+      replicationFactor,
+      configEntries: Object.entries(settings).map(([setting, value]) => ({ name: setting, value })),
+    };
+    try {
+      // False: another broker has made it meanwhile.
+      await this.#admin.createTopics({ waitForLeaders: true, topics: [topic] });
+    } catch (error) {
+      // It is made, and whom kafkajs asks for its leaders has not heard of it yet.
+      if (!isMissingTopic(error)) {
+        throw error;
+      }
+    }
   }
 
   async #config(name: string): Promise<Map<string, string>> {

@@ -12,35 +12,49 @@ const NEAR_RECORDS = 4_096;
 /** Fetches that bring nothing although there is something, before it is left to those who read pages. */
 const EMPTY_MAX = 3;
 
+export interface LaneFeedOptions {
+  readonly clock: Clock;
+  /** Called when records are to be fetched from now on. */
+  readonly onWanted: () => void;
+  /** Others append, too, and nothing is told before Kafka gives it to readers. */
+  readonly isShared: boolean;
+}
+
+/** Own appends that wait for what stands before them; what is beyond that is fetched. */
+const AHEAD_BYTES_MAX = 4 * 1024 * 1024;
+
 /**
- * The end of a lane. As long as somebody reads near it, its records are fetched as they come and told to the listener,
- * once for all groups. Otherwise only the end itself is followed: what nobody reads costs nothing.
+ * The end of a lane. As long as somebody reads near it, its records are told to the listener in their order, once for all
+ * groups. Otherwise only the end itself is followed: what nobody reads costs nothing.
+ *
+ * What the owner appends itself is told as it is where it follows what was told: Kafka says at which offset it stands, and
+ * with `acks=-1` that it stays there. Where it does not follow, others have appended between, and that is fetched first.
  *
  * `end` is one above the last offset that is known to be there. It grows with what the owner's own appends are told,
  * and with what a fetch finds: others may append, too.
  */
 export class LaneFeed implements LogFeed {
-  readonly #clock: Clock;
-  readonly #onWanted: () => void;
+  readonly #options: LaneFeedOptions;
   #listener: LogListener | undefined;
   #position: number;
   #end: number;
   #readUntilMs = 0;
   #empty = 0;
+  /** Own appends above `position`, in order. */
+  #ahead: RecordBlock[] = [];
+  #aheadBytes = 0;
   #arrival: Deferred<void> | undefined;
 
-  /** `onWanted` is called when records are to be fetched from now on. */
-  constructor(end: number, options: { readonly clock: Clock; readonly onWanted: () => void }) {
+  constructor(end: number, options: LaneFeedOptions) {
     this.#position = end;
     this.#end = end;
-    this.#clock = options.clock;
-    this.#onWanted = options.onWanted;
+    this.#options = options;
   }
 
   /** Where the next fetch starts: what nobody reads is passed over. */
   nextPosition(): number {
-    if (!this.isRead) {
-      this.#position = this.#end;
+    if (!this.#isRead) {
+      this.#passOver();
     }
     return this.#position;
   }
@@ -49,9 +63,9 @@ export class LaneFeed implements LogFeed {
     return this.#end;
   }
 
-  /** Whether records are wanted, not only the place of the end. */
-  get isRead(): boolean {
-    return this.#clock.monotonicMs() < this.#readUntilMs;
+  /** Whether a fetch is to bring records, not only the place of the end. */
+  get wantsRecords(): boolean {
+    return this.#isRead && (this.#options.isShared || this.#position < this.#end);
   }
 
   follow(listener: LogListener): void {
@@ -59,7 +73,7 @@ export class LaneFeed implements LogFeed {
   }
 
   arrival(from: number): Promise<void> | undefined {
-    if (from !== this.#position || from >= this.#end || !this.isRead) {
+    if (from !== this.#position || from >= this.#end || !this.#isRead) {
       return undefined;
     }
     this.#arrival ??= createDeferred();
@@ -71,26 +85,36 @@ export class LaneFeed implements LogFeed {
     if (this.#listener === undefined || from + NEAR_RECORDS < this.#end) {
       return;
     }
-    if (!this.isRead) {
-      this.#position = this.#end;
+    if (!this.#isRead) {
+      this.#passOver();
     }
-    this.#readUntilMs = this.#clock.monotonicMs() + READ_FOR_MS;
-    this.#onWanted();
+    this.#readUntilMs = this.#options.clock.monotonicMs() + READ_FOR_MS;
+    this.#options.onWanted();
   }
 
-  /** The owner's own append is stored below `end`. */
-  appended(end: number): void {
-    const isTold = this.isRead;
-    this.#grow(end);
-    if (!isTold) {
-      this.#listener?.grown();
+  /** The owner's own append is stored, in a lane that others do not append to unless they are stale. */
+  appended(block: RecordBlock): void {
+    if (!this.#isRead) {
+      this.reaches(block.nextOffset);
+      return;
+    }
+    this.#grow(block.nextOffset);
+    if (this.#aheadBytes + block.recordBytes <= AHEAD_BYTES_MAX) {
+      this.#ahead.push(block);
+      this.#aheadBytes += block.recordBytes;
+    }
+    this.#tellAhead();
+    if (this.wantsRecords) {
+      this.#options.onWanted();
     }
   }
 
-  /** Kafka has records up to `end`, as it says itself. */
+  /** There are records up to `end`. */
   reaches(end: number): void {
-    if (end > this.#end) {
-      this.appended(end);
+    const grown = end > this.#end;
+    this.#grow(end);
+    if (grown && !this.#isRead) {
+      this.#listener?.grown();
     }
   }
 
@@ -101,16 +125,13 @@ export class LaneFeed implements LogFeed {
       return;
     }
     const { nextOffset, endOffset } = records;
-    const grown = endOffset > this.#end;
-    if (this.isRead && nextOffset > this.#position) {
-      this.#tell(records);
-    } else if (!this.isRead || this.#isStuck(records)) {
+    if (this.#isRead && nextOffset > this.#position) {
+      this.#tell(blockOf(records), nextOffset);
+    } else if (!this.#isRead || this.#isStuck(records)) {
       this.#moveTo(endOffset);
     }
-    this.#grow(Math.max(nextOffset, endOffset));
-    if (grown && !this.isRead) {
-      this.#listener?.grown();
-    }
+    this.reaches(Math.max(nextOffset, endOffset));
+    this.#tellAhead();
   }
 
   /** Nothing comes for now: who waits had better ask for itself. */
@@ -124,11 +145,31 @@ export class LaneFeed implements LogFeed {
     this.#grow(firstOffset);
   }
 
-  #tell(records: FetchedRecords): void {
+  get #isRead(): boolean {
+    return this.#options.clock.monotonicMs() < this.#readUntilMs;
+  }
+
+  #passOver(): void {
+    this.#position = this.#end;
+    this.#ahead = [];
+    this.#aheadBytes = 0;
+  }
+
+  /** The owner's own appends, as far as there is nothing before them that was not told. */
+  #tellAhead(): void {
+    for (let own = this.#ahead[0]; own !== undefined && own.from <= this.#position; own = this.#ahead[0]) {
+      this.#ahead.shift();
+      this.#aheadBytes -= own.recordBytes;
+      if (own.from === this.#position) {
+        this.#tell(own, own.nextOffset);
+      }
+    }
+  }
+
+  #tell(block: RecordBlock, nextOffset: number): void {
     this.#empty = 0;
-    const block = blockOf(records);
     this.#grow(block.nextOffset);
-    this.#position = records.nextOffset;
+    this.#position = nextOffset;
     if (block.nextOffset > block.from) {
       this.#listener?.records(block);
     }
