@@ -44,15 +44,15 @@ export interface ReadBounds {
 
 /** Told what is in a log to which others append, too. Must not throw. */
 export interface LogListener {
-  /** The next records that were read from the log's end, in order; there may be gaps, but never an overlap. */
+  /** The next records at the log's end, in order; there may be gaps, but never an overlap. */
   records(block: RecordBlock): void;
   /** `nextOffset` has grown, and its records are there to be read. */
   grown(): void;
 }
 
 /**
- * The end of a log whose records are known only once they are read: a stale owner may have appended between two of
- * ours, and what is delivered must be what the log holds, in the log's order.
+ * The end of a log that does not refuse others' appends: a stale owner may have appended between two of ours, and what is
+ * delivered must be what the log holds, in the log's order.
  */
 export interface LogFeed {
   /** Tells `listener` from now on. Called once, by the log's owner. */
@@ -90,7 +90,7 @@ export interface MessageLog {
    */
   readonly findEnd?: () => Promise<void>;
 
-  /** Present if what was appended must be read before it is delivered; absent: an append's block is what the log holds. */
+  /** Present if others may have appended between two appends of the owner; absent: an append's block is what the log holds. */
   readonly feed?: LogFeed;
 
   /**
