@@ -13,7 +13,8 @@ import {
   start,
 } from '../test/broker-events.js';
 import { BrokerLeases } from './broker-leases.js';
-import { SETTLE_MS } from './lease.js';
+import { NAMES_MAX } from './broker-registry.js';
+import { COALESCE_MS, SETTLE_MS } from './lease.js';
 
 describe('BrokerLeases: acquire', () => {
   it('without assignment: a broker that nothing can go to gets an empty grant', () => {
@@ -116,6 +117,59 @@ describe('BrokerLeases: renew', () => {
     expect(owners(leases)).toEqual(['a@1', 'a@1']);
     expect(grants(come(leases, 3, stranger, LEASE_MS + 1), 3)).toEqual(['0@2 1@2']);
   });
+});
+
+describe('BrokerLeases: claims', () => {
+  const stranger = (epoch: number, more: object = {}) => broker('x', 9, { held: [held(0, epoch)], ...more });
+  /** `a` has had the partitions and is gone; a stranger claims one, and `a` comes back as another process. */
+  const back = (topic: typeof shared, claim: ReturnType<typeof stranger>): string[] => {
+    const leases = start(topic);
+    come(leases, 1, broker('a', 1), 0);
+    leases.sessionEnded(1, 100);
+    leases.tick(LEASE_MS + 100);
+    const nowMs = LEASE_MS + 200;
+    leases.register(2, claim, nowMs);
+    leases.sessionEnded(2, nowMs + 1);
+    return grants(come(leases, 3, broker('a', 2), nowMs + 10), 3);
+  };
+
+  it('what others have had since, or lives elsewhere, is kept for nobody who claims it', () => {
+    expect(back(shared, stranger(0))).toEqual(['0@2 1@2']);
+    expect(back(embedded, stranger(1_000))).toEqual(['0@2 1@2']);
+  });
+
+  it('what is stored may be older than a claim: until its lease would end the claimer may believe in it', () => {
+    expect(back(shared, stranger(7))).toEqual(['1@2']);
+  });
+
+  it('of partitions or topics that do not exist, of others’ partitions, and twice, change nothing', () => {
+    const leases = start();
+    come(leases, 1, broker('a', 1), 0);
+    const claims = [held(0, 1), held(0, 1), held(0, 99), held(9, 1), { topic: 'x', partition: 0, epoch: 1 }];
+    expect(grants(come(leases, 2, broker('b', 2, { held: claims, brokerGroup: 'other' }), 100), 2)).toEqual(['']);
+    expect(owners(leases)).toEqual(['a@1', 'a@1']);
+  });
+});
+
+describe('BrokerLeases: many names', () => {
+  it('a new name beyond them is refused, known ones never; gone ones are forgotten at once then', () => {
+    const leases = start(embedded);
+    come(leases, 1, broker('a', 1), 0);
+    for (let nth = 2; nth <= NAMES_MAX; nth += 1) {
+      const made = broker(`made-${nth}`, nth, { dataDirectory: '' });
+      expect(closes(leases.register(nth, made, 100))).toEqual([]);
+      leases.sessionEnded(nth, 100);
+    }
+    const late = broker('late', 1, { dataDirectory: '' });
+    expect(closes(leases.register('late', late, 110))).toEqual([['late', 'tooMany']]);
+    expect(closes(leases.register('again', broker('a', 2), 120))).toEqual([[1, 'fenced']]);
+    for (let nowMs = 1_000; nowMs < LEASE_MS; nowMs += 1_000) {
+      leases.heartbeat('again', nowMs, nowMs);
+    }
+    leases.tick(LEASE_MS + 100);
+    leases.tick(LEASE_MS + 100 + COALESCE_MS);
+    expect(leases.brokers(LEASE_MS + 200).map(({ name }) => name)).toEqual(['a']);
+  }, 60_000);
 });
 
 describe('BrokerLeases: release', () => {

@@ -44,6 +44,12 @@ export interface BrokerLeasesOptions {
 }
 
 /**
+ * A report of a newer epoch raises one by at most this: what is really further ahead is reached by a few reports, and
+ * it takes years of lies to use up the numbers.
+ */
+export const EPOCH_RAISE_MAX = 2 ** 20;
+
+/**
  * The leader's side of broker leases: who holds which partition, at which epoch, until when. Each call takes an event
  * and the monotonic time, and returns what the shell does (see BrokerLeaseEffect for the order that it must keep).
  */
@@ -87,6 +93,9 @@ export class BrokerLeases {
     }
     if (this.#registry.isTaken(from)) {
       return this.#refuse(session, CLOSE_REASON.nameInUse);
+    }
+    if (!this.#registry.hasRoom(from.broker)) {
+      return this.#refuse(session, CLOSE_REASON.tooMany);
     }
     const { lease, replaced } = this.#registry.register(session, from);
     if (replaced !== undefined) {
@@ -132,12 +141,13 @@ export class BrokerLeases {
     });
   }
 
-  /** The broker found a newer epoch in storage: it is granted again, above that one. */
+  /** The broker found a newer epoch in storage: it is granted again, above that one or EPOCH_RAISE_MAX nearer to it. */
   epochTooLow(session: SessionId, held: HeldPartition, observed: number, nowMs: number): BrokerLeaseEffect[] {
     return this.#heard(session, nowMs, (lease) => {
       const partition = this.#table.held(lease, held);
-      if (partition !== undefined && Number.isSafeInteger(observed + 1)) {
-        partition.epoch = Math.max(partition.epoch, observed);
+      if (partition !== undefined) {
+        const believed = Math.min(observed, partition.epoch + EPOCH_RAISE_MAX);
+        partition.epoch = Math.max(partition.epoch, believed);
         this.#table.grant(partition, lease);
         this.#outbox.changed(nowMs);
       }
@@ -288,6 +298,11 @@ export class BrokerLeases {
     return this.#table.views(topic);
   }
 
+  /** The broker whose lease a stream holds; undefined: it holds none, whatever it said. */
+  holderOf(session: SessionId): string | undefined {
+    return this.#registry.bySession(session)?.name;
+  }
+
   brokers(nowMs: number): BrokerView[] {
     return this.#registry.views(nowMs, (lease) => this.#table.countsOf(lease));
   }
@@ -314,7 +329,7 @@ export class BrokerLeases {
     return this.#outbox.take(nowMs);
   }
 
-  #refuse(session: SessionId, reason: 'fenced' | 'nameInUse' | 'notRegistered'): BrokerLeaseEffect[] {
+  #refuse(session: SessionId, reason: 'fenced' | 'nameInUse' | 'tooMany' | 'notRegistered'): BrokerLeaseEffect[] {
     this.#outbox.emit({ kind: 'close', session, reason });
     return this.#outbox.takeEmitted();
   }
@@ -322,9 +337,9 @@ export class BrokerLeases {
   /** Frees what the process does not name as held, though it was granted. */
   #reconcile(lease: BrokerLease, held: readonly HeldPartition[], nowMs: number): void {
     const kept = new Set(held.map((one) => this.#table.held(lease, one)));
-    for (const { topic, partition } of held) {
-      const claimed = this.#table.find(topic, partition);
-      if (claimed !== undefined && claimed.owner === undefined) {
+    for (const one of held) {
+      const claimed = this.#table.find(one.topic, one.partition);
+      if (claimed !== undefined && mayHaveHeld(lease, claimed, one.epoch)) {
         // Taken from it meanwhile: until it hears so it may believe that it holds it.
         claimed.incarnation = lease.incarnation;
         claimed.reservedUntilMs = this.#leaseEnd(nowMs);
@@ -342,4 +357,14 @@ export class BrokerLeases {
   #leaseEnd(nowMs: number): number {
     return nowMs + this.#ttlMs + this.#marginMs;
   }
+}
+
+/**
+ * Whether a free partition may still be believed held by a claimer: nobody had it since, or what is stored may be
+ * older than the claim. What lives in a directory is held by that one's broker alone.
+ */
+function mayHaveHeld(lease: BrokerLease, claimed: LeasedPartition, epoch: number): boolean {
+  const { owner, incarnation, dataDirectory } = claimed;
+  const isLast = incarnation === lease.incarnation || epoch >= claimed.epoch;
+  return owner === undefined && isLast && (dataDirectory === '' || dataDirectory === lease.dataDirectory);
 }

@@ -1,5 +1,5 @@
 import { broker, come, embedded, grants, held, kinds, row, shared, start } from '../test/broker-events.js';
-import { BrokerLeases } from './broker-leases.js';
+import { BrokerLeases, EPOCH_RAISE_MAX } from './broker-leases.js';
 import { SETTLE_MS } from './lease.js';
 
 describe('BrokerLeases: readiness, epochs and topics', () => {
@@ -30,6 +30,20 @@ describe('BrokerLeases: readiness, epochs and topics', () => {
     come(leases, 1, broker('a', 1), 0);
     leases.epochTooLow(1, held(0, 1), 40, 100);
     expect(grants(leases.tick(120), 1)).toEqual(['0@41 1@1']);
+  });
+
+  it('believes a report by steps: what is really far ahead is reached, and a lie uses up no numbers', () => {
+    const leases = start();
+    come(leases, 1, broker('a', 1), 0);
+    const observed = 2.5 * EPOCH_RAISE_MAX;
+    const epochOf = (): number => leases.partitions()[0]!.epoch;
+    for (let reports = 0; epochOf() <= observed; reports += 1) {
+      expect(reports).toBeLessThan(3);
+      leases.epochTooLow(1, held(0, epochOf()), observed, 100 * reports);
+    }
+    expect(epochOf()).toBe(observed + 1);
+    leases.epochTooLow(1, held(0, epochOf()), Number.MAX_SAFE_INTEGER, 500);
+    expect(epochOf()).toBe(observed + 2 + EPOCH_RAISE_MAX);
   });
 
   it('starts a topic made anew above the epochs of the deleted one', () => {

@@ -21,6 +21,10 @@ import { type SessionId, SETTLE_MS } from './lease.js';
 
 /** A broker that is gone, owns no directory that holds partitions and is not drained, is forgotten after this. */
 const FORGET_MS = 600_000;
+/** Of more names, those that can be forgotten are forgotten at once. */
+const NAMES_KEPT_MAX = 1_000;
+/** Beyond these a new name is refused: each has a lease, a directory that is used, or is drained. */
+export const NAMES_MAX = 2 * NAMES_KEPT_MAX;
 
 /** Brokers by name, and the leases that have not ended. */
 export class BrokerRegistry {
@@ -97,6 +101,11 @@ export class BrokerRegistry {
     return [...this.leases].some((lease) => lease.name === from.broker && !sameProcess(lease, from));
   }
 
+  /** Whether the name is known, or there is room for one more. */
+  hasRoom(name: string): boolean {
+    return this.#brokers.has(name) || this.#brokers.size < NAMES_MAX;
+  }
+
   /** Binds a stream to its process's lease; `replaced` is the stream that it had. */
   register(session: SessionId, from: BrokerRegistration): { lease: BrokerLease; replaced: SessionId | undefined } {
     const broker = this.#brokers.get(from.broker) ?? createBroker(brokerRow(from, false), 0);
@@ -161,9 +170,10 @@ export class BrokerRegistry {
   /** Rows that changed, who registered, and names that are forgotten: gone for long, and nothing lives in their directory. */
   takeUnsaved(nowMs: number, isUsed: (dataDirectory: string) => boolean): Omit<PersistEffect, 'kind' | 'assignments'> {
     const forgottenBrokers: string[] = [];
+    const forgetMs = this.#brokers.size > NAMES_KEPT_MAX ? 0 : FORGET_MS;
     for (const broker of this.#brokers.values()) {
       const { dataDirectory } = broker.row;
-      const isGone = broker.lease === undefined && !broker.drained && nowMs - broker.goneAtMs >= FORGET_MS;
+      const isGone = broker.lease === undefined && !broker.drained && nowMs - broker.goneAtMs >= forgetMs;
       if (isGone && (dataDirectory === '' || !isUsed(dataDirectory))) {
         this.#brokers.delete(broker.name);
         this.#unsaved.delete(broker);

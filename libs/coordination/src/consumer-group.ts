@@ -8,8 +8,11 @@ import { type HeldPartition, type LeaseAssignment, leftMs } from './lease.js';
 /** consumer_epoch = leadership epoch × this + a counter: it grows across leaders without a write. */
 export const CONSUMER_EPOCHS_PER_LEADERSHIP = 2 ** 24;
 
-/** Higher ones that consumers tell of are not believed: there must be room above. */
-const CONSUMER_EPOCH_MAX = Number.MAX_SAFE_INTEGER - CONSUMER_EPOCHS_PER_LEADERSHIP;
+/**
+ * Leaders that metadata may be behind of. Epochs beyond theirs are not believed: no lie then leads to one that a later
+ * leader would not believe either, when a broker tells of it.
+ */
+const LEADERS_AHEAD_MAX = 2 ** 20;
 
 /** A group's consumers and what each of them holds. */
 export class ConsumerGroup {
@@ -77,12 +80,10 @@ export class ConsumerGroup {
     return consumer;
   }
 
-  /** A consumer goes, and all that it held is free. */
-  leave(consumer: Consumer): void {
-    if (this.consumers.get(consumer.name) === consumer) {
-      this.consumers.delete(consumer.name);
-    }
+  /** A consumer goes, and all that it held is free. False if another one has its name. */
+  leave(consumer: Consumer): boolean {
     this.#exclusive.freeAll(consumer);
+    return this.consumers.get(consumer.name) === consumer && this.consumers.delete(consumer.name);
   }
 
   /** False if the consumer does not hold exactly that. */
@@ -97,7 +98,7 @@ export class ConsumerGroup {
   epochTooLow(consumer: Consumer, held: HeldPartition, observed: number): boolean {
     const { partition, epoch } = held;
     const isHeld = this.#isExclusive ? this.#exclusive.holds(consumer, held) : consumer.epoch === epoch;
-    if (!isHeld || observed > CONSUMER_EPOCH_MAX) {
+    if (!isHeld || observed > this.#firstEpoch + LEADERS_AHEAD_MAX * CONSUMER_EPOCHS_PER_LEADERSHIP) {
       return false;
     }
     this.#lastEpoch = Math.max(this.#lastEpoch, observed);

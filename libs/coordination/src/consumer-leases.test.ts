@@ -1,6 +1,6 @@
 import { CONSUMER_EPOCHS_PER_LEADERSHIP } from './consumer-group.js';
 import { type ConsumerJoin, type ConsumerLeaseEffect, type LeasedGroup } from './consumer-lease-effect.js';
-import { ConsumerLeases } from './consumer-leases.js';
+import { ConsumerLeases, CONSUMERS_MAX } from './consumer-leases.js';
 import { dealShared } from './deal-shared.js';
 import { COALESCE_MS, LEASE_MARGIN_MS, LEASE_TTL_DEFAULT_MS, SETTLE_MS } from './lease.js';
 
@@ -147,6 +147,39 @@ describe('ConsumerLeases', () => {
     const [granted] = tell(1, 2 * BASE + 1);
     expect(granted).toMatchObject({ session: 1, assignments: [{ partition: 0, epoch: observed + 1 }] });
     expect(grants(come(leases, 3, join('b', { maxPartitions: 2 }), 2_000), 3)).toEqual(['1@9']);
+  });
+
+  it('what no leader can have granted is not believed, and after the highest lie a later leader can still go on', () => {
+    const highest = (leadershipEpoch: number): number => (leadershipEpoch + 2 ** 20) * BASE;
+    const leases = start(exclusive, 2);
+    come(leases, 1, join('a'), 0);
+    const tell = (from: ConsumerLeases, epoch: number, observed: number): number => {
+      from.epochTooLow(1, { member: 1, held: held(0, epoch), observed }, 1_000);
+      from.tick(1_000 + COALESCE_MS);
+      return from.consumers(1_000)[0]!.held[0]!.epoch;
+    };
+    expect(tell(leases, 2 * BASE + 1, highest(2) + 1)).toBe(2 * BASE + 1);
+    const lied = tell(leases, 2 * BASE + 1, highest(2));
+    expect(lied).toBe(highest(2) + 1);
+    const next = start(exclusive, 3);
+    come(next, 1, join('a'), 0);
+    expect(tell(next, 3 * BASE + 1, lied)).toBe(lied + 1);
+  });
+
+  it('there are so many consumers of all groups; whoever is there may come again, and who goes makes room', () => {
+    const leases = start(shared);
+    for (let nth = 0; nth < CONSUMERS_MAX; nth += 1) {
+      leases.join(1, join(`c-${nth}`, { member: nth + 1 }), 0);
+    }
+    const late = join('late');
+    expect(leases.join(2, late, 1)).toContainEqual({ kind: 'close', session: 2, reason: 'tooMany', member: 1 });
+    expect(leases.join(3, join('c-1'), 2)).not.toContainEqual(expect.objectContaining({ reason: 'tooMany' }));
+    leases.leave(1, 1, 3);
+    leases.join(4, late, 4);
+    expect(leases.consumerCount('t', 'g')).toBe(CONSUMERS_MAX);
+    leases.groupDeleted('t', 'g', 5);
+    leases.groupUpserted(shared, 6);
+    expect(closes(leases.join(5, late, 7))).toEqual([]);
   });
 
   it('the same in other modes: the consumer gets all that it has at a higher epoch', () => {

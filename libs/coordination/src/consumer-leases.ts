@@ -39,6 +39,9 @@ export interface ConsumerLeasesOptions {
   readonly marginMs?: number;
 }
 
+/** Consumers of all groups: what they cost a leader in memory, and at each deal, must end somewhere. */
+export const CONSUMERS_MAX = 100_000;
+
 /**
  * The leader's side of consumer leases: which consumer of a group may subscribe to which partition, at which
  * consumer_epoch. Leases live in memory; brokers judge by epoch. Each call returns what the shell does, in order.
@@ -51,6 +54,7 @@ export class ConsumerLeases {
   readonly #endpoints = new Endpoints();
   #effects: ConsumerLeaseEffect[] = [];
   #flushAtMs = Number.POSITIVE_INFINITY;
+  #consumers = 0;
 
   constructor(options: ConsumerLeasesOptions) {
     const start = Math.floor((options.start ?? 0) * (CONSUMER_EPOCHS_PER_LEADERSHIP / 2));
@@ -81,6 +85,7 @@ export class ConsumerLeases {
     const known = this.#groups.find(topic, group);
     if (known !== undefined) {
       this.#groups.delete(known);
+      this.#consumers -= known.consumers.size;
       for (const consumer of known.consumers.values()) {
         this.#dismiss(consumer.stream, consumer.member, CLOSE_REASON.unknownGroup);
       }
@@ -120,6 +125,11 @@ export class ConsumerLeases {
       return this.#take(nowMs);
     }
     const earlier = group.consumers.get(from.consumer);
+    if (earlier === undefined && this.#consumers >= CONSUMERS_MAX) {
+      this.#dismiss(stream, from.member, CLOSE_REASON.tooMany);
+      return this.#take(nowMs);
+    }
+    this.#consumers += Number(earlier === undefined);
     stream.members.set(from.member, group.join(stream, from));
     if (earlier !== undefined) {
       this.#dismiss(earlier.stream, earlier.member, CLOSE_REASON.fenced);
@@ -244,7 +254,7 @@ export class ConsumerLeases {
 
   #remove(consumer: Consumer, nowMs: number): void {
     consumer.stream.members.delete(consumer.member);
-    consumer.group.leave(consumer);
+    this.#consumers -= Number(consumer.group.leave(consumer));
     this.#streams.forgetIfIdle(consumer.stream);
     this.#changed(consumer.group, nowMs);
   }

@@ -48,6 +48,8 @@ export const CLOSE_REASON = {
   expired: 'expired',
   /** Another live process has this name, elsewhere and with another data directory: RESOURCE_IN_USE. */
   nameInUse: 'nameInUse',
+  /** There are as many brokers, or consumers, as there can be: QUOTA_EXCEEDED. */
+  tooMany: 'tooMany',
   /** The topic or group of the stream's only consumer does not exist: GROUP_NOT_FOUND. */
   unknownGroup: 'unknownGroup',
   /** Said something before it registered, or after its lease ended. */
