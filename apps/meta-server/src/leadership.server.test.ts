@@ -1,4 +1,7 @@
-import { Topic } from '@hermes/contracts';
+import { once } from 'node:events';
+
+import { type ServiceError } from '@grpc/grpc-js';
+import { fromServiceError, Topic } from '@hermes/contracts';
 import { eventually } from '@hermes/testing';
 
 import { failureOf, MetaServerFixture } from '../test/meta-server-fixture.js';
@@ -63,6 +66,13 @@ describeServers((create) => {
     await eventually(() => broker.ended !== undefined);
     expect(broker.ended).toMatchObject(referred);
     expect(broker.grants).toEqual([]);
+    const consumer = second.consumer();
+    consumer.join(1, 'c1');
+    await eventually(() => consumer.ended !== undefined);
+    expect(consumer.ended).toMatchObject(referred);
+    const watch = second.newCoordination().watchRoutes({ topics: [] });
+    const [refused] = (await once(watch, 'error')) as [ServiceError];
+    expect(fromServiceError(refused)).toMatchObject(referred);
   });
 
   test('leadership goes to the next one when the leader stops, and nobody’s partitions move', async () => {

@@ -68,7 +68,7 @@ export class BrokerLeaseHost {
   /** For questions; events go through `apply`. */
   get leases(): Pick<
     BrokerLeases,
-    'isReady' | 'partitions' | 'partitionsLeft' | 'routes' | 'moveRefusal' | 'rebalanceMoves'
+    'holderOf' | 'isReady' | 'partitions' | 'partitionsLeft' | 'routes' | 'moveRefusal' | 'rebalanceMoves'
   > {
     return this.#options.leases;
   }

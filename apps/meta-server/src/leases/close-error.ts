@@ -20,6 +20,8 @@ export function closeError(reason: CloseReason, member?: number): HermesError {
       );
     case CLOSE_REASON.nameInUse:
       return new HermesError('RESOURCE_IN_USE', 'another live process has this name; give each broker its own');
+    case CLOSE_REASON.tooMany:
+      return new HermesError('QUOTA_EXCEEDED', 'there are as many brokers or consumers as there can be', options);
     case CLOSE_REASON.unknownGroup:
       return new HermesError('GROUP_NOT_FOUND', 'there is no such topic or group', options);
     case CLOSE_REASON.notRegistered:

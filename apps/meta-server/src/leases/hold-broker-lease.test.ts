@@ -1,4 +1,11 @@
-import { fromServiceError, type HermesError, HoldBrokerLeaseRequest_Register } from '@hermes/contracts';
+import {
+  DataSource,
+  Durability,
+  fromServiceError,
+  type HermesError,
+  HoldBrokerLeaseRequest_Register,
+  StorageClass,
+} from '@hermes/contracts';
 import { eventually as eventuallyWithin } from '@hermes/testing';
 
 import { type FakeBroker } from '../../test/fake-broker.js';
@@ -191,6 +198,43 @@ describe('HoldBrokerLease', () => {
       stream.on('data', () => undefined);
       stream.write({ kind: { $case: 'heartbeat', value: { sequence: 1, dataSources: [] } } });
       expect(await ended).toMatchObject({ code: 'INVALID_FIELD' });
+    });
+
+    test('who takes a name that another one has says nothing in its place, and erases nothing', async () => {
+      await fixture.stopServer();
+      await fixture.start({ brokerLeaseTtlMs: 60_000 });
+      await fixture.admin.createDataSource({
+        dataSource: DataSource.fromPartial({
+          ...{ name: 'm1', storageClass: StorageClass.MYSQL, endpoints: ['db:3306'] },
+          ...{ database: 'orders', username: 'hermes', secret: 'env:M1' },
+        }),
+      });
+      const report = { dataSource: 'm1', problem: '', version: '1', durability: Durability.DURABLE };
+      const good = fixture.broker({ ttlMs: 60_000 });
+      good.dataSources = [report];
+      good.heartbeat();
+      const said = async (): Promise<(readonly [string, string])[]> => {
+        const { dataSources } = await fixture.admin.listDataSources({ pageToken: '' });
+        return dataSources.flatMap(({ health }) => health.map(({ broker, problem }) => [broker, problem] as const));
+      };
+      await eventually(async () => {
+        expect(await said()).toEqual([['b1', '']]);
+      });
+      const elsewhere = { incarnation: 2, endpoint: '127.0.0.1:2', dataDirectory: 'd2', heartbeats: false };
+      const impostor = fixture.broker(elsewhere);
+      impostor.dataSources = [{ ...report, problem: 'a lie' }];
+      impostor.heartbeat();
+      await expectEnd(impostor, { code: 'RESOURCE_IN_USE' });
+      expect(await said()).toEqual([['b1', '']]);
+    });
+
+    test('a durability that nobody knows is INVALID_FIELD', async () => {
+      const broker = fixture.broker({ heartbeats: false });
+      const report = { dataSource: 'db', problem: '', version: '1', durability: Durability.DURABLE };
+      broker.dataSources = [Object.assign(report, { durability: 99 })];
+      broker.heartbeat();
+      const field = 'heartbeat.data_sources[0].durability';
+      await expectEnd(broker, { code: 'INVALID_FIELD', violations: [expect.objectContaining({ field })] });
     });
 
     test('a flood of heartbeats ends BACKPRESSURE, and others are undisturbed', async () => {

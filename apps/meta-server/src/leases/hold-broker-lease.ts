@@ -1,5 +1,4 @@
 import {
-  HermesError,
   type HoldBrokerLeaseRequest,
   type HoldBrokerLeaseRequest_Register,
   type HoldBrokerLeaseResponse,
@@ -14,6 +13,7 @@ import { heldPartition, heldPartitions } from './assignment-frame.js';
 import { brokerRegistration } from './broker-frame.js';
 import { type BrokerLeaseHost } from './broker-lease-host.js';
 import { FrameBudget } from './frame-budget.js';
+import { LeasePlaces } from './lease-places.js';
 import { Outlet } from './outlet.js';
 
 /** Brokers are few; each costs a stream, a lease and its partitions' pushes. */
@@ -29,33 +29,31 @@ export function holdBrokerLease(
   host: BrokerLeaseHost,
   { clock, timers }: { readonly clock: Clock; readonly timers: Timers },
 ): (stream: BidiStream<HoldBrokerLeaseRequest, HoldBrokerLeaseResponse>) => Promise<void> {
+  const places = new LeasePlaces(BROKER_STREAMS_MAX, 'brokers');
   return async (stream) => {
-    if (host.sessions >= BROKER_STREAMS_MAX) {
-      throw new HermesError('QUOTA_EXCEEDED', `${BROKER_STREAMS_MAX} lease streams of brokers are open already`);
-    }
     const outlet = new Outlet(stream, timers);
+    places.enter(outlet);
     const session = host.open(outlet);
     const budget = new FrameBudget(clock, FRAMES);
     let broker: string | undefined;
     try {
       await outlet.serve((frame) => {
+        places.speak(outlet);
         budget.take();
         if ((frame.kind?.$case === 'register') === (broker !== undefined)) {
           throw invalidField('kind', 'register comes first, and once');
         }
         if (frame.kind?.$case === 'register') {
           broker = register({ host, session, build: buildOf(stream) }, frame.kind.value);
-          return;
+        } else {
+          take(host, session, frame);
         }
-        if (frame.kind?.$case === 'heartbeat' && broker !== undefined) {
-          host.dataSources.note(broker, frame.kind.value.dataSources);
-        }
-        take(host, session, frame);
       });
     } finally {
       host.ended(session);
+      places.leave(outlet);
       if (broker !== undefined) {
-        host.dataSources.forget(broker);
+        host.dataSources.forget(broker, session);
       }
     }
   };
@@ -70,19 +68,26 @@ function register(
   given: HoldBrokerLeaseRequest_Register,
 ): string {
   const registration = brokerRegistration(given);
-  host.noteBuild(registration.broker, build);
   host.apply((leases, nowMs) => leases.register(session, registration, nowMs));
+  // One that was refused is not the broker whose name it gave.
+  if (host.leases.holderOf(session) !== undefined) {
+    host.noteBuild(registration.broker, build);
+  }
   return registration.broker;
 }
 
 function take(host: BrokerLeaseHost, session: SessionId, { kind }: HoldBrokerLeaseRequest): void {
   switch (kind?.$case) {
     case 'heartbeat': {
-      const { sequence } = kind.value;
+      const { sequence, dataSources } = kind.value;
       if (sequence === 0) {
         throw invalidField('heartbeat.sequence', 'grows from 1');
       }
       host.apply((leases, nowMs) => leases.heartbeat(session, sequence, nowMs));
+      const broker = host.leases.holderOf(session);
+      if (broker !== undefined) {
+        host.dataSources.note(broker, session, dataSources);
+      }
       return;
     }
     case 'released': {

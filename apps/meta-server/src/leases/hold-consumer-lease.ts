@@ -12,6 +12,7 @@ import { heldPartition } from './assignment-frame.js';
 import { checkMember, consumerJoin } from './consumer-frame.js';
 import { type ConsumerLeaseHost } from './consumer-lease-host.js';
 import { FrameBudget } from './frame-budget.js';
+import { LeasePlaces } from './lease-places.js';
 import { Outlet } from './outlet.js';
 
 /** One stream per gateway or SDK process. */
@@ -26,21 +27,22 @@ export function holdConsumerLease(
   host: ConsumerLeaseHost,
   { clock, timers }: { readonly clock: Clock; readonly timers: Timers },
 ): (stream: BidiStream<HoldConsumerLeaseRequest, HoldConsumerLeaseResponse>) => Promise<void> {
+  const places = new LeasePlaces(CONSUMER_STREAMS_MAX, 'consumers');
   return async (stream) => {
-    if (host.sessions >= CONSUMER_STREAMS_MAX) {
-      throw new HermesError('QUOTA_EXCEEDED', `${CONSUMER_STREAMS_MAX} lease streams of consumers are open already`);
-    }
     const outlet = new Outlet(stream, timers);
+    places.enter(outlet);
     const session = host.open(outlet);
     const budget = new FrameBudget(clock, FRAMES);
     const members = new Set<number>();
     try {
       await outlet.serve((frame) => {
+        places.speak(outlet);
         budget.take();
         take({ host, session, members }, frame);
       });
     } finally {
       host.ended(session);
+      places.leave(outlet);
     }
   };
 }

@@ -21,6 +21,11 @@ export class Outlet<Request, Response> {
     this.#closed.promise.catch(() => undefined);
   }
 
+  /** Its connection. */
+  get peer(): string {
+    return this.#stream.peer;
+  }
+
   /** Sends a frame; a holder that does not read is ended with SLOW_CONSUMER. */
   send(frame: Response): void {
     if (this.#over) {

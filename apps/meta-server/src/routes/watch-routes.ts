@@ -9,11 +9,12 @@ import { type ResponseStream } from '@hermes/kit';
 import { createDeferred } from '@hermes/runtime';
 
 import { refuse } from '../admin/field-check.js';
-import { TOPICS_MAX } from '../admin/topics.js';
 import { type RouteTable } from './route-table.js';
 
 /** Each gateway, SDK and CLI watches once; a watcher costs little until routes change. */
 export const WATCHERS_MAX = 10_000;
+/** Who wants more watches all: each name is kept for as long as the watch is open. */
+export const WATCHED_NAMES_MAX = 100;
 
 /** What one watcher has not been told yet, and who waits for it. */
 class PendingChanges {
@@ -116,8 +117,8 @@ export class RouteWatch {
 }
 
 function checkTopics(topics: readonly string[]): void {
-  if (topics.length > TOPICS_MAX) {
-    throw invalidField('topics', `at most ${TOPICS_MAX} names`);
+  if (topics.length > WATCHED_NAMES_MAX) {
+    throw invalidField('topics', `at most ${WATCHED_NAMES_MAX} names; none = all topics`);
   }
   for (const [index, topic] of topics.entries()) {
     refuse(checkTopicName(topic, `topics[${index}]`));
