@@ -32,6 +32,15 @@ describe('generated decoders', () => {
     expect(() => Message.decode(Uint8Array.from([0x22, 3, 0x0a, 1, 0xff]))).toThrow();
   });
 
+  it('refuse more embedded messages than any list has, and take as many as the longest', () => {
+    const register = (held: number): Buffer => {
+      const length = [0x80 | ((2 * held) & 0x7f), 0x80 | (((2 * held) >>> 7) & 0x7f), (2 * held) >>> 14];
+      return Buffer.concat([Buffer.from([0x0a, ...length]), Buffer.alloc(2 * held, Buffer.from([0x4a, 0]))]);
+    };
+    expect(HoldBrokerLeaseRequest.decode(register(100_000)).kind?.value).toMatchObject({ held: { length: 100_000 } });
+    expect(() => HoldBrokerLeaseRequest.decode(register(250_001))).toThrow('more than 250000 embedded messages');
+  });
+
   it('refuse every message that is cut short in the middle of a field', () => {
     const bytes = HoldBrokerLeaseRequest.encode({
       kind: { $case: 'heartbeat', value: { sequence: 1_000_000, dataSources: [] } },

@@ -11,10 +11,19 @@ const SKIPPED: ReadonlyMap<number, WireType> = new Map(
 );
 
 /**
+ * Messages within one: more than the longest list of the contract, all 100,000 partitions, has. An empty one takes two
+ * bytes to send and a hundred to keep.
+ */
+const MESSAGES_MAX = 250_000;
+
+/**
  * The reader of all generated decoders (tools/protoc-gen-strict-ts.mjs puts it there). Unlike its base it refuses
- * invalid UTF-8, illegal tags, groups that did not begin, and embedded messages that do not end where they should.
+ * invalid UTF-8, illegal tags, groups that did not begin, embedded messages that do not end where they should, and too
+ * many of them.
  */
 export class StrictReader extends BinaryReader {
+  #messages = 0;
+
   constructor(bytes: Uint8Array) {
     super(bytes, decodeUtf8);
   }
@@ -33,6 +42,10 @@ export class StrictReader extends BinaryReader {
   expectEnd(end: number): void {
     if (this.pos !== end) {
       throw new WireError('a value passes the end of its message');
+    }
+    this.#messages += 1;
+    if (this.#messages > MESSAGES_MAX) {
+      throw new WireError(`more than ${MESSAGES_MAX} embedded messages`);
     }
   }
 }
