@@ -15,6 +15,7 @@ import { EdgeCall } from './edge-call.js';
 import { EdgeStream } from './edge-stream.js';
 import { type BidiHandler, type Method, type ServerStreamHandler, type UnaryHandler } from './handlers.js';
 import { publicError, TransportError } from './public-error.js';
+import { resetLater } from './reset-later.js';
 
 /** What the edge needs to run handlers. */
 export interface EdgeOptions {
@@ -29,6 +30,10 @@ export interface EdgeOptions {
 
 /** How long a stream's last frames may take before its error cuts it: a peer that does not read gets no more. */
 const FLUSH_MS = 1_000;
+/** How long a peer may take to end its side of a stream that has failed. */
+const FAILED_LINGER_MS = 5_000;
+/** How long it may take to read the rest of a stream that has not. */
+const ENDED_LINGER_MS = 60_000;
 
 type AnyHandler =
   UnaryHandler<unknown, unknown> | ServerStreamHandler<unknown, unknown> | BidiHandler<unknown, unknown>;
@@ -112,10 +117,16 @@ export class Edge {
     this.#opened(method, 1);
     void this.#run(call, {
       work: () => handle(stream),
-      succeed: () => raw.end(),
+      succeed: () => {
+        raw.end();
+        resetLater(raw, ENDED_LINGER_MS);
+      },
       fail: (failure) => {
         const timer = new Promise((resolve) => setTimeout(resolve, FLUSH_MS).unref());
-        void Promise.race([stream.flushed(), timer]).then(() => raw.emit('error', failure));
+        void Promise.race([stream.flushed(), timer]).then(() => {
+          raw.emit('error', failure);
+          resetLater(raw, FAILED_LINGER_MS);
+        });
       },
     }).finally(() => {
       this.#opened(method, -1);
