@@ -8,7 +8,6 @@ import {
   Durability,
   durationFromMs,
   HoldBrokerLeaseRequest,
-  HoldConsumerLeaseRequest,
   CoordinationServiceService,
   ListTopicsRequest,
   PartitionServiceService,
@@ -18,7 +17,6 @@ import {
   StorageClass,
   UpdateGroupRequest,
   UpdateTopicRequest,
-  WatchRoutesRequest,
 } from '@hermes/contracts';
 
 import { type Answer, answerOf, invalid, type Method, OK } from '../harness/caller.js';
@@ -35,7 +33,6 @@ const DATA_SOURCE_NOT_FOUND: Answer = { status: 'NOT_FOUND', reason: 'DATA_SOURC
 const GROUP_NOT_FOUND: Answer = { status: 'NOT_FOUND', reason: 'GROUP_NOT_FOUND' };
 const IMMUTABLE: Answer = { status: 'FAILED_PRECONDITION', reason: 'IMMUTABLE_FIELD' };
 const ETAG_MISMATCH: Answer = { status: 'ABORTED', reason: 'ETAG_MISMATCH' };
-const FENCED: Answer = { status: 'ABORTED', reason: 'FENCED' };
 /** Where there is no data source all limits come before that, and nothing is made. */
 const WITHIN = { storageClass: StorageClass.KAFKA };
 const MET = DATA_SOURCE_NOT_FOUND;
@@ -374,99 +371,6 @@ describe.each(['gateway', 'broker'] as const)('calls for one partition at the %s
   });
 });
 
-describe('lease streams', () => {
-  const meta = () => under.at('meta-server');
-  const join = {
-    $case: 'join' as const,
-    value: { member: 1, topic: 'orders', group: 'billing', consumer: 'stranger' },
-  };
-  const held = { topic: 'orders', partition: 0, epoch: 1_000 };
-
-  const broker = (...kinds: object[]): Promise<Answer> => {
-    const frames = kinds.map((kind) => HoldBrokerLeaseRequest.fromPartial({ kind: kind as { $case: 'draining' } }));
-    return answerOf(meta().converseToEnd(CoordinationServiceService.holdBrokerLease, frames));
-  };
-  const consumer = (...kinds: object[]): Promise<Answer> => {
-    const frames = kinds.map((kind) => HoldConsumerLeaseRequest.fromPartial({ kind: kind as { $case: 'leave' } }));
-    return answerOf(meta().converseToEnd(CoordinationServiceService.holdConsumerLease, frames));
-  };
-  const changed = (fields: object) => ({ ...REGISTER, value: { ...REGISTER.value, ...fields } });
-  const joined = (fields: object) => ({ ...join, value: { ...join.value, ...fields } });
-
-  test.each<[string, object[], Answer]>([
-    ['says nothing first', [{}], invalid('kind', 'register comes first, and once')],
-    ['begins with a heartbeat', [beat(1)], invalid('kind', 'register comes first, and once')],
-    ['registers twice', [REGISTER, REGISTER], invalid('kind', 'register comes first, and once')],
-    ['has no name', [changed({ broker: '' })], invalid('register.broker', NAME_128)],
-    [
-      'has no incarnation',
-      [changed({ incarnation: 0 })],
-      invalid('register.incarnation', 'a random number of the process, not 0'),
-    ],
-    ['has no endpoint', [changed({ endpoint: 'here' })], invalid('register.endpoint', 'host:port, as others reach it')],
-    [
-      'has a negative capacity',
-      [changed({ capacity: -1 })],
-      invalid('register.capacity', 'not negative; 0 = any number'),
-    ],
-    ['has too little weight', [changed({ weight: 0.01 })], invalid('register.weight', '0.1 to 100; 0 = 1')],
-    [
-      'has no number for its weight',
-      [changed({ weight: Number.NaN })],
-      invalid('register.weight', '0.1 to 100; 0 = 1'),
-    ],
-    [
-      'holds partition -1',
-      [changed({ held: [{ ...held, partition: -1 }] })],
-      invalid('register.held[0].partition', '0 to 1023'),
-    ],
-    ['sends heartbeat 0', [REGISTER, beat(0)], invalid('heartbeat.sequence', 'grows from 1')],
-    [
-      'takes the name of one that lives',
-      [changed({ broker: 'broker-0' })],
-      { status: 'FAILED_PRECONDITION', reason: 'RESOURCE_IN_USE' },
-    ],
-  ])('a broker that %s', async (_, kinds, answer) => {
-    expect(await broker(...kinds)).toEqual(answer);
-  });
-
-  test.each<[string, object[], Answer]>([
-    ['says nothing', [{}], invalid('kind', 'one that this server knows')],
-    ['is number 0', [joined({ member: 0 })], invalid('join.member', 'a number from 1, chosen by the client')],
-    ['has no name', [joined({ consumer: '' })], invalid('join.consumer', NAME_128)],
-    [
-      'wants less than nothing',
-      [joined({ maxPartitions: -1 })],
-      invalid('join.max_partitions', 'not negative; 0 = any number'),
-    ],
-    ['joins an unknown group', [joined({ group: 'nothing' })], GROUP_NOT_FOUND],
-    ['sends heartbeat 0', [join, beat(0)], invalid('heartbeat.sequence', 'grows from 1')],
-    ['has not joined', [beat(1)], FENCED],
-  ])('a consumer that %s', async (_, kinds, answer) => {
-    expect(await consumer(...kinds)).toEqual(answer);
-  });
-
-  test('epochs that were never granted change nothing', async () => {
-    const { listPartitions } = AdminServiceService;
-    const before = await meta().call(listPartitions, { topic: 'orders', pageToken: '' });
-    const claims = [
-      { $case: 'released', value: held },
-      { $case: 'epochTooLow', value: { assignment: held, observed: 5_000 } },
-      { $case: 'ready', value: { assignments: [{ ...held, revision: 1_000 }] } },
-    ];
-    expect(await broker(changed({ held: [held] }), ...claims, beat(1))).toEqual(OK);
-    expect(await consumer(join, { $case: 'released', value: { member: 1, assignment: held } }, beat(1))).toEqual(OK);
-    expect(await meta().call(listPartitions, { topic: 'orders', pageToken: '' })).toEqual(before);
-  });
-
-  test('routes of a topic that cannot be', async () => {
-    const watch = (topics: string[]) =>
-      meta().firstFrame(CoordinationServiceService.watchRoutes, WatchRoutesRequest.fromPartial({ topics }));
-    expect(await answerOf(watch(['_']))).toEqual(invalid('topics[0]', NAME_200));
-    expect((await watch(['nothing']))?.topics).toEqual([{ topic: 'nothing', partitionCount: 0, routes: [] }]);
-  });
-});
-
 test('every process is unharmed', () => under.expectUnharmed());
 
 function exponential(value: object) {
@@ -475,8 +379,4 @@ function exponential(value: object) {
 
 function edge(value: PositionEdge) {
   return { kind: { $case: 'edge' as const, value } };
-}
-
-function beat(sequence: number) {
-  return { $case: 'heartbeat', value: { sequence, dataSources: [] } };
 }

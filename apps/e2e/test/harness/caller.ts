@@ -36,8 +36,12 @@ export function invalid(field: string, limit: string): Answer {
   return { status: 'INVALID_ARGUMENT', reason: 'INVALID_FIELD', field, limit };
 }
 
-/** Above all limits, so that servers see what a careless client sends. */
-const OPTIONS: ChannelOptions = { 'grpc.max_send_message_length': -1, 'grpc.max_receive_message_length': -1 };
+/** Above all limits, so that servers see what a careless client sends; each caller on a connection of its own. */
+const OPTIONS: ChannelOptions = {
+  'grpc.max_send_message_length': -1,
+  'grpc.max_receive_message_length': -1,
+  'grpc.use_local_subchannel_pool': 1,
+};
 const DEADLINE_MS = 20_000;
 /** Statuses whose trailers say nothing carry no reason, whatever a client makes of them. */
 const DETAILS = 'grpc-status-details-bin';
@@ -124,6 +128,20 @@ export class Caller implements Disposable {
     };
   }
 
+  /** Opens a stream of both directions that says `frames` first, nobody reads, and the test ends. */
+  open<Request, Response>(
+    { path, requestSerialize, responseDeserialize }: Method<Request, Response>,
+    frames: readonly (Request | Buffer)[] = [],
+    options: CallOptions = {},
+  ): ClientDuplexStream<Request | Buffer, Response> {
+    const encode = (frame: Request | Buffer): Buffer => (Buffer.isBuffer(frame) ? frame : requestSerialize(frame));
+    const stream = this.#client.makeBidiStreamRequest(path, encode, responseDeserialize, new Metadata(), options);
+    for (const frame of frames) {
+      stream.write(frame);
+    }
+    return stream;
+  }
+
   #say<Request, Response>(
     method: Method<Request, Response>,
     frames: readonly (Request | Buffer)[],
@@ -137,14 +155,7 @@ export class Caller implements Disposable {
     method: Method<Request, Response>,
     frames: readonly (Request | Buffer)[],
   ): ClientDuplexStream<Request | Buffer, Response> {
-    const { path, requestSerialize, responseDeserialize } = method;
-    const encode = (frame: Request | Buffer): Buffer => (Buffer.isBuffer(frame) ? frame : requestSerialize(frame));
-    const options = { deadline: Date.now() + DEADLINE_MS };
-    const stream = this.#client.makeBidiStreamRequest(path, encode, responseDeserialize, new Metadata(), options);
-    for (const frame of frames) {
-      stream.write(frame);
-    }
-    return stream;
+    return this.open(method, frames, { deadline: Date.now() + DEADLINE_MS });
   }
 
   [Symbol.dispose](): void {
@@ -163,6 +174,12 @@ function first<Response>(stream: Pick<ClientReadableStream<Response>, 'on' | 'ca
       resolve(undefined);
     });
   });
+}
+
+/** How a stream ends, whatever it said before; it is read from now on. */
+export function endOf(stream: ClientDuplexStream<never, unknown>): Promise<Answer> {
+  stream.resume();
+  return answerOf(once(stream, 'end'));
 }
 
 /** How a call ended. */
