@@ -1,8 +1,4 @@
 export { type KafkaEngine, type KafkaEngineOptions, type KafkaNotice, openKafkaEngine } from './kafka-engine.js';
 export { type TopicSettings } from './kafka-topics.js';
-export {
-  type KafkaLogListener,
-  type KafkaServerOptions,
-  type KafkaTlsOptions,
-  type SaslMechanism,
-} from './server-options.js';
+export { type SaslLogin, type SaslMechanism } from './sasl-login.js';
+export { type KafkaLogListener, type KafkaServerOptions } from './server-options.js';

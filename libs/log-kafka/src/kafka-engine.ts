@@ -58,6 +58,11 @@ export interface KafkaEngine extends StorageEngine {
   readonly problem: string | undefined;
 }
 
+/** What kafkajs was made with. */
+interface Driver {
+  readonly refreshTls: () => Promise<void>;
+}
+
 const LOOK_EACH_MS = 10_000;
 
 /** Priority levels that a topic can have. */
@@ -68,8 +73,9 @@ export async function openKafkaEngine(options: KafkaEngineOptions): Promise<Kafk
   const { server, environment = {}, onLog = () => undefined, clock = systemClock } = options;
   registerCodecs();
   mendConnections();
-  const config = await driverConfig(server, environment, onLog);
-  const engine = new KafkaStorage(options, { ...config, socketFactory: boundedSockets(clock) });
+  const { config, refreshTls } = await driverConfig(server, environment, onLog);
+  const socketFactory = boundedSockets(clock);
+  const engine = new KafkaStorage(options, { ...config, socketFactory }, { refreshTls });
   try {
     await engine.start();
   } catch (error) {
@@ -82,6 +88,7 @@ export async function openKafkaEngine(options: KafkaEngineOptions): Promise<Kafk
 class KafkaStorage implements KafkaEngine {
   #problem: string | undefined;
   readonly #options: KafkaEngineOptions;
+  readonly #driver: Driver;
   readonly #tasks: TaskGroup;
   readonly #timers: Timers;
   readonly #admin: Admin;
@@ -92,9 +99,10 @@ class KafkaStorage implements KafkaEngine {
   #cancelLook: CancelTimer = () => undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(options: KafkaEngineOptions, config: KafkaConfig) {
+  constructor(options: KafkaEngineOptions, config: KafkaConfig, driver: Driver) {
     const { clock = systemClock, timers = systemTimers, random = systemRandom, state } = options;
     this.#options = options;
+    this.#driver = driver;
     this.#timers = timers;
     this.#tasks = new TaskGroup((task, error) => {
       options.onNotice?.({ kind: 'taskFailed', task, error });
@@ -167,6 +175,7 @@ class KafkaStorage implements KafkaEngine {
 
   async #look(): Promise<void> {
     try {
+      await this.#driver.refreshTls();
       await this.#clusters.reads.refresh();
       await this.#context.attachedTopics.look();
       this.#problem = undefined;

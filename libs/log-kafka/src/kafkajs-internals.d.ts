@@ -168,6 +168,20 @@ declare module 'kafkajs/src/cluster/connectionPoolBuilder.js' {
   ): ConnectionPoolBuilder;
 }
 
+declare module 'kafkajs/src/protocol/encoder.js' {
+  /** Writes what Kafka's protocol is made of; `UVarInt`: compact, as newer versions have it. */
+  export default class Encoder {
+    writeInt8(value: number): this;
+    writeInt32(value: number): this;
+    writeUVarIntString(value: string): this;
+    /** Nothing given: no tags. */
+    writeUVarIntBytes(bytes?: Buffer): this;
+    writeUVarIntArray(items: readonly Encoder[]): this;
+    readonly buf: Buffer;
+    readonly buffer: Buffer;
+  }
+}
+
 declare module 'kafkajs/src/protocol/error.js' {
   import type { KafkaJSProtocolError } from 'kafkajs';
   export function createErrorFromCode(code: number): KafkaJSProtocolError;
@@ -182,6 +196,33 @@ declare module 'kafkajs/src/loggers/index.js' {
   import type { logCreator, logLevel } from 'kafkajs';
   import type { LogFunctions } from 'kafkajs/src/cluster/index.js';
   export function createLogger(options: { readonly level: logLevel; readonly logCreator: logCreator }): LogFunctions;
+}
+
+declare module 'kafkajs/src/broker/saslAuthenticator/plain.js' {
+  import type { AuthenticationProviderArgs, Authenticator } from 'kafkajs';
+  /** Proves to the other end of a connection that the password is known; rejects if that does not take it. */
+  export default function plain(login: {
+    readonly username: string;
+    readonly password: string;
+  }): (connection: AuthenticationProviderArgs) => Authenticator;
+}
+
+declare module 'kafkajs/src/broker/saslAuthenticator/scram256.js' {
+  import type { AuthenticationProviderArgs, Authenticator } from 'kafkajs';
+  /** Proves to the other end of a connection that the password is known; rejects if that does not take it. */
+  export default function scram256(login: {
+    readonly username: string;
+    readonly password: string;
+  }): (connection: AuthenticationProviderArgs) => Authenticator;
+}
+
+declare module 'kafkajs/src/broker/saslAuthenticator/scram512.js' {
+  import type { AuthenticationProviderArgs, Authenticator } from 'kafkajs';
+  /** Proves to the other end of a connection that the password is known; rejects if that does not take it. */
+  export default function scram512(login: {
+    readonly username: string;
+    readonly password: string;
+  }): (connection: AuthenticationProviderArgs) => Authenticator;
 }
 
 declare module 'kafkajs/src/broker/index.js' {

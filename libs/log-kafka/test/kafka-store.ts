@@ -1,4 +1,12 @@
-import { AppendBatch, type DefiniteAppendOutcome, type PartitionStore, RECORD_KIND, StoreError } from '@hermes/log';
+import {
+  AppendBatch,
+  type DefiniteAppendOutcome,
+  type PartitionStore,
+  RECORD_KIND,
+  type SecretReference,
+  StoreError,
+  type TlsOptions,
+} from '@hermes/log';
 import { openEmbeddedEngine } from '@hermes/log-sqlite';
 import { eventually, type KafkaBroker, type KafkaCluster, temporaryDirectory } from '@hermes/testing';
 import { type Admin, Kafka, logLevel } from 'kafkajs';
@@ -22,6 +30,9 @@ export interface StoreChange {
   readonly user?: 'admin' | 'stranger';
   /** In place of the user's own. */
   readonly password?: string;
+  /** In place of both: where the password is. */
+  readonly secret?: SecretReference;
+  readonly tls?: TlsOptions;
   /** In place of the cluster's addresses. */
   readonly brokers?: readonly string[];
   readonly topics?: Partial<KafkaEngineOptions['topics']>;
@@ -50,27 +61,14 @@ export class KafkaStore implements AsyncDisposable {
     const { user = 'admin', topics, onLog, open = openKafkaEngine } = change;
     const directory = temporaryDirectory();
     const state = await openEmbeddedEngine({ directory: directory.path, shards: 1, onFatal: () => undefined });
-    const { brokers, ssl, sasl } = cluster.clientOptions(user);
     const closeState = async (): Promise<void> => {
       await state.close();
       directory.remove();
     };
     try {
       const engine = await open({
-        server: {
-          brokers: change.brokers ?? brokers,
-          ...(ssl === undefined ? {} : { tls: {} }),
-          ...(sasl === undefined
-            ? {}
-            : {
-                sasl: {
-                  mechanism: sasl.mechanism,
-                  username: sasl.username,
-                  password: `env:${PASSWORD_VARIABLE}`,
-                },
-              }),
-        },
-        environment: { [PASSWORD_VARIABLE]: change.password ?? sasl?.password ?? '' },
+        server: serverOptions(cluster, user, change),
+        environment: { [PASSWORD_VARIABLE]: change.password ?? cluster.clientOptions(user).sasl?.password ?? '' },
         topics: { prefix: PREFIX, ...topics },
         state,
         ...(onLog === undefined ? {} : { onLog }),
@@ -230,6 +228,19 @@ export class KafkaStore implements AsyncDisposable {
     await this.engine.close();
     await this.closeState();
   }
+}
+
+function serverOptions(
+  cluster: KafkaCluster,
+  user: 'admin' | 'stranger',
+  { brokers, tls = {}, secret = `env:${PASSWORD_VARIABLE}` }: StoreChange,
+): KafkaEngineOptions['server'] {
+  const { brokers: all, ssl, sasl } = cluster.clientOptions(user);
+  return {
+    brokers: brokers ?? all,
+    ...(ssl === undefined ? {} : { tls }),
+    ...(sasl === undefined ? {} : { sasl: { mechanism: sasl.mechanism, username: sasl.username, password: secret } }),
+  };
 }
 
 export function topicName(topicId: number, lane = 0): string {

@@ -1,12 +1,13 @@
-import { type Environment, StoreError } from '@hermes/log';
+import { StoreError } from '@hermes/log';
 import { type CancelTimer, type Clock, type TaskGroup, type Timers } from '@hermes/runtime';
+import type { ConnectionOptions } from 'mysql2';
 
 import { type Connect, ConnectionSet } from './connection-set.js';
 import { migrate, readStoreId } from './migrate.js';
 import { ERRNO, errnoOf, readFault } from './mysql-fault.js';
 import type { NoticeListener } from './notice.js';
 import type { ServerFacts } from './server-facts.js';
-import { driverOptions, type MysqlServerOptions, serverName } from './server-options.js';
+import { type MysqlAccess } from './server-options.js';
 import { type IsolationLevel, Session } from './session.js';
 import { StoreTime } from './store-time.js';
 
@@ -45,8 +46,7 @@ const CLOCK_INTERVAL_MS = 10_000;
 const CLOCK_READINGS_PER_LOOK = 6;
 
 export interface DataSourceOptions {
-  readonly server: MysqlServerOptions;
-  readonly environment: Environment;
+  readonly server: MysqlAccess;
   readonly isolation: IsolationLevel;
   readonly bounds: DataSourceBounds;
   readonly clock: Clock;
@@ -96,7 +96,7 @@ export class DataSource {
       return source;
     } catch (error) {
       source.destroy();
-      throw readFault(error, `open ${serverName(options.server)}`);
+      throw readFault(error, `open ${options.server.name}`);
     }
   }
 
@@ -151,15 +151,15 @@ export class DataSource {
     const session = await this.#connect();
     if (session.facts.readOnly) {
       session.destroy();
-      throw new StoreError('unavailable', `${serverName(this.#options.server)} is read-only`);
+      throw new StoreError('unavailable', `${this.#options.server.name} is read-only`);
     }
     return session;
   }
 
   async #connect(): Promise<Session> {
-    const { server, environment, timers, isolation, bounds } = this.#options;
+    const { server, timers, isolation, bounds } = this.#options;
     const session = await Session.open({
-      driver: await driverOptions(server, environment),
+      driver: await this.#driver(),
       timers,
       isolation,
       deadlineMs: bounds.callDeadlineMs,
@@ -170,14 +170,23 @@ export class DataSource {
       return session;
     } catch (error) {
       session.destroy();
-      throw readFault(error, `connect to ${serverName(server)}`);
+      throw readFault(error, `connect to ${server.name}`);
+    }
+  }
+
+  async #driver(): Promise<ConnectionOptions> {
+    try {
+      return await this.#options.server.connectionOptions();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      throw error instanceof StoreError ? error : new StoreError('unavailable', message, { cause: error });
     }
   }
 
   async #admit(session: Session): Promise<void> {
     const { facts } = session;
     if (facts.problem !== undefined) {
-      throw new StoreError('unavailable', `${serverName(this.#options.server)} cannot be used: ${facts.problem}`);
+      throw new StoreError('unavailable', `${this.#options.server.name} cannot be used: ${facts.problem}`);
     }
     let storeId = await readStoreId(session);
     if (storeId === undefined || (this.#identity !== identityOf(facts, storeId) && !facts.readOnly)) {

@@ -8,4 +8,4 @@ export {
 } from './mysql-engine.js';
 export { type MysqlNotice, type NoticeListener } from './notice.js';
 export { type ServerFacts } from './server-facts.js';
-export { type MysqlServerOptions, type MysqlTlsOptions } from './server-options.js';
+export { type MysqlAccess, type MysqlServerOptions } from './server-options.js';

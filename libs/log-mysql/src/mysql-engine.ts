@@ -26,14 +26,14 @@ import { PartitionOpening } from './open-partition.js';
 import type { OpeningContext } from './opening-context.js';
 import { RANGE_KEPT_MS_DEFAULT } from './range-keeper.js';
 import type { ServerFacts } from './server-facts.js';
-import type { MysqlServerOptions } from './server-options.js';
+import { accessTo, type MysqlAccess, type MysqlServerOptions } from './server-options.js';
 import type { IsolationLevel } from './session.js';
 
 /** Rows of a lane's first range partitions; later ones grow with the lane. */
 export const RANGE_ROWS_DEFAULT = 1_000_000;
 
 export interface MysqlEngineOptions {
-  readonly server: MysqlServerOptions;
+  readonly server: MysqlServerOptions | MysqlAccess;
   /** Where `env:NAME` is looked up; empty if unset. */
   readonly environment?: Environment;
   readonly bounds?: Partial<DataSourceBounds>;
@@ -103,7 +103,8 @@ class MysqlStorage implements MysqlEngine {
   async start(): Promise<void> {
     const { server, environment = {}, isolation = 'READ COMMITTED', clock = systemClock, bounds } = this.#options;
     this.#source = await DataSource.open({
-      ...{ server, environment, isolation, clock, timers: this.#timers, tasks: this.#tasks },
+      server: accessTo(server, environment),
+      ...{ isolation, clock, timers: this.#timers, tasks: this.#tasks },
       bounds: { ...DATA_SOURCE_BOUNDS_DEFAULT, ...bounds },
       onNotice: (notice) => {
         this.#notice(notice);

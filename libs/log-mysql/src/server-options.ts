@@ -1,16 +1,7 @@
 import { isIP } from 'node:net';
 
-import { type Environment, readSecret, type SecretReference, StoreError } from '@hermes/log';
-import type { ConnectionOptions, SslOptions } from 'mysql2';
-
-/** TLS to the server; the server's certificate is always verified, and with it the server's name: addresses have none. */
-export interface MysqlTlsOptions {
-  /** Authorities that may have signed the server's certificate; the system's if unset. */
-  readonly ca?: SecretReference;
-  /** Our own certificate and key, if the server asks for them. */
-  readonly certificate?: SecretReference;
-  readonly key?: SecretReference;
-}
+import { type Environment, readSecret, readTls, type SecretReference, StoreError, type TlsOptions } from '@hermes/log';
+import type { ConnectionOptions } from 'mysql2';
 
 /** One MySQL or MariaDB server, and the database that is Hermes' own. */
 export interface MysqlServerOptions {
@@ -21,46 +12,41 @@ export interface MysqlServerOptions {
   /** No password if unset. */
   readonly password?: SecretReference;
   readonly database: string;
-  /** Plain TCP if unset. */
-  readonly tls?: MysqlTlsOptions;
+  /** Plain TCP if unset. With the server's certificate its name is verified: addresses have none. */
+  readonly tls?: TlsOptions;
+}
+
+/** A server and database to which somebody else knows the way. */
+export interface MysqlAccess {
+  /** How it is called in messages. */
+  readonly name: string;
+  /** The driver's options, with secrets read anew for each connection. What it rejects with is told as `unavailable`. */
+  readonly connectionOptions: () => Promise<ConnectionOptions>;
 }
 
 const PORT_DEFAULT = 3306;
 
-/** The driver's form of the options, with secrets read. */
-export async function driverOptions(server: MysqlServerOptions, environment: Environment): Promise<ConnectionOptions> {
+/** The way to a server by its options. */
+export function accessTo(server: MysqlServerOptions | MysqlAccess, environment: Environment): MysqlAccess {
+  if ('connectionOptions' in server) {
+    return server;
+  }
+  const { host, port = PORT_DEFAULT, database } = server;
+  return { name: `${host}:${port}/${database}`, connectionOptions: () => driverOptions(server, environment) };
+}
+
+async function driverOptions(server: MysqlServerOptions, environment: Environment): Promise<ConnectionOptions> {
   const { host, port = PORT_DEFAULT, user, password, database, tls } = server;
   if (tls !== undefined && isIP(host) !== 0) {
     throw new StoreError('unavailable', `TLS verifies the name of the server, and ${host} is an address`);
   }
+  const verified = { minVersion: 'TLSv1.2', rejectUnauthorized: true, verifyIdentity: true } as const;
   return {
     host,
     port,
     user,
     database,
     ...(password === undefined ? {} : { password: await readSecret(password, environment) }),
-    ...(tls === undefined ? {} : { ssl: await tlsOptions(tls, environment) }),
-  };
-}
-
-/** The server as it is named in messages. */
-export function serverName({ host, port = PORT_DEFAULT, database }: MysqlServerOptions): string {
-  return `${host}:${port}/${database}`;
-}
-
-async function tlsOptions(tls: MysqlTlsOptions, environment: Environment): Promise<SslOptions> {
-  if ((tls.certificate === undefined) !== (tls.key === undefined)) {
-    throw new StoreError('unavailable', 'a TLS certificate needs its key, and a key its certificate');
-  }
-  const read = async (reference: SecretReference | undefined): Promise<string | undefined> =>
-    reference === undefined ? undefined : readSecret(reference, environment);
-  const [ca, cert, key] = await Promise.all([read(tls.ca), read(tls.certificate), read(tls.key)]);
-  return {
-    minVersion: 'TLSv1.2',
-    rejectUnauthorized: true,
-    verifyIdentity: true,
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
+    ...(tls === undefined ? {} : { ssl: { ...verified, ...(await readTls(tls, environment)) } }),
   };
 }

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 
-import type { SecretReference } from '@hermes/log';
+import type { SecretReference, TlsOptions } from '@hermes/log';
 import {
   createAuthority,
   type OwnSqlServer,
@@ -14,7 +14,7 @@ import {
 } from '@hermes/testing';
 import { createConnection } from 'mysql2/promise';
 
-import { type MysqlEngine, type MysqlTlsOptions, openMysqlEngine } from '../src/index.js';
+import { type MysqlEngine, openMysqlEngine } from '../src/index.js';
 
 jest.setTimeout(SHARED_SERVER_DEADLINE_MS);
 
@@ -40,7 +40,7 @@ describe.each(SQL_SERVER_KINDS)('TLS to %s', (kind) => {
   }
 
   /** Opens the data source; what became of it. */
-  async function attempt(tls: MysqlTlsOptions | undefined, host = 'localhost'): Promise<string> {
+  async function attempt(tls: TlsOptions | undefined, host = 'localhost'): Promise<string> {
     const { port, user, name } = database;
     let engine: MysqlEngine;
     try {

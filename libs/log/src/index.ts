@@ -66,6 +66,7 @@ export {
 export { isIntact, packRows, type StoredRow } from './stored-row.js';
 export { TailCache, type TailCacheCounters } from './tail-cache.js';
 export { TailLane } from './tail-lane.js';
+export { readTls, type TlsOptions, type TlsSecrets } from './tls.js';
 export type { IdentifiedPublish, ProducerState } from './producer-state.js';
 export { KEY_SEQUENCE_MIN, type PublishClaim, type PublishPlace, PublishWindow } from './publish-window.js';
 export { decodeWindow, encodeWindow, type StoredWindow, type WindowBounds } from './window-snapshot.js';
