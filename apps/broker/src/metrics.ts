@@ -1,4 +1,5 @@
 import { type Metrics } from '@hermes/kit';
+import { type KafkaFigures } from '@hermes/log-kafka';
 import { type Ownership } from './partition/ownership.js';
 import { type GroupPump } from './partition/group-pump.js';
 import { type Lane } from './partition/lane.js';
@@ -22,7 +23,7 @@ type GaugeEntry = readonly [string, string, () => number];
 
 /** Gauges of everything that has a bound, read when they are asked for. */
 export function registerMetrics(metrics: Metrics, measured: Measured): void {
-  const gauges = [...partitionGauges(measured), ...groupGauges(measured), ...dataSourceGauges(measured)];
+  const gauges = [partitionGauges, groupGauges, dataSourceGauges, kafkaGauges].flatMap((of) => of(measured));
   for (const [name, help, read] of gauges) {
     metrics.gauge(name, { help, read });
   }
@@ -79,6 +80,25 @@ function dataSourceGauges({ dataSources }: Measured): GaugeEntry[] {
     ['data_sources_failing', 'Those of them that do not answer, or cannot be used.', failing],
     ['log_lost_records', lost, () => counters.lostRecords],
     ['data_source_server_changes', changes, () => counters.serverChanges],
+  ];
+}
+
+function kafkaGauges({ dataSources }: Measured): GaugeEntry[] {
+  const all = (value: (figures: KafkaFigures) => number): (() => number) => {
+    return () => sum(dataSources.kafkaFigures().map(value));
+  };
+  const failing = 'Those of them that no Kafka broker leads, or whose last fetch has failed.';
+  const doubt = 'Batches of which it is not known whether Kafka has stored them.';
+  const heldBack = 'Those that were not opened, as that address had been tried too often just before.';
+  return [
+    ['kafka_lanes_followed', 'Lanes in Kafka whose ends are followed.', all(({ lanesFollowed }) => lanesFollowed)],
+    ['kafka_lanes_failing', failing, all(({ lanesFailing }) => lanesFailing)],
+    ['kafka_appends_waiting', 'Batches that wait for the request before.', all(({ appendsWaiting }) => appendsWaiting)],
+    ['kafka_appends_in_doubt', doubt, all(({ appendsInDoubt }) => appendsInDoubt)],
+    ['kafka_append_repeats', 'Attempts to append what was in doubt again.', all(({ appendRepeats }) => appendRepeats)],
+    ['kafka_oversized_appends', 'Batches larger than Kafka took.', all(({ oversizedAppends }) => oversizedAppends)],
+    ['kafka_connections', 'Connections that were opened since the start.', all(({ connections }) => connections)],
+    ['kafka_connections_held_back', heldBack, all(({ connectionsHeldBack }) => connectionsHeldBack)],
   ];
 }
 

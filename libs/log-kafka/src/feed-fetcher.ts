@@ -60,6 +60,13 @@ export class FeedFetcher {
     this.#options = options;
   }
 
+  /** Lanes whose ends are followed, and those of them that nobody leads, or whose last fetch has failed. */
+  get followed(): { readonly lanes: number; readonly failing: number } {
+    const isFailing = ([lane, { backoff }]: [FollowedLane, LaneState]): boolean =>
+      backoff.attempts > 0 || this.#leaderOf(lane) === undefined;
+    return { lanes: this.#lanes.size, failing: [...this.#lanes].filter(isFailing).length };
+  }
+
   add(lane: FollowedLane): void {
     this.#lanes.set(lane, { fetchedAtMs: 0, notBeforeMs: 0, backoff: new Backoff(RETRY) });
     this.wake();

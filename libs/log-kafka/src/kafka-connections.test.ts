@@ -10,6 +10,7 @@ import { createLogger } from 'kafkajs/src/loggers/index.js';
 import createSocketFactory from 'kafkajs/src/network/socketFactory.js';
 
 import { boundedSockets, mendConnections } from './kafka-connections.js';
+import { type KafkaCounters, kafkaCounters } from './kafka-figures.js';
 
 const HERE = { host: 'k1', port: 9092, ssl: {}, onConnect: () => undefined };
 
@@ -29,11 +30,13 @@ function attempts(open: () => unknown, count: number): number {
 describe('boundedSockets', () => {
   let clock: FakeClock;
   let sockets: Socket[];
+  let counters: KafkaCounters;
   let open: ReturnType<typeof boundedSockets>;
   beforeEach(() => {
     clock = new FakeClock();
     sockets = [];
-    open = boundedSockets(clock, () => {
+    counters = kafkaCounters();
+    open = boundedSockets(clock, counters, () => {
       const socket = new EventEmitter() as unknown as Socket;
       sockets.push(socket);
       return socket;
@@ -42,6 +45,7 @@ describe('boundedSockets', () => {
 
   it('opens as many as a broker needs at once, then a few a second', () => {
     expect(attempts(() => open(HERE), 100)).toBe(20);
+    expect(counters).toMatchObject({ connections: 20, connectionsHeldBack: 80 });
     clock.advance(1_000);
     expect(attempts(() => open(HERE), 100)).toBe(5);
     clock.advance(3_600_000);

@@ -9,6 +9,7 @@ import createSocketFactory from 'kafkajs/src/network/socketFactory.js';
 import apiKeys from 'kafkajs/src/protocol/requests/apiKeys.js';
 
 import { isKafkaError } from './kafka-fault.js';
+import type { KafkaCounters } from './kafka-figures.js';
 
 /** Connections to one address that are opened at once, and how many more later: a cluster that is away is left alone. */
 const BURST = 20;
@@ -27,7 +28,11 @@ interface Attempts {
 }
 
 /** Opens sockets for all connections of an engine, not more often than an address can bear: above that it throws. */
-export function boundedSockets(clock: Clock, open: ISocketFactory = createSocketFactory()): ISocketFactory {
+export function boundedSockets(
+  clock: Clock,
+  counters: KafkaCounters,
+  open: ISocketFactory = createSocketFactory(),
+): ISocketFactory {
   const known = new Map<string, Attempts>();
   return (options) => {
     const address = `${options.host}:${options.port}`;
@@ -37,9 +42,11 @@ export function boundedSockets(clock: Clock, open: ISocketFactory = createSocket
     attempts.left = Math.min(BURST, attempts.left + ((nowMs - attempts.atMs) / 1_000) * PER_SECOND);
     attempts.atMs = nowMs;
     if (attempts.left < 1) {
+      counters.connectionsHeldBack += 1;
       throw new Error(attempts.problem);
     }
     attempts.left -= 1;
+    counters.connections += 1;
     const socket = open(options);
     socket.once('error', ({ message }: Error) => {
       attempts.problem = message;

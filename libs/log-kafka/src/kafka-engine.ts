@@ -25,6 +25,7 @@ import { FeedFetcher } from './feed-fetcher.js';
 import { KafkaCluster } from './kafka-cluster.js';
 import { boundedSockets, mendConnections } from './kafka-connections.js';
 import { readFault } from './kafka-fault.js';
+import { type KafkaCounters, kafkaCounters, type KafkaFigures } from './kafka-figures.js';
 import { KafkaTopics, type TopicSettings } from './kafka-topics.js';
 import { openPartition, type OpeningContext } from './open-partition.js';
 import { Producers } from './producers.js';
@@ -56,10 +57,13 @@ export interface KafkaEngineOptions {
 export interface KafkaEngine extends StorageEngine {
   /** Why the cluster did not answer when it was last asked, every 10 s, or what is wrong with a topic that is attached. */
   readonly problem: string | undefined;
+  /** As of now. */
+  readonly figures: KafkaFigures;
 }
 
 /** What kafkajs was made with. */
 interface Driver {
+  readonly counters: KafkaCounters;
   readonly refreshTls: () => Promise<void>;
 }
 
@@ -74,8 +78,9 @@ export async function openKafkaEngine(options: KafkaEngineOptions): Promise<Kafk
   registerCodecs();
   mendConnections();
   const { config, refreshTls } = await driverConfig(server, environment, onLog);
-  const socketFactory = boundedSockets(clock);
-  const engine = new KafkaStorage(options, { ...config, socketFactory }, { refreshTls });
+  const counters = kafkaCounters();
+  const socketFactory = boundedSockets(clock, counters);
+  const engine = new KafkaStorage(options, { ...config, socketFactory }, { counters, refreshTls });
   try {
     await engine.start();
   } catch (error) {
@@ -115,7 +120,7 @@ class KafkaStorage implements KafkaEngine {
     this.#context = {
       ...{ state, clock, timers, cluster: reads, topics },
       attachedTopics: new AttachedTopics({ topics, clock, onProblem }),
-      producers: new Producers({ cluster: appends, timers, random }),
+      producers: new Producers({ cluster: appends, counters: driver.counters, timers, random }),
       fetcher: new FeedFetcher({ cluster: tails, clock, timers, tasks: this.#tasks }),
     };
   }
@@ -129,6 +134,16 @@ class KafkaStorage implements KafkaEngine {
 
   get problem(): string | undefined {
     return this.#problem ?? this.#context.attachedTopics.problem;
+  }
+
+  get figures(): KafkaFigures {
+    const { fetcher, producers } = this.#context;
+    const { lanes, failing } = fetcher.followed;
+    return {
+      ...this.#driver.counters,
+      ...{ lanesFollowed: lanes, lanesFailing: failing },
+      ...{ appendsWaiting: producers.waiting, appendsInDoubt: producers.inDoubt },
+    };
   }
 
   get capabilities(): StorageCapabilities {

@@ -3,7 +3,8 @@ import { Backoff, type Random, sleep, type Timers } from '@hermes/runtime';
 import type { Message } from 'kafkajs';
 
 import { type KafkaCluster, type KafkaPlace, placeKey } from './kafka-cluster.js';
-import { isForgottenProducer, isRefused, isUnstorable, readFault } from './kafka-fault.js';
+import { isForgottenProducer, isRefused, isTooLarge, isUnstorable, readFault } from './kafka-fault.js';
+import type { KafkaCounters } from './kafka-figures.js';
 import { ProducerIdentity } from './producer-identity.js';
 
 /** One batch of one lane. */
@@ -25,6 +26,7 @@ export type ProduceOutcome =
 
 export interface ProducersOptions {
   readonly cluster: KafkaCluster;
+  readonly counters: KafkaCounters;
   readonly timers: Timers;
   readonly random: Random;
 }
@@ -52,10 +54,21 @@ export class Producers {
   readonly #options: ProducersOptions;
   readonly #queues = new Map<number | undefined, LeaderQueue>();
   #identity: Promise<ProducerIdentity> | undefined;
+  #inDoubt = 0;
   #closed = false;
 
   constructor(options: ProducersOptions) {
     this.#options = options;
+  }
+
+  /** Batches that wait until the request before them is answered. */
+  get waiting(): number {
+    return [...this.#queues.values()].reduce((sum, { waiting }) => sum + waiting.length, 0);
+  }
+
+  /** Batches of which it is not known whether they are stored. */
+  get inDoubt(): number {
+    return this.#inDoubt;
   }
 
   /** At most one produce of a place is under way at a time. */
@@ -134,7 +147,10 @@ export class Producers {
     if (writer === undefined || isRefused(answer)) {
       return { kind: 'refused', error };
     }
-    const resolution = this.#resolve(writer, produce);
+    this.#inDoubt += 1;
+    const resolution = this.#resolve(writer, produce).finally(() => {
+      this.#inDoubt -= 1;
+    });
     // Whoever waits for it hears of it; nobody has to.
     resolution.catch(() => undefined);
     return { kind: 'inDoubt', resolution };
@@ -145,6 +161,7 @@ export class Producers {
     if (isForgottenProducer(error)) {
       this.#identity = undefined;
     }
+    this.#options.counters.oversizedAppends += isTooLarge(error) ? 1 : 0;
     return readFault(error instanceof NotSent ? error.cause : error, `append to ${placeKey(produce)}`);
   }
 
@@ -155,6 +172,7 @@ export class Producers {
       try {
         await sleep(this.#options.timers, backoff.nextDelayMs(), produce.signal);
         await this.#options.cluster.refresh().catch(() => undefined);
+        this.#options.counters.appendRepeats += 1;
         const [answer] = await this.#send(undefined, identity, [produce]);
         if (typeof answer === 'number') {
           return { kind: 'stored', firstOffset: answer };

@@ -33,6 +33,11 @@ export class Backoff {
     return backoffDelayMs(this.#options, this.#attempt, this.#random);
   }
 
+  /** Delays that were given since the start or the last success. */
+  get attempts(): number {
+    return this.#attempt;
+  }
+
   reset(): void {
     this.#attempt = 0;
   }

@@ -1,6 +1,7 @@
 import { type DataSource, type DataSource_Tls, type Durability } from '@hermes/contracts';
 import { type Logger } from '@hermes/kit';
 import { type Environment, type SecretReference, type StorageEngine } from '@hermes/log';
+import { type KafkaFigures } from '@hermes/log-kafka';
 import { type Clock, type Random, type Timers } from '@hermes/runtime';
 
 /** What connecting to a data source takes. */
@@ -32,6 +33,8 @@ export interface ConnectedServer {
   version(): string;
   /** UNSPECIFIED where it differs from topic to topic. */
   durability(): Durability;
+  /** Of Kafka clusters alone. */
+  readonly kafka?: () => KafkaFigures;
 }
 
 /** Where keys and certificates are found; what is empty is left out. */

@@ -1,5 +1,6 @@
 import { type DataSource, Durability, type HoldBrokerLeaseRequest_DataSourceReport } from '@hermes/contracts';
 import { type StorageEngine } from '@hermes/log';
+import { type KafkaFigures } from '@hermes/log-kafka';
 import { type ConnectedServer, type DataSourceCounters, type ServerContext, sourceKey } from './connected-server.js';
 import { openKafkaServer } from './kafka-server.js';
 import { openMysqlServer } from './mysql-server.js';
@@ -41,6 +42,11 @@ export class DataSources {
       version: connected?.version() ?? '',
       durability: connected?.durability() ?? Durability.UNSPECIFIED,
     }));
+  }
+
+  /** How it goes with each Kafka cluster that is connected. */
+  kafkaFigures(): KafkaFigures[] {
+    return this.#all().flatMap(({ connected }) => connected?.kafka?.() ?? []);
   }
 
   /** The storage of a MySQL data source. Rejects with StoreError if it cannot be had; a later call tries again. */

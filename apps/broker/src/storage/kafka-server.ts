@@ -38,6 +38,7 @@ export async function openKafkaServer(
     problem: () => engine.problem,
     version: () => '',
     durability: () => Durability.UNSPECIFIED,
+    kafka: () => engine.figures,
   };
 }
 

@@ -24,6 +24,8 @@ describe('a broker on Kafka', () => {
     await cluster.close();
   });
 
+  const figure = (name: string): Promise<number> => broker.fixture.metric(`hermes_broker_kafka_${name}`);
+
   /** A topic that has taken a message. */
   async function usedTopic(name: string, partitions = 1): Promise<string> {
     await broker.topic(name, { partitions });
@@ -35,10 +37,17 @@ describe('a broker on Kafka', () => {
     const topic = await usedTopic('killed');
     const subscriber = await broker.subscribe(topic);
     await subscriber.received(1);
+    expect(await figure('lanes_failing')).toBe(0);
+    const connections = await figure('connections');
     await cluster.brokers[0]!.kill();
     expect(UNREACHABLE).toContain(await broker.publish(topic, 'meanwhile'));
+    await eventually(async () => (await figure('lanes_failing')) === (await figure('lanes_followed')), RECOVERY);
     await cluster.brokers[0]!.start();
     await broker.publishUntil(topic, 'stored');
+    await eventually(async () => (await figure('lanes_failing')) === 0, RECOVERY);
+    expect(await figure('lanes_followed')).toBeGreaterThan(0);
+    expect(await figure('connections')).toBeGreaterThan(connections);
+    expect([await figure('appends_waiting'), await figure('appends_in_doubt')]).toEqual([0, 0]);
     await eventually(() => {
       expect(subscriber.texts.some((text) => text.startsWith('stored'))).toBe(true);
     }, RECOVERY);
@@ -87,6 +96,7 @@ describe('a broker on Kafka', () => {
       const answers = await Promise.all(['a', big, 'b'].map((text) => broker.publish(topic, text)));
       expect(answers).toEqual(['stored', 'MESSAGE_TOO_LARGE', 'stored']);
     }, RECOVERY);
+    expect(await figure('oversized_appends')).toBeGreaterThan(0);
     await broker.consumeAll(topic);
   });
 
