@@ -17,8 +17,9 @@ import {
   watchEventLoop,
 } from '@hermes/kit';
 import { ByteBudget, PageCache, TailCache } from '@hermes/log';
+import { type MysqlAccess } from '@hermes/log-mysql';
 import { type EmbeddedEngine } from '@hermes/log-sqlite';
-import { openBrokerLease, type SharedBrokerLease } from '@hermes/metadata';
+import { metadataAccess, openBrokerLease, type SharedBrokerLease } from '@hermes/metadata';
 import {
   type Clock,
   Lifecycle,
@@ -218,7 +219,8 @@ function wire(config: BrokerConfig, given: BrokerDependencies, embedded: Embedde
     turns: new Turns(clock),
   };
   const meta = new MetaClient(config.metaServers, credentials.createInsecure(), {});
-  const dataSources = new DataSources({ environment, clock, timers, random, logger });
+  const metadata = metadataOf(config);
+  const dataSources = new DataSources({ environment, metadata, clock, timers, random, logger });
   const storage = new Storage(embedded, dataSources);
   const ownership = new Ownership({
     ...{ timers, random, logger, tasks },
@@ -255,6 +257,11 @@ function wire(config: BrokerConfig, given: BrokerDependencies, embedded: Embedde
     session: undefined,
   };
   return parts;
+}
+
+/** The way to the metadata database, where this broker was told one that it can reach. */
+function metadataOf({ metadataUrl: url, metadataPasswordFile: passwordFile }: BrokerConfig): MysqlAccess | undefined {
+  return url === undefined ? undefined : metadataAccess({ url, passwordFile });
 }
 
 /** The lease, and the database that renews it while no meta-server does. */

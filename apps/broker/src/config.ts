@@ -31,7 +31,7 @@ export const brokerConfig = processConfig({
   dataDir: setting(z.string().min(1).default('hermes-data'), { description: 'Directory of the embedded storage.' }),
   metadataUrl: setting(z.string().superRefine(checkMetadataUrl).optional(), {
     description:
-      'The metadata database, mysql://USER@HOST:PORT/DATABASE: leases are renewed there while no meta-server answers.',
+      'The metadata database, mysql://USER@HOST:PORT/DATABASE: keeps leases while no meta-server answers, and state beside Kafka.',
   }),
   metadataPasswordFile: setting(z.string().min(1).optional(), {
     description: 'File whose first line is the password of the metadata database.',

@@ -51,7 +51,11 @@ export class BrokerFixture {
   readonly #subscribers: TestSubscriber[] = [];
   readonly #given: Pick<BrokerDependencies, 'clock' | 'timers' | 'environment' | 'inFlightMax'>;
 
-  constructor(given: Pick<BrokerDependencies, 'clock' | 'timers' | 'environment' | 'inFlightMax'> = {}) {
+  /** `settings` are those of the broker beside the fixture's own, from its next start on. */
+  constructor(
+    given: Pick<BrokerDependencies, 'clock' | 'timers' | 'environment' | 'inFlightMax'> = {},
+    public settings: Readonly<Record<string, unknown>> = {},
+  ) {
     this.#given = given;
   }
 
@@ -73,6 +77,7 @@ export class BrokerFixture {
       dataDir: this.directory,
       metaServers: [this.meta.endpoint],
       cacheBytes: 16 * 1024 * 1024,
+      ...this.settings,
     });
     this.broker = await startBroker(config, {
       ...this.#given,

@@ -1,4 +1,4 @@
-import { DataSource, Durability, SaslMechanism, StorageClass, Topic } from '@hermes/contracts';
+import { DataSource, Durability, SaslMechanism, StateStore, StorageClass, Topic } from '@hermes/contracts';
 import { eventually } from '@hermes/testing';
 
 import { failureOf, MetaServerFixture } from '../test/meta-server-fixture.js';
@@ -52,7 +52,9 @@ describe('topics on Kafka', () => {
   test('without a MySQL data source partitions are bound to a data directory beside their Kafka one', async () => {
     const broker = fixture.broker();
     await createSource('k1');
-    expect(await createTopic('t')).toMatchObject({ requiredDurability: Durability.REPLICATED });
+    expect(await createTopic('t')).toMatchObject({
+      ...{ requiredDurability: Durability.REPLICATED, kafka: { stateStore: StateStore.DATA_DIRECTORY } },
+    });
     const bound = [0, 1].map(() => ['k1', 'd1']);
     expect(await placesOf('t')).toEqual(bound);
     expect(broker.assignments.map(({ dataSource }) => dataSource)).toEqual(['k1', 'k1']);
@@ -74,7 +76,11 @@ describe('topics on Kafka', () => {
     await createSource('k2');
     await createMysql('m1');
     await createMysql('m2');
-    await createTopic('any', { dataSources: ['m1'] });
+    const any = await createTopic('any', { dataSources: ['m1'] });
+    expect(any).toMatchObject({ kafka: { stateStore: StateStore.DATA_SOURCE } });
+    expect(await createTopic('any', { dataSources: ['m1'] })).toEqual(any);
+    const named = { dataSources: ['m1'], kafka: { stateStore: StateStore.DATA_SOURCE } };
+    expect(await createTopic('any', named)).toEqual(any);
     await createTopic('named', { dataSources: ['k2', 'm2'] });
     expect(await placesOf('any')).toEqual([
       ['k1', ''],
@@ -112,6 +118,11 @@ describe('topics on Kafka', () => {
       ['topic.data_sources[1]', { dataSources: ['m1', 'm2'] }],
       ['topic.data_sources[0]', { dataSources: ['k1'], storageClass: StorageClass.MYSQL }],
       ['topic.data_sources', { kafka: { topic: 'events' } }],
+      ['topic.kafka.state_store', { kafka: { stateStore: StateStore.DATA_SOURCE } }],
+      ['topic.kafka.state_store', { kafka: { stateStore: StateStore.METADATA } }],
+      ['topic.kafka.state_store', { kafka: { stateStore: 9 } }],
+      ['topic.kafka.state_store', { dataSources: ['m1'], kafka: { stateStore: StateStore.METADATA } }],
+      ['topic.kafka.state_store', { dataSources: ['m1'], kafka: { stateStore: StateStore.DATA_DIRECTORY } }],
     ] as const) {
       expect(await failureOf(createTopic('t', fields))).toMatchObject({
         ...{ code: 'INVALID_FIELD', violations: [{ field }] },

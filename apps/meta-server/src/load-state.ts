@@ -1,3 +1,4 @@
+import { StateStore, StorageClass } from '@hermes/contracts';
 import {
   type DataSourceRecord,
   type GroupRecord,
@@ -5,6 +6,8 @@ import {
   type Metadata,
   type TopicRecord,
 } from '@hermes/metadata';
+
+import { withStateStore } from './admin/kafka-topic-spec.js';
 
 /** Rows read at once at the start. */
 const PAGE_ROWS = 1_000;
@@ -18,12 +21,12 @@ export interface StoredState extends LeaseState {
   readonly formerTtlMs: number;
 }
 
-/** Reads everything, and notes the TTL that is granted from now on. */
+/** Reads everything, notes the TTL that is granted from now on, and with older topics what they say nothing of. */
 export async function loadState(
   metadata: Metadata,
   { brokerLeaseTtlMs }: { readonly brokerLeaseTtlMs: number },
 ): Promise<StoredState> {
-  const topics = await readAll(
+  const stored = await readAll(
     (after) => metadata.topics.list({ after, limit: PAGE_ROWS }),
     ({ config }) => config.name,
   );
@@ -31,6 +34,10 @@ export async function loadState(
     (after) => metadata.dataSources.list({ after, limit: PAGE_ROWS }),
     ({ config }) => config.name,
   );
+  const topics: TopicRecord[] = [];
+  for (const topic of stored) {
+    topics.push(await withNotedStateStore(metadata, topic, dataSources));
+  }
   const groups: { group: GroupRecord; topic: TopicRecord }[] = [];
   for (const topic of topics) {
     const ofTopic = await readAll(
@@ -41,6 +48,25 @@ export async function loadState(
   }
   const formerTtlMs = await metadata.leases.replaceTtl(brokerLeaseTtlMs);
   return { topics, groups, dataSources, formerTtlMs, ...(await metadata.leases.load()) };
+}
+
+/** Where a topic on Kafka keeps its groups' state was not stored at first: it was never the metadata. */
+async function withNotedStateStore(
+  metadata: Metadata,
+  topic: TopicRecord,
+  dataSources: readonly DataSourceRecord[],
+): Promise<TopicRecord> {
+  const { storageClass, dataSources: named, kafka } = topic.config;
+  if (storageClass !== StorageClass.KAFKA || (kafka?.stateStore ?? StateStore.UNSPECIFIED) !== StateStore.UNSPECIFIED) {
+    return topic;
+  }
+  const classes = dataSources
+    .filter(({ config }) => named.includes(config.name))
+    .map(({ config }) => config.storageClass);
+  const noted = await metadata.topics.update(topic.config.name, ({ config }) =>
+    withStateStore(config, classes, { isMetadataShared: false }),
+  );
+  return noted ?? topic;
 }
 
 async function readAll<T>(read: (after: string) => Promise<T[]>, nameOf: (entry: T) => string): Promise<T[]> {

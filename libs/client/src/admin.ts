@@ -16,6 +16,7 @@ import {
   type SeekResponse_Lane,
   type StoredMessage,
   Topic,
+  Topic_Kafka,
 } from '@hermes/contracts';
 import { type Method } from './cluster/channels.js';
 import { type CallLimits, type Environment } from './cluster/environment.js';
@@ -23,7 +24,10 @@ import { type Link } from './cluster/link.js';
 import { positionOf, type SeekTarget } from './seek-target.js';
 
 /** A topic as one creates it: what is left out has the server's default. */
-export type TopicSpec = Partial<Topic> & { readonly name: string };
+export type TopicSpec = Partial<Omit<Topic, 'kafka'>> & {
+  readonly name: string;
+  readonly kafka?: Partial<Topic_Kafka> | undefined;
+};
 /** A group as one creates it: what is left out has the server's default. */
 export type GroupSpec = Partial<Group> & { readonly topic: string; readonly name: string };
 
@@ -65,7 +69,7 @@ export class Admin {
 
   /** Creates a topic and resolves once every partition is served. The identical one is no error. */
   async createTopic(topic: TopicSpec): Promise<Topic> {
-    const request = { topic: { ...Topic.create(), ...topic } };
+    const request = { topic: topicOf(topic) };
     const response = await this.#call(AdminServiceService.createTopic, request, CREATE_MS);
     return present(response.topic);
   }
@@ -86,7 +90,7 @@ export class Admin {
 
   /** Changes the fields that `mask` names, in the contract's spelling (`max_body_bytes`). */
   async updateTopic(topic: TopicSpec, mask: readonly string[]): Promise<Topic> {
-    const request = { topic: { ...Topic.create(), ...topic }, updateMask: [...mask] };
+    const request = { topic: topicOf(topic), updateMask: [...mask] };
     return present((await this.#call(AdminServiceService.updateTopic, request, CREATE_MS)).topic);
   }
 
@@ -289,6 +293,10 @@ export class Admin {
   #limits(withinMs: number = LIMITS.clientDeadlineMs): CallLimits {
     return { deadlineAtMs: this.#environment.clock.monotonicMs() + withinMs };
   }
+}
+
+function topicOf({ kafka, ...spec }: TopicSpec): Topic {
+  return { ...Topic.create(), ...spec, kafka: kafka && { ...Topic_Kafka.create(), ...kafka } };
 }
 
 function selectionOf(which: DeadLetterSelection): { messageIds: string[]; filter: string; all: boolean } {

@@ -35,5 +35,6 @@ export {
   REASON,
   type Reason,
   SaslMechanism,
+  StateStore,
   StorageClass,
 } from '@hermes/contracts';

@@ -89,6 +89,7 @@ export {
   RetryPolicy_Fixed,
   RetryPolicy_List,
   SaslMechanism,
+  StateStore,
   StorageClass,
   Topic,
   Topic_Kafka,

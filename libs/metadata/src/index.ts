@@ -23,5 +23,6 @@ export {
   type TopicRevision,
   type TopicStore,
 } from './metadata.js';
+export { type MetadataAccess, metadataAccess } from './mysql/metadata-access.js';
 export { type BrokerLeaseOptions, openBrokerLease, type SharedBrokerLease } from './mysql/open-broker-lease.js';
 export { checkMetadataUrl, openMetadata } from './open-metadata.js';

@@ -1,4 +1,4 @@
-import { DataSource, Group, SaslMechanism, StorageClass, Topic } from '@hermes/contracts';
+import { DataSource, Group, SaslMechanism, StateStore, StorageClass, Topic } from '@hermes/contracts';
 import { type PersistedAssignment } from '@hermes/coordination';
 
 import { type LeaseChanges } from '../src/metadata.js';
@@ -243,7 +243,8 @@ export function describeMetadata(create: () => Promise<TestDatabase>): void {
           ]),
         },
       });
-      const attached = { ...topic('orders', 1, ['k1', 'm1']), kafka: { topic: 'events', readOnly: true } };
+      const kafka = { topic: 'events', readOnly: true, stateStore: StateStore.DATA_SOURCE };
+      const attached = { ...topic('orders', 1, ['k1', 'm1']), kafka };
       const first = await open();
       await first.dataSources.create(config, 5);
       await first.topics.create(attached, 0);

@@ -9,6 +9,7 @@ import {
   PositionEdge,
   type RetryPolicy as GivenRetryPolicy,
   type RetryPolicy_Exponential,
+  StateStore,
   StorageClass,
   timestampToMs,
   type Topic,
@@ -38,6 +39,8 @@ export interface TopicSettings {
   readonly storageClass: StorageClassName;
   /** What its partitions are spread over, by name; and, beside Kafka's, what keeps their groups' state. */
   readonly dataSources: readonly string[];
+  /** Its groups' state is in the metadata database. */
+  readonly stateInMetadata: boolean;
   /** What its storage must promise for a message to be taken. */
   readonly requiredDurability: Durability;
   /** The existing Kafka topic that it is; undefined: its storage is made for it. */
@@ -92,6 +95,7 @@ export function topicSettings(topic: Topic): TopicSettings {
     retentionBytes: topic.retentionBytes,
     storageClass: STORAGE_CLASSES[topic.storageClass],
     dataSources: topic.dataSources,
+    stateInMetadata: topic.kafka?.stateStore === StateStore.METADATA,
     requiredDurability: topic.requiredDurability || Durability.DURABLE,
     attached: attachedTopic(topic),
   };

@@ -15,7 +15,13 @@ const entry = (bodyBytesMax: number): TopicEntry => ({
       retentionAgeMs: 1,
       retentionBytes: 0,
     },
-    ...{ storageClass: 'embedded', dataSources: [], requiredDurability: Durability.DURABLE, attached: undefined },
+    ...{
+      storageClass: 'embedded',
+      dataSources: [],
+      stateInMetadata: false,
+      requiredDurability: Durability.DURABLE,
+      attached: undefined,
+    },
   },
   groups: [],
 });

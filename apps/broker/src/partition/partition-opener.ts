@@ -52,9 +52,9 @@ export class PartitionOpener {
   }
 
   #engine(topic: OwnedTopic, { dataSource }: LeaseAssignment): Promise<StorageEngine> {
-    const { storageClass } = topic.settings;
+    const { storageClass, stateInMetadata } = topic.settings;
     return this.#storage.engine({
-      storageClass,
+      ...{ storageClass, stateInMetadata },
       dataSource: () => topic.dataSource(dataSource),
       stateSource: () => topic.stateSource(),
     });

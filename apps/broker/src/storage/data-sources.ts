@@ -1,11 +1,23 @@
-import { type DataSource, Durability, type HoldBrokerLeaseRequest_DataSourceReport } from '@hermes/contracts';
+import {
+  type DataSource,
+  Durability,
+  HermesError,
+  type HoldBrokerLeaseRequest_DataSourceReport,
+} from '@hermes/contracts';
 import { type StorageEngine } from '@hermes/log';
 import { type KafkaFigures } from '@hermes/log-kafka';
+import { type MysqlAccess } from '@hermes/log-mysql';
 import { type ConnectedServer, type DataSourceCounters, type ServerContext, sourceKey } from './connected-server.js';
 import { openKafkaServer } from './kafka-server.js';
-import { openMysqlServer } from './mysql-server.js';
+import { mysqlServerOf, openMysqlServer } from './mysql-server.js';
 
-export type DataSourcesOptions = Omit<ServerContext, 'counters'>;
+export interface DataSourcesOptions extends Omit<ServerContext, 'counters'> {
+  /** The way to the metadata database; undefined: this broker was not told of one that it can reach. */
+  readonly metadata: MysqlAccess | undefined;
+}
+
+/** What the metadata database is called among data sources: no name of theirs has brackets. */
+const METADATA = '(metadata)';
 
 /** A server that is connected, is being connected to, or could not be had when it was last tried. */
 interface KnownServer {
@@ -13,6 +25,12 @@ interface KnownServer {
   engine: Promise<StorageEngine> | undefined;
   connected: ConnectedServer | undefined;
   problem: string;
+}
+
+/** A server as it is called, and what tells it from another one of that name. */
+interface ServerPlace {
+  readonly name: string;
+  readonly key: string;
 }
 
 /**
@@ -51,14 +69,27 @@ export class DataSources {
 
   /** The storage of a MySQL data source. Rejects with StoreError if it cannot be had; a later call tries again. */
   mysql(source: DataSource): Promise<StorageEngine> {
-    return this.#engine(this.#servers, source, (context) => openMysqlServer(source, context));
+    return this.#engine(this.#servers, placeOf(source), (context) => openMysqlServer(mysqlServerOf(source), context));
+  }
+
+  /** The same of the metadata database; UNSUPPORTED_BY_STORAGE if this broker was not told where that is. */
+  async metadata(): Promise<StorageEngine> {
+    const { metadata } = this.#options;
+    if (metadata === undefined) {
+      throw new HermesError(
+        'UNSUPPORTED_BY_STORAGE',
+        'the groups’ state is in the metadata database, and this broker has no --metadata-url that leads to MySQL',
+      );
+    }
+    const place = { name: METADATA, key: METADATA };
+    return this.#engine(this.#servers, place, (context) => openMysqlServer(metadata, context));
   }
 
   /** The same of a Kafka data source, whose partitions' state is kept by `state`. */
   kafka(source: DataSource, state: StorageEngine): Promise<StorageEngine> {
     const servers = this.#kafka.get(state) ?? new Map<string, KnownServer>();
     this.#kafka.set(state, servers);
-    return this.#engine(servers, source, (context) => openKafkaServer(source, state, context));
+    return this.#engine(servers, placeOf(source), (context) => openKafkaServer(source, state, context));
   }
 
   /** Flushes and disconnects; those first whose state others keep. */
@@ -76,13 +107,12 @@ export class DataSources {
 
   #engine(
     servers: Map<string, KnownServer>,
-    source: DataSource,
+    { name, key }: ServerPlace,
     open: (context: ServerContext) => Promise<ConnectedServer>,
   ): Promise<StorageEngine> {
-    const key = sourceKey(source);
     let server = servers.get(key);
     if (server === undefined) {
-      server = { name: source.name, engine: undefined, connected: undefined, problem: 'being connected to' };
+      server = { name, engine: undefined, connected: undefined, problem: 'being connected to' };
       servers.set(key, server);
     }
     server.engine ??= this.#connect(server, open);
@@ -104,4 +134,8 @@ export class DataSources {
       throw error;
     }
   }
+}
+
+function placeOf(source: DataSource): ServerPlace {
+  return { name: source.name, key: sourceKey(source) };
 }

@@ -1,7 +1,7 @@
 import { type DataSource, HermesError, StorageClass } from '@hermes/contracts';
 import { type Logger, parseAddress } from '@hermes/kit';
 import { type SecretReference } from '@hermes/log';
-import { type MysqlNotice, type MysqlServerOptions, openMysqlEngine } from '@hermes/log-mysql';
+import { type MysqlAccess, type MysqlNotice, type MysqlServerOptions, openMysqlEngine } from '@hermes/log-mysql';
 import {
   type ConnectedServer,
   type DataSourceCounters,
@@ -11,11 +11,13 @@ import {
 import { durabilityOf } from './durability.js';
 
 /** Connects to a MySQL server. Rejects with StoreError if it cannot be had. */
-export async function openMysqlServer(source: DataSource, context: ServerContext): Promise<ConnectedServer> {
+export async function openMysqlServer(
+  server: MysqlServerOptions | MysqlAccess,
+  context: ServerContext,
+): Promise<ConnectedServer> {
   const { environment, clock, timers, random, logger, counters } = context;
   const engine = await openMysqlEngine({
-    server: serverOptions(source),
-    ...{ environment, clock, timers, random },
+    ...{ server, environment, clock, timers, random },
     onNotice: (notice) => {
       tell(notice, logger, counters);
     },
@@ -49,7 +51,7 @@ function tell(notice: MysqlNotice, logger: Logger, counters: DataSourceCounters)
 }
 
 /** The server that a data source names. The meta-server has checked it; what came from elsewhere is refused. */
-function serverOptions(source: DataSource): MysqlServerOptions {
+export function mysqlServerOf(source: DataSource): MysqlServerOptions {
   const { name, storageClass, endpoints, database, username, secret, tls } = source;
   const address = parseAddress(endpoints[0] ?? '');
   if (storageClass !== StorageClass.MYSQL || address === undefined) {

@@ -8,7 +8,9 @@ export interface StorageRequest {
   readonly storageClass: StorageClassName;
   /** Keeps the messages. */
   readonly dataSource: () => Promise<DataSource>;
-  /** Keeps the groups' state of a topic on Kafka; undefined: this broker's data directory does. */
+  /** Of a topic on Kafka: the metadata database keeps its groups' state. */
+  readonly stateInMetadata: boolean;
+  /** Else this does; undefined: this broker's data directory. */
   readonly stateSource: () => Promise<DataSource | undefined>;
 }
 
@@ -23,15 +25,15 @@ export class Storage {
   }
 
   /** The storage of a partition. Rejects with an operating fault if it cannot be had now. */
-  async engine({ storageClass, dataSource, stateSource }: StorageRequest): Promise<StorageEngine> {
+  async engine(request: StorageRequest): Promise<StorageEngine> {
+    const { storageClass, dataSource } = request;
     switch (storageClass) {
       case 'embedded':
         return this.#embedded;
       case 'mysql':
         return this.#dataSources.mysql(await dataSource());
       case 'kafka': {
-        const source = await stateSource();
-        const state = source === undefined ? this.#embedded : await this.#dataSources.mysql(source);
+        const state = await this.#state(request);
         return this.#dataSources.kafka(await dataSource(), state);
       }
     }
@@ -41,5 +43,13 @@ export class Storage {
   async close(): Promise<void> {
     await this.#dataSources.close();
     await this.#embedded.close();
+  }
+
+  async #state({ stateInMetadata, stateSource }: StorageRequest): Promise<StorageEngine> {
+    if (stateInMetadata) {
+      return this.#dataSources.metadata();
+    }
+    const source = await stateSource();
+    return source === undefined ? this.#embedded : this.#dataSources.mysql(source);
   }
 }

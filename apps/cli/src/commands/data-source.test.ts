@@ -9,6 +9,7 @@ import {
   ListDataSourcesResponse,
   ListPartitionsResponse,
   SaslMechanism,
+  StateStore,
   StorageClass,
 } from '@hermes/contracts';
 import { cli, startFakeGateway } from '../../test/fake-gateway.js';
@@ -122,6 +123,16 @@ describe('data sources', () => {
     const run = await cli(['topic', 'create', 't', ...attached, '--server', gateway.address]);
     expect(asked?.topic).toMatchObject({ dataSources: ['k1', 'm1'], kafka: { topic: 'events', readOnly: true } });
     expect(run.stdout).toMatch(/^kafka topic +events \(read-only\)$/m);
+    for (const [word, stateStore] of [
+      ['data-source', StateStore.DATA_SOURCE],
+      ['metadata', StateStore.METADATA],
+      ['data-directory', StateStore.DATA_DIRECTORY],
+    ] as const) {
+      const stored = ['--storage-class', 'kafka', '--state-store', word, '--server', gateway.address];
+      const { stdout } = await cli(['topic', 'create', 't', ...stored]);
+      expect(asked?.topic?.kafka).toEqual({ topic: '', readOnly: false, stateStore });
+      expect(stdout).toMatch(new RegExp(`^state store +${word}$`, 'm'));
+    }
   });
 
   it('are where partitions live, some with a data directory beside', async () => {

@@ -13,9 +13,10 @@ import {
   PositionEdge,
   type RetryPolicy,
   SaslMechanism,
+  StateStore,
   StorageClass,
   type Topic,
-  type Topic_Kafka,
+  Topic_Kafka,
 } from '@hermes/contracts';
 import { type DataSourceFlags, type GroupFlags, type RetryFlags, type TopicFlags } from '../flags/resource-flags.js';
 import { durationWords } from '../output.js';
@@ -25,6 +26,11 @@ const DURABILITIES = {
   durable: Durability.DURABLE,
   replicated: Durability.REPLICATED,
   buffered: Durability.BUFFERED,
+};
+const STATE_STORES = {
+  'data-source': StateStore.DATA_SOURCE,
+  metadata: StateStore.METADATA,
+  'data-directory': StateStore.DATA_DIRECTORY,
 };
 const SASL_MECHANISMS = {
   plain: SaslMechanism.PLAIN,
@@ -54,14 +60,23 @@ export function topicOf(name: string, flags: TopicFlags, before?: Topic): Partia
     ...given('brokerGroup', flags.brokerGroup),
     ...given('paused', flags.paused),
     ...given('etag', flags.etag ?? before?.etag),
-    ...given('kafka', attachmentOf(flags)),
+    ...given('kafka', topicKafkaOf(flags)),
   };
 }
 
-function attachmentOf({ kafkaTopic, readOnly }: TopicFlags): Topic_Kafka | undefined {
-  return kafkaTopic === undefined && readOnly === undefined
-    ? undefined
-    : { topic: kafkaTopic ?? '', readOnly: readOnly ?? false };
+/** Unset if nothing of it is given: only topics on Kafka have it. */
+function topicKafkaOf({ kafkaTopic, readOnly, stateStore }: TopicFlags): Topic_Kafka | undefined {
+  const fields = {
+    ...given('topic', kafkaTopic),
+    ...given('readOnly', readOnly),
+    ...given('stateStore', stateStore && STATE_STORES[stateStore]),
+  };
+  return Object.keys(fields).length === 0 ? undefined : { ...Topic_Kafka.create(), ...fields };
+}
+
+/** What keeps the groups' state of a topic on Kafka, as its flag names it; empty where nothing is said. */
+export function stateStoreWord({ stateStore }: Topic_Kafka): string {
+  return Object.entries(STATE_STORES).find(([, value]) => value === stateStore)?.[0] ?? '';
 }
 
 /** The data source that flags describe. */

@@ -14,7 +14,15 @@ import {
 import { type TopicFlags } from '../flags/resource-flags.js';
 import { EMPTY, facts, show, table, timeText } from '../output.js';
 import { type Session } from '../session.js';
-import { changesRetry, retryWords, storageWord, topicOf, updateMask, words } from './resource-fields.js';
+import {
+  changesRetry,
+  retryWords,
+  stateStoreWord,
+  storageWord,
+  topicOf,
+  updateMask,
+  words,
+} from './resource-fields.js';
 import { requireChange } from './require-change.js';
 
 /** hermes topic create T */
@@ -109,6 +117,13 @@ function kafkaTopic({ topic, readOnly }: Topic_Kafka): string {
   return topic === '' ? 'its own' : `${topic}${readOnly ? ' (read-only)' : ''}`;
 }
 
+function kafkaFacts(kafka: Topic_Kafka): (readonly [string, string])[] {
+  return [
+    ['kafka topic', kafkaTopic(kafka)],
+    ['state store', stateStoreWord(kafka)],
+  ];
+}
+
 function topicFacts(topic: Topic | undefined): string[] {
   if (topic === undefined) {
     return [];
@@ -119,7 +134,7 @@ function topicFacts(topic: Topic | undefined): string[] {
     ['priority levels', topic.priorityLevels],
     ['storage class', storageWord(topic.storageClass)],
     ['data sources', topic.dataSources.join(', ')],
-    ...(topic.kafka === undefined ? [] : [['kafka topic', kafkaTopic(topic.kafka)] as const]),
+    ...(topic.kafka === undefined ? [] : kafkaFacts(topic.kafka)),
     ['max body bytes', topic.maxBodyBytes],
     ['retention', words(topic.retentionAge)],
     ['hard retention', words(topic.hardRetentionAge)],

@@ -30,6 +30,7 @@ export interface TopicFlags extends RetryFlags {
   /** Of an existing Kafka topic. */
   readonly kafkaTopic?: string;
   readonly readOnly?: boolean;
+  readonly stateStore?: 'data-source' | 'metadata' | 'data-directory';
 }
 
 /** Settable fields of a group; durations in milliseconds. */
@@ -96,6 +97,12 @@ export function addTopicFlags(command: Command, kind: 'create' | 'update'): Comm
       .option('--data-sources <names>', 'where its partitions live, separated by commas (default: the emptiest)', words)
       .option('--kafka-topic <name>', 'an existing Kafka topic to attach to, instead of one of its own')
       .option('--read-only', 'refuse publishes to the attached topic for good')
+      .addOption(
+        new Option(
+          '--state-store <place>',
+          'what keeps its groups’ state, for kafka (default the MySQL data source, else metadata in MySQL, else directories)',
+        ).choices(['data-source', 'metadata', 'data-directory']),
+      )
       .addOption(
         new Option('--required-durability <level>', 'what a publish waits for').choices([
           'durable',

@@ -124,6 +124,7 @@ describe.each(['gateway', 'meta-server'] as const)('AdminService at the %s', (se
       { kafka: { readOnly: true } },
       invalid('topic.kafka.read_only', 'only with kafka.topic: nobody could write to a topic of its own'),
     ],
+    ['an unknown state store', { kafka: { stateStore: UNKNOWN_ENUM } }, invalid('topic.kafka.state_store', KNOWN)],
     [
       'lanes of an attached Kafka topic',
       { kafka: { topic: 'events' }, priorityLevels: 2 },

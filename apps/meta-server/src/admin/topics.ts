@@ -18,7 +18,7 @@ import { type ClusterView, type Waiting } from './cluster-view.js';
 import { dataSourceNotFound } from './data-source-spec.js';
 import { checkEtag } from './etag.js';
 import { refuse } from './field-check.js';
-import { checkDataSourceClasses } from './kafka-topic-spec.js';
+import { checkDataSourceClasses, decidedAs, withStateStore } from './kafka-topic-spec.js';
 import { isSame, topicResource } from './resource.js';
 import { filledTopic, type TopicDefaults, updatedTopic } from './topic-spec.js';
 
@@ -97,19 +97,22 @@ export class TopicAdmin {
     if (existing !== undefined) {
       return same(existing, config);
     }
-    await this.#checkDataSources(config);
+    const complete = await this.#onDataSources(config);
     const totals = await metadata.topics.totals();
     if (totals.topics >= TOPICS_MAX) {
       throw new HermesError('QUOTA_EXCEEDED', `there are ${totals.topics} topics; at most ${TOPICS_MAX} are allowed`);
     }
     checkPartitionsTotal(totals.partitions, config.partitions ?? 0);
-    const { record } = await metadata.topics.create(config, clock.wallMs());
+    const { record } = await metadata.topics.create(complete, clock.wallMs());
     cluster.topicChanged(record);
     return record;
   }
 
-  /** What a topic names must be there, and fit its storage class; one that names none of that class needs any. */
-  async #checkDataSources(topic: Topic): Promise<void> {
+  /**
+   * The topic with what its data sources decide. What it names must be there, and fit its storage class; one that names
+   * none of that class needs any.
+   */
+  async #onDataSources(topic: Topic): Promise<Topic> {
     const { metadata, cluster } = this.#context;
     const { storageClass } = topic;
     const classes: StorageClass[] = [];
@@ -126,6 +129,7 @@ export class TopicAdmin {
       const message = `there is no data source for storage class ${StorageClass[storageClass]}: create one first`;
       throw new HermesError('DATA_SOURCE_NOT_FOUND', message);
     }
+    return withStateStore(topic, classes, { isMetadataShared: metadata.brokerLeases !== undefined });
   }
 }
 
@@ -139,7 +143,7 @@ function checkPartitionsTotal(total: number, added: number): void {
 }
 
 function same(existing: TopicRecord, config: Topic): TopicRecord {
-  if (!isSame(Topic, existing.config, config)) {
+  if (!isSame(Topic, existing.config, decidedAs(existing.config, config))) {
     throw new HermesError('TOPIC_EXISTS', `topic ${config.name} exists with another configuration`);
   }
   return existing;

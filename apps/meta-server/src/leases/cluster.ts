@@ -3,8 +3,8 @@ import {
   type DataSource_Health,
   GroupMode,
   type HermesError,
+  StateStore,
   StorageClass,
-  type Topic,
 } from '@hermes/contracts';
 import {
   type BrokerView,
@@ -230,13 +230,8 @@ export function leasedTopic({ config, revision }: TopicRecord, dataSources: Data
   const named = config.dataSources.filter((source) => dataSources.classOf(source) === storageClass);
   const choice: DataSourceChoice =
     named.length > 0 ? { names: named, named: true } : { names: dataSources.of(storageClass), named: false };
-  return { ...topic, inDataDirectory: needsDataDirectory(config, dataSources), dataSources: choice };
-}
-
-/** Kafka keeps no group's state: unless the topic names where that goes, it is the owner's data directory. */
-function needsDataDirectory({ storageClass, dataSources: named }: Topic, dataSources: DataSourceNames): boolean {
-  const keepsState = (source: string): boolean => dataSources.classOf(source) === StorageClass.MYSQL;
-  return storageClass === StorageClass.KAFKA && !named.some(keepsState);
+  const inDataDirectory = config.kafka?.stateStore === StateStore.DATA_DIRECTORY;
+  return { ...topic, inDataDirectory, dataSources: choice };
 }
 
 /** A group as the leases see it. */

@@ -33,7 +33,7 @@ export async function connectMysql(
   credentials: MysqlCredentials,
   { timers, waits, onOpen }: ConnectSteps,
 ): Promise<Connection> {
-  const connection = await createConnection(optionsOf(credentials));
+  const connection = await createConnection(connectionOptions(credentials));
   // What breaks while nothing runs is told by the next statement.
   connection.on('error', () => undefined);
   const deadline = new Deadline(timers, CONNECT_TIMEOUT_MS, () => undefined);
@@ -49,7 +49,8 @@ export async function connectMysql(
   }
 }
 
-function optionsOf({ address, passwordFile }: MysqlCredentials): ConnectionOptions {
+/** The driver's options. Files are read anew: FILE_UNREADABLE. */
+export function connectionOptions({ address, passwordFile }: MysqlCredentials): ConnectionOptions {
   const { host, port, user, database } = address;
   const ssl = sslOf(address);
   return {
