@@ -277,6 +277,7 @@ function openLease(parts: Parts, port: number): { session: LeaseSession; databas
     weight: config.brokerWeight,
     capacity: 0,
     dataDirectory: parts.embedded.directoryId,
+    reachesMetadata: metadataOf(config) !== undefined,
   };
   const { metadataUrl: url, metadataPasswordFile: passwordFile } = config;
   const database = url === undefined ? url : openBrokerLease({ url, passwordFile, process: identity, clock, timers });

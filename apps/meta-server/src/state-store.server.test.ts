@@ -61,6 +61,23 @@ describeServers((create) => {
     await eventually(() => other.assignments.length === 1);
   });
 
+  test('do not as long as some broker of the topic’s group has no way there, and an error names it', async () => {
+    fixture.broker();
+    const other = { name: 'b2', incarnation: 2, endpoint: '127.0.0.1:2', dataDirectory: 'd2' };
+    const stranger = fixture.broker({ ...other, reachesMetadata: false });
+    await eventually(() => stranger.grants.length > 0);
+    expect(await failureOf(createTopic('t'))).toMatchObject({
+      ...{ code: 'UNSUPPORTED_BY_STORAGE', details: { feature: 'kafka.state_store' } },
+      message: expect.stringContaining('not told the way: b2. Start them with --metadata-url') as string,
+    });
+    expect((await createTopic('there', undefined, ['m1'])).kafka?.stateStore).toBe(StateStore.DATA_SOURCE);
+    stranger.crash();
+    fixture.broker({ ...other, incarnation: 3 });
+    await eventually(async () => {
+      expect((await createTopic('t')).kafka?.stateStore).toBe(StateStore.METADATA);
+    });
+  });
+
   test('do not where that is not wanted', async () => {
     fixture.broker();
     const { DATA_DIRECTORY, DATA_SOURCE } = StateStore;

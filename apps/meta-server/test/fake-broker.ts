@@ -24,6 +24,8 @@ export interface FakeBrokerOptions {
   readonly ready?: boolean;
   /** Sends heartbeats; true if unset. */
   readonly heartbeats?: boolean;
+  /** Says that it can keep state in the metadata database; true if unset. */
+  readonly reachesMetadata?: boolean;
 }
 
 type Kind = NonNullable<HoldBrokerLeaseRequest['kind']>;
@@ -55,9 +57,9 @@ export class FakeBroker {
     this.#stream.on('end', () => {
       this.ended ??= 'OK';
     });
-    const { name, incarnation, endpoint, dataDirectory, held = [] } = options;
+    const { name, incarnation, endpoint, dataDirectory, reachesMetadata = true, held = [] } = options;
     const value = HoldBrokerLeaseRequest_Register.fromPartial({
-      ...{ broker: name, incarnation, endpoint, host: 'h', dataDirectory },
+      ...{ broker: name, incarnation, endpoint, host: 'h', dataDirectory, reachesMetadata },
       held: [...held],
     });
     this.send({ $case: 'register', value });

@@ -31,6 +31,8 @@ export interface BrokerIdentity {
   readonly weight: number;
   readonly capacity: number;
   readonly dataDirectory: string;
+  /** It was told where the metadata database is, and that can be reached. */
+  readonly reachesMetadata: boolean;
 }
 
 /** What the lease commands. Called synchronously, in order. */

@@ -22,6 +22,8 @@ export interface ClusterView {
   dataSourceDeleted(name: string): void;
   /** What the brokers find that use it, by broker. */
   healthOf(dataSource: string): DataSource_Health[];
+  /** Active brokers of a group that cannot keep groups' state in the metadata database. */
+  withoutMetadata(brokerGroup: string): string[];
   /** Whether a topic of this class that names no data source could be placed. */
   canPlace(storageClass: StorageClass): boolean;
   /** A topic with a partition there, stored or only decided; undefined: there is none. */

@@ -6,6 +6,7 @@ import {
   type DeleteTopicResponse,
   HermesError,
   invalidField,
+  StateStore,
   StorageClass,
   Topic,
   type UpdateTopicRequest,
@@ -129,7 +130,24 @@ export class TopicAdmin {
       const message = `there is no data source for storage class ${StorageClass[storageClass]}: create one first`;
       throw new HermesError('DATA_SOURCE_NOT_FOUND', message);
     }
-    return withStateStore(topic, classes, { isMetadataShared: metadata.brokerLeases !== undefined });
+    const complete = withStateStore(topic, classes, { isMetadataShared: metadata.brokerLeases !== undefined });
+    if (complete.kafka?.stateStore === StateStore.METADATA) {
+      refuseUnreached(cluster.withoutMetadata(topic.brokerGroup));
+    }
+    return complete;
+  }
+}
+
+/** Their partitions would never open there. */
+function refuseUnreached(brokers: readonly string[]): void {
+  if (brokers.length > 0) {
+    throw new HermesError(
+      'UNSUPPORTED_BY_STORAGE',
+      `the groups’ state would be in the metadata database, to which these brokers were not told the way: ` +
+        `${brokers.join(', ')}. Start them with --metadata-url, name a data source of class MYSQL, or ask for ` +
+        `kafka.state_store DATA_DIRECTORY`,
+      { details: { feature: 'kafka.state_store' } },
+    );
   }
 }
 

@@ -36,6 +36,14 @@ export interface BrokerLeaseHostOptions {
   readonly onFatal: (error: unknown) => void;
 }
 
+/** What a broker says of its process. */
+export interface BrokerProcessFacts {
+  /** Version of the program; empty: it has not said. */
+  readonly build: string;
+  /** It can keep groups' state in the metadata database. */
+  readonly reachesMetadata: boolean;
+}
+
 /** Gives the pure broker leases their time, streams, disk and network. */
 export class BrokerLeaseHost {
   /** What the brokers say of the data sources that they use. */
@@ -44,7 +52,7 @@ export class BrokerLeaseHost {
   readonly #sessions = new LeaseSessions<HoldBrokerLeaseResponse>();
   readonly #effects: EffectQueue<BrokerLeaseEffect>;
   readonly #alarm: Alarm;
-  readonly #builds = new Map<string, string>();
+  readonly #processes = new Map<string, BrokerProcessFacts>();
   #ended: HermesError | undefined;
   #sessionCount = 0;
 
@@ -86,14 +94,14 @@ export class BrokerLeaseHost {
     return this.#options.leases.brokers(this.#options.clock.monotonicMs());
   }
 
-  /** Notes which version of the program a broker runs. */
-  noteBuild(broker: string, build: string): void {
-    this.#builds.set(broker, build);
+  /** Notes what a broker says of its process, on which no lease depends. */
+  noteProcess(broker: string, process: BrokerProcessFacts): void {
+    this.#processes.set(broker, process);
   }
 
-  /** The version that a broker named; empty = none. */
-  buildOf(broker: string): string {
-    return this.#builds.get(broker) ?? '';
+  /** Undefined: it has not registered here. */
+  processOf(broker: string): BrokerProcessFacts | undefined {
+    return this.#processes.get(broker);
   }
 
   /** Lets time begin: leases of before the start run out from now. */
@@ -140,7 +148,7 @@ export class BrokerLeaseHost {
     switch (effect.kind) {
       case 'persist':
         for (const name of effect.forgottenBrokers) {
-          this.#builds.delete(name);
+          this.#processes.delete(name);
           this.dataSources.forget(name);
         }
         return this.#options.writes.persist(effect);

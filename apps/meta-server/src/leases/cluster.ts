@@ -94,6 +94,14 @@ export class Cluster implements ClusterView, LeaseControl {
     return this.#options.brokers.dataSources.of(dataSource);
   }
 
+  withoutMetadata(brokerGroup: string): string[] {
+    const { brokers } = this.#options;
+    return brokers
+      .brokers()
+      .filter((view) => view.state === 'ACTIVE' && view.brokerGroup === brokerGroup)
+      .flatMap(({ name }) => (brokers.processOf(name)?.reachesMetadata === true ? [] : [name]));
+  }
+
   canPlace(storageClass: StorageClass): boolean {
     return this.#dataSources.of(storageClass).length > 0;
   }
@@ -146,7 +154,7 @@ export class Cluster implements ClusterView, LeaseControl {
   }
 
   buildOf(broker: string): string {
-    return this.#options.brokers.buildOf(broker);
+    return this.#options.brokers.processOf(broker)?.build ?? '';
   }
 
   partitions(topic?: string): readonly PartitionView[] | undefined {

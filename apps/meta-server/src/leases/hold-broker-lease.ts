@@ -71,7 +71,7 @@ function register(
   host.apply((leases, nowMs) => leases.register(session, registration, nowMs));
   // One that was refused is not the broker whose name it gave.
   if (host.leases.holderOf(session) !== undefined) {
-    host.noteBuild(registration.broker, build);
+    host.noteProcess(registration.broker, { build, reachesMetadata: given.reachesMetadata });
   }
   return registration.broker;
 }
