@@ -1,5 +1,3 @@
-import { type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2';
-
 import { connect } from '@hermes/client';
 import {
   AdminServiceService,
@@ -22,6 +20,7 @@ const { holdBrokerLease, holdConsumerLease } = CoordinationServiceService;
 const LIMITS = { streams: 100, silent: 1_000, members: 10_000 };
 const QUOTA: Answer = { status: 'RESOURCE_EXHAUSTED', reason: 'QUOTA_EXCEEDED' };
 const FLOOD: Answer = { status: 'RESOURCE_EXHAUSTED', reason: 'BACKPRESSURE' };
+const SLOW: Answer = { status: 'RESOURCE_EXHAUSTED', reason: 'SLOW_CONSUMER' };
 const EXPIRED: Answer = { status: 'UNAVAILABLE', reason: 'PARTITION_MOVING' };
 const SILENCE = invalid('kind', 'a first message within 10000 ms');
 /** On a busy machine. */
@@ -128,9 +127,9 @@ describe('a flood', () => {
 
   test('of made-up brokers: each is gone when its stream is', async () => {
     const { getCluster } = AdminServiceService;
-    const caller = peer();
     for (let first = 0; first < 1_000; first += LIMITS.streams) {
       const names = Array.from({ length: LIMITS.streams }, (_, nth) => `made-up-${first + nth}`);
+      const caller = peer();
       await Promise.all(names.map((name) => caller.converse(holdBrokerLease, [register(name), brokerBeat])));
     }
     await eventually(async () => {
@@ -140,33 +139,23 @@ describe('a flood', () => {
   });
 });
 
-describe('who reads nothing', () => {
-  test('is ended, and reset with all that was to be read', async () => {
-    const session = connectHttp2(`http://${under.cluster.metaEndpoint}`);
-    const pair = (nth: number): Buffer =>
-      Buffer.concat(
-        [join(1, { topic: LONG, group: 'g', consumer: `reads-nothing-${nth}` }), consumerBeat].map((frame) => {
-          const message = holdConsumerLease.requestSerialize(frame);
-          const head = Buffer.alloc(5);
-          head.writeUInt32BE(message.length, 1);
-          return Buffer.concat([head, message]);
-        }),
-      );
-    const streams = Array.from({ length: 20 }, (_, nth): ClientHttp2Stream => {
-      const stream = session.request({
-        ...{ ':method': 'POST', 'content-type': 'application/grpc', te: 'trailers' },
-        ':path': holdConsumerLease.path,
-      });
-      stream.on('error', () => undefined);
-      // Each grant is of 64 partitions of a long name: together far more than may be left unread.
-      stream.write(Buffer.concat(Array.from({ length: 1_000 }, () => pair(nth))));
-      return stream;
-    });
-    await eventually(() => {
-      expect(streams.map(({ rstCode }) => rstCode)).toEqual(streams.map(() => constants.NGHTTP2_ENHANCE_YOUR_CALM));
-    }, SOON);
-    session.destroy();
+test('who reads nothing is ended with SLOW_CONSUMER, which it can read afterwards', async () => {
+  const endedStreams = async (): Promise<number> => {
+    const { text } = await under.cluster.meta.ops('/metrics');
+    return Number(
+      /grpc_calls_total\{method="[^"]*HoldConsumerLease",code="RESOURCE_EXHAUSTED"\} (\d+)/.exec(text)?.[1] ?? 0,
+    );
+  };
+  const before = await endedStreams();
+  const streams = Array.from({ length: 20 }, (_, nth) => {
+    // Each grant is of 64 partitions of a long name: together far more than may be left unread.
+    const again = join(1, { topic: LONG, group: 'g', consumer: `reads-nothing-${nth}` });
+    return peer().open(holdConsumerLease, Array.from({ length: 1_000 }, () => [again, consumerBeat]).flat());
   });
+  await eventually(async () => {
+    expect(await endedStreams()).toBe(before + streams.length);
+  }, SOON);
+  expect(await Promise.all(streams.map((stream) => endOf(stream as never)))).toEqual(streams.map(() => SLOW));
 });
 
 test('others are undisturbed', async () => {

@@ -6,6 +6,7 @@ import {
   Durability,
   GroupMode,
   HoldBrokerLeaseRequest,
+  HoldBrokerLeaseRequest_Register,
   type HoldBrokerLeaseResponse,
   HoldConsumerLeaseRequest,
   type HoldConsumerLeaseResponse,
@@ -81,9 +82,12 @@ const bytes = (...parts: (number | string | Buffer)[]): Buffer =>
   Buffer.concat(parts.map((part) => (typeof part === 'number' ? Buffer.from([part]) : Buffer.from(part))));
 /** A number of 64 bits, all of them set. */
 const ALL_BITS = bytes(Buffer.alloc(9, 0xff), 1);
-/** Empty assignments as field 9 of a register. */
-const empties = (count: number): Buffer =>
-  bytes(0x0a, varint(2 * count), Buffer.alloc(2 * count, Buffer.from([0x4a, 0])));
+/** A register that holds so many empty assignments. */
+const empties = (count: number): Buffer => {
+  const value = HoldBrokerLeaseRequest_Register.encode(HoldBrokerLeaseRequest_Register.fromPartial(REGISTER.value));
+  const register = bytes(Buffer.from(value.finish()), Buffer.alloc(2 * count, Buffer.from([0x4a, 0])));
+  return bytes(0x0a, varint(register.length), register);
+};
 
 describe('a broker that', () => {
   test.each<[string, (Kind | Buffer)[], Answer]>([
@@ -207,7 +211,7 @@ describe.each([holdBrokerLease, holdConsumerLease])('$path', (method) => {
   test.each([
     ['random bytes', bytes(0xff, 0x12, 0x99, 0x00)],
     ['a message cut short', bytes(0x0a, 9, 'cut')],
-    ['a name that is not UTF-8', bytes(0x0a, 4, 0x0a, 2, 0xc3, 0x28)],
+    ['a name that is not UTF-8', bytes(0x0a, 4, 0x22, 2, 0xc3, 0x28)],
     ['field 0', bytes(0x00, 0x01)],
     ['wire type 7', bytes(0x0f)],
     ['20,000 nested groups', Buffer.alloc(20_000, 0x7b)],

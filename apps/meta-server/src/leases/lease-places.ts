@@ -2,8 +2,8 @@ import { HermesError } from '@hermes/contracts';
 
 /** Streams that have said nothing yet. */
 const SILENT_MAX = 1_000;
-/** The part of all places that one connection may have: a process needs one, and one more while it comes back. */
-const CONNECTION_SHARE = 0.1;
+/** Streams of one connection: a process needs one, and one more while it comes back. */
+const CONNECTION_MAX = 100;
 
 /** A lease stream that is open. */
 export interface Occupant {
@@ -33,8 +33,8 @@ export class LeasePlaces {
   enter(occupant: Occupant): void {
     const { peer } = occupant;
     const open = this.#connections.get(peer) ?? 0;
-    if (open >= this.#max * CONNECTION_SHARE) {
-      throw this.#exceeded(`${open} lease streams of ${this.#holders} are open on this connection already`);
+    if (open >= CONNECTION_MAX) {
+      throw this.#exceeded(`${CONNECTION_MAX} lease streams of ${this.#holders} are open on this connection already`);
     }
     this.#connections.set(peer, open + 1);
     this.#silent.add(occupant);

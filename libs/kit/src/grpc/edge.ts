@@ -30,10 +30,6 @@ export interface EdgeOptions {
 
 /** How long a stream's last frames may take before its error cuts it: a peer that does not read gets no more. */
 const FLUSH_MS = 1_000;
-/** How long a peer may take to end its side of a stream that has failed. */
-const FAILED_LINGER_MS = 5_000;
-/** How long it may take to read the rest of a stream that has not. */
-const ENDED_LINGER_MS = 60_000;
 
 type AnyHandler =
   UnaryHandler<unknown, unknown> | ServerStreamHandler<unknown, unknown> | BidiHandler<unknown, unknown>;
@@ -117,15 +113,12 @@ export class Edge {
     this.#opened(method, 1);
     void this.#run(call, {
       work: () => handle(stream),
-      succeed: () => {
-        raw.end();
-        resetLater(raw, ENDED_LINGER_MS);
-      },
+      succeed: () => raw.end(),
       fail: (failure) => {
         const timer = new Promise((resolve) => setTimeout(resolve, FLUSH_MS).unref());
         void Promise.race([stream.flushed(), timer]).then(() => {
           raw.emit('error', failure);
-          resetLater(raw, FAILED_LINGER_MS);
+          resetLater(raw);
         });
       },
     }).finally(() => {
