@@ -86,11 +86,9 @@ describe('the password of a Kafka user', () => {
 
     file('ca', createAuthority('Another').ca);
     await eventually(
-      async () => {
+      () => {
         proxy.reset();
-        expect(await store.append(partition, 'meanwhile')).toMatchObject({
-          ...{ kind: 'refused', error: { message: expect.stringContaining('certificate') as string } },
-        });
+        expect(store.engine.problem).toMatch(/certificate/);
       },
       { ...RECOVERY, intervalMs: 1_000 },
     );
