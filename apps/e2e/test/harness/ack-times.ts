@@ -1,10 +1,10 @@
 import { parseMessageId } from '@hermes/contracts';
 
-/** When publishes were acknowledged, by partition: how long each was not served, as its publishers saw it. */
+/** When messages were acknowledged, or delivered, by partition: how long each was not served, as its callers saw it. */
 export class AckTimes {
   readonly #times = new Map<number, number[]>();
 
-  /** A publish was acknowledged just now. */
+  /** A message was acknowledged, or delivered, just now. */
   note(id: string): void {
     const partition = parseMessageId(id)?.partition;
     if (partition !== undefined) {
@@ -14,12 +14,12 @@ export class AckTimes {
     }
   }
 
-  /** Whether every one of `partitions` has acknowledged something after `sinceMs` (performance.now). */
+  /** Whether there was something of every one of `partitions` after `sinceMs` (performance.now). */
   allServed(partitions: readonly number[], sinceMs: number): boolean {
     return partitions.every((partition) => (this.#times.get(partition)?.at(-1) ?? 0) > sinceMs);
   }
 
-  /** The longest time in ms between two acknowledgements of any one of `partitions` since shortly before `sinceMs`. */
+  /** The longest time in ms between two of them in any one of `partitions` since shortly before `sinceMs`. */
   longestPauseMs(partitions: readonly number[], sinceMs: number): number {
     const pauses = partitions.map((partition) => {
       const times = this.#times.get(partition) ?? [];

@@ -9,13 +9,16 @@ import { type MysqlCluster } from './mysql-cluster.js';
 
 export const TOPIC = { topic: 'orders', group: 'billing' } as const;
 const PARTITIONS = 4;
-const ALL = Array.from({ length: PARTITIONS }, (_, partition) => partition);
+/** All partitions of the topic. */
+export const ALL = Array.from({ length: PARTITIONS }, (_, partition) => partition);
 const PATIENCE = { deadlineMs: 60_000 };
 
 /** A topic of a data source under load by a gateway's client and by one that finds meta-servers itself; both consume, too. */
 export class TopicLoad implements AsyncDisposable {
   readonly ledger = new Ledger();
   readonly times = new AckTimes();
+  /** The same by who published, and when messages were delivered. */
+  readonly seen = { sdk: new AckTimes(), gateway: new AckTimes(), consumers: new AckTimes() };
   /** When a message was delivered last, by consumer (performance.now). */
   readonly deliveredAtMs = [0, 0];
   readonly #enough = new AbortController();
@@ -35,8 +38,8 @@ export class TopicLoad implements AsyncDisposable {
     });
     await hermes.admin.createGroup({ topic, name: group });
     const load = new TopicLoad(hermes, await connect({ metaServers: processes.metaEndpoints }));
-    [load.gateway, load.direct].forEach((client, nth) => {
-      load.#run(client, nth);
+    [load.seen.gateway, load.seen.sdk].forEach((times, nth) => {
+      load.#run(nth === 0 ? load.gateway : load.direct, nth, times);
     });
     await load.served();
     return load;
@@ -52,6 +55,12 @@ export class TopicLoad implements AsyncDisposable {
   async consumed(): Promise<void> {
     const nowMs = performance.now();
     await eventually(() => this.deliveredAtMs.every((deliveredMs) => deliveredMs > nowMs), PATIENCE);
+  }
+
+  /** Waits until both publishers and the consumers have had something of these partitions from now on. */
+  async resumed(partitions: readonly number[] = ALL): Promise<void> {
+    const nowMs = performance.now();
+    await eventually(() => Object.values(this.seen).every((times) => times.allServed(partitions, nowMs)), PATIENCE);
   }
 
   /** The longest time that a partition took no publish since then (performance.now). */
@@ -85,9 +94,10 @@ export class TopicLoad implements AsyncDisposable {
     await this.direct.close();
   }
 
-  #run(client: Hermes, nth: number): void {
+  #run(client: Hermes, nth: number, times: AckTimes): void {
     const handle = async (delivery: Delivery<string>): Promise<void> => {
       this.deliveredAtMs[nth] = performance.now();
+      this.seen.consumers.note(delivery.id);
       await delivery.ack();
       this.ledger.settle(TOPIC.group, delivery.body);
     };
@@ -95,6 +105,7 @@ export class TopicLoad implements AsyncDisposable {
     const names = { topic: TOPIC.topic, name: `load-${nth}`, messages: 10_000_000, keys: 20 };
     const onAcknowledged = (id: string): void => {
       this.times.note(id);
+      times.note(id);
     };
     this.#ends.push(publishLoad(client, this.ledger, { ...names, signal: this.#enough.signal, onAcknowledged }));
   }
