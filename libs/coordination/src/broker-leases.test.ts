@@ -36,8 +36,7 @@ describe('BrokerLeases: acquire', () => {
     const revoke = effects.find((effect) => effect.kind === 'revoke');
     expect(revoke?.session).toBe(1);
     const { partition, epoch } = revoke!.assignment;
-    leases.released(1, held(partition, epoch), 200);
-    expect(grants(leases.tick(220), 2)).toEqual([`${partition}@2`]);
+    expect(grants(leases.released(1, held(partition, epoch), 200), 2)).toEqual([`${partition}@2`]);
   });
 
   it('when already held: the same process that registers again keeps it, and its older stream ends', () => {

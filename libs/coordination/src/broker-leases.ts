@@ -126,9 +126,15 @@ export class BrokerLeases {
       const partition = this.#table.held(lease, held);
       if (partition !== undefined) {
         // Asked for, it goes for the reason why it was asked for.
+        const isAsked = this.#table.revocations.has(partition);
         const unasked = this.#registry.isAccepting(lease) ? 'RELEASED' : 'DRAINED';
-        this.#table.free(partition, this.#table.revocations.has(partition) ? partition.nextReason : unasked);
-        this.#outbox.changed(nowMs);
+        this.#table.free(partition, isAsked ? partition.nextReason : unasked);
+        if (isAsked || unasked === 'DRAINED') {
+          // Its callers wait for the next owner.
+          this.#outbox.urgent(nowMs);
+        } else {
+          this.#outbox.changed(nowMs);
+        }
       }
     });
   }

@@ -36,6 +36,15 @@ describe('BrokerLeases: moves by hand', () => {
     expect(owners(leases)).toEqual(['b@2', 'a@2']);
   });
 
+  it('grants what is given back at once; what is given back right after that goes along with the next', () => {
+    const leases = two({ ...shared, partitions: 4 });
+    leases.drain('a', { cancel: false }, 1_000);
+    leases.tick(1_000 + COALESCE_MS);
+    const releases = [1_100, 1_101, 1_102].flatMap((nowMs, nth) => leases.released(1, held(nth * 2, 1), nowMs));
+    expect(grants(releases, 2)).toEqual(['0@2 1@1 3@1']);
+    expect(grants(leases.tick(1_100 + COALESCE_MS), 2)).toEqual(['0@2 1@1 2@2 3@1']);
+  });
+
   it('holds: no balance takes it away', () => {
     const leases = two({ ...shared, partitions: 1 });
     expect(leases.partitions()).toMatchObject([{ broker: 'a' }]);

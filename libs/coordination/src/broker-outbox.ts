@@ -20,6 +20,7 @@ export class BrokerOutbox {
   readonly #options: BrokerOutboxOptions;
   #effects: BrokerLeaseEffect[] = [];
   #flushAtMs = Number.POSITIVE_INFINITY;
+  #flushedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: BrokerOutboxOptions) {
     this.#options = options;
@@ -37,6 +38,11 @@ export class BrokerOutbox {
   /** Something is to be decided anew, soon. */
   changed(nowMs: number): void {
     this.#flushAtMs = Math.min(this.#flushAtMs, nowMs + COALESCE_MS);
+  }
+
+  /** Somebody waits for what is decided: at once, unless it just was. */
+  urgent(nowMs: number): void {
+    this.#flushAtMs = Math.min(this.#flushAtMs, Math.max(nowMs, this.#flushedAtMs + COALESCE_MS));
   }
 
   /** All effects since the last call, decisions that are due included. */
@@ -59,6 +65,7 @@ export class BrokerOutbox {
     const { table, registry, placeFromMs } = this.#options;
     const { revoke, againMs } = dealPartitions(table, registry, { nowMs, placeFromMs });
     this.#flushAtMs = againMs;
+    this.#flushedAtMs = nowMs;
     for (const partition of revoke) {
       table.revocations.begin(partition, nowMs);
     }
