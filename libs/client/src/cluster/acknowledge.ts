@@ -9,11 +9,12 @@ import {
   statusToError,
   toStatus,
 } from '@hermes/contracts';
-import { Backoff, sleep } from '@hermes/runtime';
+import { Backoff } from '@hermes/runtime';
 import { type Channels } from './channels.js';
 import { type CallLimits, type Environment } from './environment.js';
 import { mayRepeat, partitionMoving, retryDelayMs } from './failure.js';
 import { ACKNOWLEDGE } from './methods.js';
+import { routePause } from './route-pause.js';
 import { type Router } from './router.js';
 
 /** One attempt at one owner; a hung one must leave time for its successor. Settling twice does no harm. */
@@ -49,7 +50,7 @@ export async function acknowledge(
   request: RawAcknowledgeRequest,
   limits: CallLimits,
 ): Promise<AckResult[]> {
-  const { clock, timers, random } = deps.environment;
+  const { clock, random } = deps.environment;
   const progress: Progress = {
     request,
     results: new Array<AckResult>(request.entries.length),
@@ -67,7 +68,7 @@ export async function acknowledge(
     if (pending.length === 0 || leftMs <= 0) {
       break;
     }
-    await sleep(timers, Math.min(retryDelayMs(backoff, progress.lastError), leftMs), limits.signal);
+    await routePause(deps, request.topic, Math.min(retryDelayMs(backoff, progress.lastError), leftMs), limits);
   }
   for (const index of pending) {
     fail(progress, [index], progress.lastErrors[index] ?? partitionMoving(request.topic, undefined));

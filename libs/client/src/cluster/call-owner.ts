@@ -1,8 +1,9 @@
 import { type HermesError } from '@hermes/contracts';
-import { Backoff, sleep } from '@hermes/runtime';
+import { Backoff } from '@hermes/runtime';
 import { type Channels, type Method } from './channels.js';
 import { type CallLimits, type Environment } from './environment.js';
 import { mayRepeat, partitionMoving, retryDelayMs } from './failure.js';
+import { routePause } from './route-pause.js';
 import { type Router } from './router.js';
 
 const RETRY_BACKOFF = { initialMs: 20, maxMs: 1_000 };
@@ -28,7 +29,7 @@ export async function atOwner<T>(
   limits: CallLimits,
   attempt: (endpoint: string) => Promise<T>,
 ): Promise<T> {
-  const { clock, timers, random } = environment;
+  const { clock, random } = environment;
   const backoff = new Backoff(RETRY_BACKOFF, random);
   let last: HermesError | undefined;
   for (;;) {
@@ -48,7 +49,7 @@ export async function atOwner<T>(
     if (leftMs <= 0) {
       throw partitionMoving(target.topic, target.partition, last);
     }
-    await sleep(timers, Math.min(leftMs, retryDelayMs(backoff, last)), limits.signal);
+    await routePause({ router, environment }, target.topic, Math.min(leftMs, retryDelayMs(backoff, last)), limits);
   }
 }
 

@@ -6,6 +6,7 @@ import {
   type ClientReadableStream,
   credentials,
   Metadata,
+  type StatusObject,
 } from '@grpc/grpc-js';
 import { fromServiceError, LIMITS } from '@hermes/contracts';
 import { type CancelTimer, Slots } from '@hermes/runtime';
@@ -46,10 +47,16 @@ interface Running {
 }
 
 interface Channel {
+  readonly endpoint: string;
   readonly client: Client;
   calls: number;
   usedAtMs: number;
+  /** It could not connect, and pauses before it tries again. */
+  failed: boolean;
 }
+
+/** What grpc-js says of a call that found no connection. */
+const UNCONNECTED = /^(No connection established|Name resolution failed|Failed to connect)/;
 
 /** How this process names itself to servers. */
 export interface ClientIdentity {
@@ -60,6 +67,9 @@ export interface ClientIdentity {
 /**
  * One or more gRPC channels per endpoint, opened when needed and closed when idle. The endpoints are those of the
  * owners, the meta-servers or the gateway; what is called there is the caller's business.
+ *
+ * A channel that cannot connect is given up: its own pauses know nothing of routes, by which callers learn that somebody
+ * is there again. Who calls next, after a pause of theirs, gets a new one, which connects at once.
  */
 export class Channels {
   readonly #channels = new Map<string, Channel[]>();
@@ -109,7 +119,7 @@ export class Channels {
         this.#metadata,
         this.#options(limits),
         (error, response) => {
-          this.#end(channel, slot);
+          this.#end(channel, slot, error?.details);
           limits.signal?.removeEventListener('abort', onAbort);
           if (error !== null) {
             reject(fromServiceError(error));
@@ -150,8 +160,8 @@ export class Channels {
     if (limits?.signal?.aborted === true) {
       stream.cancel();
     }
-    stream.once('status', () => {
-      this.#end(channel, slot);
+    stream.once('status', ({ details }: StatusObject) => {
+      this.#end(channel, slot, details);
       limits?.signal?.removeEventListener('abort', onAbort);
     });
     return stream;
@@ -168,8 +178,8 @@ export class Channels {
       {},
     );
     const slot = this.#running.add(stream);
-    stream.once('status', () => {
-      this.#end(channel, slot);
+    stream.once('status', ({ details }: StatusObject) => {
+      this.#end(channel, slot, details);
     });
     return stream;
   }
@@ -198,12 +208,14 @@ export class Channels {
       channels = [];
       this.#channels.set(endpoint, channels);
     }
-    let channel = channels.find(({ calls }) => calls < STREAMS_PER_CHANNEL_MAX);
+    let channel = channels.find(({ calls, failed }) => calls < STREAMS_PER_CHANNEL_MAX && !failed);
     if (channel === undefined) {
       channel = {
+        endpoint,
         client: new Client(endpoint, credentials.createInsecure(), TRANSPORT_OPTIONS),
         calls: 0,
         usedAtMs: 0,
+        failed: false,
       };
       channels.push(channel);
       this.#scheduleSweep();
@@ -213,9 +225,14 @@ export class Channels {
     return channel;
   }
 
-  #end(channel: Channel, slot: number): void {
+  /** `details`: what its status says. */
+  #end(channel: Channel, slot: number, details = ''): void {
     channel.calls -= 1;
     this.#running.take(slot);
+    channel.failed ||= UNCONNECTED.test(details);
+    if (channel.failed && channel.calls === 0) {
+      this.#keep(channel.endpoint, (other) => other !== channel);
+    }
   }
 
   #options(limits: CallLimits): CallOptions {
@@ -232,19 +249,25 @@ export class Channels {
 
   #sweep(): void {
     const idleSinceMs = this.#environment.clock.monotonicMs() - CHANNEL_IDLE_MS;
-    for (const [endpoint, channels] of this.#channels) {
-      const kept = channels.filter((channel) => channel.calls > 0 || channel.usedAtMs > idleSinceMs);
-      for (const { client } of channels.filter((channel) => !kept.includes(channel))) {
-        client.close();
-      }
-      if (kept.length === 0) {
-        this.#channels.delete(endpoint);
-      } else {
-        this.#channels.set(endpoint, kept);
-      }
+    for (const endpoint of this.#channels.keys()) {
+      this.#keep(endpoint, ({ calls, usedAtMs }) => calls > 0 || usedAtMs > idleSinceMs);
     }
     if (this.#channels.size > 0) {
       this.#scheduleSweep();
+    }
+  }
+
+  /** Closes all channels of an endpoint but those that `isKept`. */
+  #keep(endpoint: string, isKept: (channel: Channel) => boolean): void {
+    const channels = this.#channels.get(endpoint) ?? [];
+    const kept = channels.filter(isKept);
+    for (const { client } of channels.filter((channel) => !kept.includes(channel))) {
+      client.close();
+    }
+    if (kept.length === 0) {
+      this.#channels.delete(endpoint);
+    } else {
+      this.#channels.set(endpoint, kept);
     }
   }
 }
