@@ -46,6 +46,11 @@ export class ConnectionSlot {
     return turn;
   }
 
+  /** Connects if need be, so that the next job need not wait for that; what fails is that job's to meet. */
+  warm(): void {
+    this.run(() => Promise.resolve()).catch(() => undefined);
+  }
+
   /** Ends the connection once the jobs that wait have run; later ones are refused. */
   async close(): Promise<void> {
     await this.#tail;

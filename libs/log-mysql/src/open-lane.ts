@@ -1,6 +1,7 @@
 import { type OpeningGate, type OpenPartitionRequest, RECORD_KIND, StoreError } from '@hermes/log';
 import { random53 } from '@hermes/runtime';
 
+import type { ConnectionSlot } from './connection-set.js';
 import type { FencedWriter } from './fenced-writer.js';
 import * as groupRows from './group-rows.js';
 import { markInsert } from './lane-insert.js';
@@ -13,10 +14,12 @@ import { persist } from './persist.js';
 import { RangeKeeper } from './range-keeper.js';
 import type { Session } from './session.js';
 
-/** What the lanes of one opening share. */
+/** What a lane needs of its opening. */
 interface Opening {
   readonly fenced: FencedWriter;
   readonly gate: OpeningGate;
+  /** Where it is appended to. */
+  readonly slot: ConnectionSlot;
 }
 
 /** Fences a lane at the request's epoch and opens its log. The partition's epoch was raised before. */
@@ -24,14 +27,14 @@ export async function openLane(
   context: OpeningContext,
   request: OpenPartitionRequest,
   found: FoundLane,
-  { fenced, gate }: Opening,
+  { fenced, gate, slot }: Opening,
 ): Promise<MysqlLog> {
   const { source, acknowledged, timers, random, rangeRows, rangeKeptMs, background } = context;
   const { table, firstOffset, bounds } = found;
   const writer = new LaneWriter({
     ...{ table, timers, random },
     epoch: request.epoch,
-    slot: source.appends.assign(),
+    slot,
     check: (session, end) => checkEnd(session, { table, gate, end }),
   });
   const ranges = new RangeKeeper({
@@ -39,8 +42,10 @@ export async function openLane(
     control: source.control,
     signal: gate.signal,
   });
-  const { nextOffset, appendedAtMs } = await new LaneFencing(context, { writer, ranges, gate }).run(found.last);
-  const meanRecordBytes = await source.reads.run((session) => table.meanRecordBytes(session));
+  const [{ nextOffset, appendedAtMs }, meanRecordBytes] = await Promise.all([
+    new LaneFencing(context, { writer, ranges, gate }).run(found.last),
+    source.reads.run((session) => table.meanRecordBytes(session)),
+  ]);
   const log = new MysqlLog({
     ...{ table, meanRecordBytes, writer, ranges, fenced, gate, background, firstOffset, nextOffset },
     reads: source.reads,
@@ -102,8 +107,10 @@ class LaneFencing {
   async run(last: LastRow | undefined): Promise<FencedEnd> {
     const { source, acknowledged, onNotice } = this.#context;
     const { table } = this.#parts.writer;
-    const end = await this.#fenceEnd(last);
-    const floor = await source.reads.run((session) => groupRows.highestFloor(session, table.address));
+    const [end, floor] = await Promise.all([
+      this.#fenceEnd(last),
+      source.reads.run((session) => groupRows.highestFloor(session, table.address)),
+    ]);
     const highest = Math.max(floor - 1, acknowledged.highest(table.name));
     const fence = end.nextOffset - 1;
     if (highest < fence) {

@@ -26,12 +26,16 @@ export class PartitionOpening {
   readonly #request: OpenPartitionRequest;
   readonly #gate: OpeningGate;
   readonly #settles: ConnectionSlot;
+  /** By lane, as far as the topic asks for lanes. */
+  readonly #appends: readonly ConnectionSlot[];
 
   constructor(context: OpeningContext, request: OpenPartitionRequest, gate: OpeningGate) {
     this.#context = context;
     this.#request = request;
     this.#gate = gate;
     this.#settles = context.source.settles.assign();
+    const { appends } = context.source;
+    this.#appends = request.stateOnly === true ? [] : Array.from({ length: request.lanes }, () => appends.assign());
   }
 
   /** Rejects with StoreError if the server cannot be asked; the same may work later at a new epoch. */
@@ -49,6 +53,10 @@ export class PartitionOpening {
 
   async #open(): Promise<MysqlPartition> {
     const { epoch } = this.#request;
+    for (const slot of [this.#settles, ...this.#appends]) {
+      // Each connects while the partition is looked at.
+      slot.warm();
+    }
     const found = await this.#findOrCreate();
     const known = await this.#findLanes();
     const observed = Math.max(found.epoch, ...known.map(({ last }) => last?.epoch ?? 0));
@@ -60,9 +68,10 @@ export class PartitionOpening {
     // Of state alone, a lane that the topic got since is known from its first mark on: its log is made before.
     const lanes = this.#stateOnly ? known : [...known, ...(await this.#addLanes(known.length, fenced))];
     const logs = await Promise.all(
-      (this.#stateOnly ? [] : lanes).map((lane) =>
-        openLane(this.#context, this.#request, lane, { fenced, gate: this.#gate }),
-      ),
+      (this.#stateOnly ? [] : lanes).map((lane, index) => {
+        const slot = this.#appends[index] ?? this.#context.source.appends.assign();
+        return openLane(this.#context, this.#request, lane, { fenced, gate: this.#gate, slot });
+      }),
     );
     return this.#partition(row, fenced, logs, lanes);
   }
