@@ -7,6 +7,9 @@ import type { Session } from './session.js';
 /** An idle connection is replaced before the server ends it (wait_timeout is 30 s): else the outcome is unknown. */
 const IDLE_MAX_MS = 20_000;
 
+/** A connection is made beside one that is there only if more jobs than this wait for that: it takes as long as they do. */
+const CONNECT_COST = 2;
+
 /** Jobs that wait for one connection; a lane has at most one, so only reads can get there. */
 const WAITING_MAX = 1_000;
 
@@ -27,9 +30,9 @@ export class ConnectionSlot {
     this.#clock = clock;
   }
 
-  /** Jobs that wait or run. */
+  /** What a further job has to wait for, in jobs. */
   get load(): number {
-    return this.#waiting;
+    return this.#waiting + (this.#isFresh ? 0 : CONNECT_COST);
   }
 
   /**
@@ -80,16 +83,20 @@ export class ConnectionSlot {
     }
   }
 
+  get #isFresh(): boolean {
+    return this.#session?.isUsable === true && this.#clock.monotonicMs() - this.#lastUsedMs <= IDLE_MAX_MS;
+  }
+
   async #ready(): Promise<Session> {
     if (this.#closed) {
       throw new StoreError('closed', 'the data source is closed');
     }
-    const isIdle = this.#clock.monotonicMs() - this.#lastUsedMs > IDLE_MAX_MS;
-    if (this.#session?.isUsable === true && !isIdle) {
+    if (this.#session !== undefined && this.#isFresh) {
       return this.#session;
     }
     this.#session?.destroy();
     this.#session = await this.#connect();
+    this.#lastUsedMs = this.#clock.monotonicMs();
     return this.#session;
   }
 }
