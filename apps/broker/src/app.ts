@@ -142,7 +142,7 @@ export async function startBroker(config: BrokerConfig, dependencies: BrokerDepe
 }
 
 async function serve(parts: Parts, port: number): Promise<RunningBroker> {
-  const { config, metrics, logger, server, drain, incarnation } = parts;
+  const { config, metrics, logger, server, incarnation } = parts;
   const lease = openLease(parts, port);
   const { session } = lease;
   parts.session = session;
@@ -150,7 +150,7 @@ async function serve(parts: Parts, port: number): Promise<RunningBroker> {
     host: config.host,
     port: config.brokerOpsPort,
     metrics,
-    ready: () => session.connected && !drain.signal.aborted,
+    ready: () => session.connected && !session.isDraining,
   });
   const loop = watchEventLoop({ metrics, logger });
   session.start();
@@ -174,15 +174,15 @@ async function serve(parts: Parts, port: number): Promise<RunningBroker> {
   };
 }
 
-/** Not serving → nothing new → flush → give leases back → close storage → close server. */
+/** Not serving → give partitions back, those that wait for it are served → nothing new → close storage → close server. */
 async function stop(parts: Parts, session: LeaseSession, ops: OpsServer, deadlineMs: number): Promise<void> {
   const { server, drain, ownership, subscriber, tasks, storage, meta, logger } = parts;
   logger.info({ deadlineMs }, 'the broker is stopping');
   server.setServing('', false);
   session.drain();
-  drain.abort();
   parts.retention.stop();
   await ownership.drain(deadlineMs * FLUSH_SHARE);
+  drain.abort();
   subscriber.end(new HermesError('DRAINING', 'the broker is stopping'));
   session.stop();
   await server.stop(Math.min(LAST_ANSWERS_MS, deadlineMs));
@@ -223,7 +223,7 @@ function wire(config: BrokerConfig, given: BrokerDependencies, embedded: Embedde
   const dataSources = new DataSources({ environment, metadata, clock, timers, random, logger });
   const storage = new Storage(embedded, dataSources);
   const ownership = new Ownership({
-    ...{ timers, random, logger, tasks },
+    ...{ clock, timers, random, logger, tasks },
     endpoint: () => address.endpoint,
     catalog: new Catalog(meta, clock),
     opener: new PartitionOpener(storage, services, incarnation),

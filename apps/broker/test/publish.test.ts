@@ -133,8 +133,14 @@ describe('PublishStream', () => {
     readonly error: HermesError | undefined;
   }
 
+  interface StreamedRequest {
+    readonly topic: string;
+    readonly messages: ReturnType<typeof message>[];
+    readonly partition?: number;
+  }
+
   /** Sends all requests at once and waits for the stream's end. */
-  function stream(requests: readonly { topic: string; messages: ReturnType<typeof message>[] }[]): Promise<Outcome> {
+  function stream(requests: readonly StreamedRequest[]): Promise<Outcome> {
     return new Promise((resolve) => {
       const call = fixture.client.publishStream(new Metadata());
       const responses: PublishStreamResponse[] = [];
@@ -189,6 +195,19 @@ describe('PublishStream', () => {
       .opened();
     await subscriber.received(1_202);
     expect(subscriber.texts).not.toContain('never');
+  });
+
+  test('waits for a partition that is being opened', async () => {
+    fixture.meta.addTopic('opening');
+    fixture.meta.catalog.unreadable.add('opening');
+    fixture.meta.grant('opening', 0);
+    await eventually(async () => (await fixture.metric('hermes_broker_partitions_opening')) === 1);
+    const ended = stream([{ topic: 'opening', messages: [message('x')], partition: 0 }]);
+    // Another stream is answered meanwhile, so this one was most likely read, too.
+    await stream([{ topic: 'streamed', messages: [message('y')] }]);
+    fixture.meta.catalog.unreadable.delete('opening');
+    const { responses, error } = await ended;
+    expect([responses.length, error]).toEqual([1, undefined]);
   });
 
   test('ends DRAINING when the broker stops, after everything that was read is answered', async () => {

@@ -17,13 +17,15 @@ export interface StoreCall {
 export class WatchedEngine implements StorageEngine {
   readonly #engine: EmbeddedEngine;
   before: (call: StoreCall) => Promise<void> = () => Promise.resolve();
+  /** Whether other brokers can have what is stored here. */
+  movable = false;
 
   constructor(engine: EmbeddedEngine) {
     this.#engine = engine;
   }
 
   get capabilities(): StorageEngine['capabilities'] {
-    return this.#engine.capabilities;
+    return { ...this.#engine.capabilities, movable: this.movable };
   }
 
   /** How many partitions the directory holds. */

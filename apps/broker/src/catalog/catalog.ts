@@ -43,14 +43,10 @@ export class Catalog {
   /** A topic with all its groups; undefined if there is no such topic. */
   async readTopic(name: string): Promise<TopicEntry | undefined> {
     try {
-      const topic = await this.#meta.ask(async ({ admin }, deadline) => {
-        const response = await unary(admin.getTopic.bind(admin), { topic: name }, deadline);
-        return (response as { topic?: Topic }).topic;
-      });
+      const [topic, groups] = await Promise.all([this.#readTopic(name), this.#readGroups(name)]);
       if (topic === undefined) {
         return undefined;
       }
-      const groups = await this.#readGroups(name);
       return { topic: topicSettings(topic), groups: groups.map((group) => groupSettings(group, topic)) };
     } catch (error) {
       if (error instanceof HermesError && error.code === 'TOPIC_NOT_FOUND') {
@@ -95,6 +91,13 @@ export class Catalog {
       this.#routes.delete(oldest.value);
     }
     return answer;
+  }
+
+  #readTopic(topic: string): Promise<Topic | undefined> {
+    return this.#meta.ask(async ({ admin }, deadline) => {
+      const response = await unary(admin.getTopic.bind(admin), { topic }, deadline);
+      return (response as { topic?: Topic }).topic;
+    });
   }
 
   async #readGroups(topic: string): Promise<Group[]> {

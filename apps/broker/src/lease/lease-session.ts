@@ -117,6 +117,11 @@ export class LeaseSession {
     return this.#stream !== undefined && this.#answered;
   }
 
+  /** True once it asks for no new partitions. */
+  get isDraining(): boolean {
+    return this.#draining;
+  }
+
   start(): void {
     this.#running = true;
     this.#connect();

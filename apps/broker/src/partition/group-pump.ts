@@ -103,9 +103,11 @@ export class GroupPump implements ChangeSource {
 
   /** Passes over what is no message at the end of the log, then lets time begin. Rejects with StoreError. */
   async start(): Promise<void> {
-    await this.#feed.inherit(this.now());
-    await this.#feed.passFences();
-    await this.#dead.load(this.#partition.groupState, this.#settings.id, this.#generation);
+    const read = async (): Promise<void> => {
+      await this.#feed.inherit(this.now());
+      await this.#feed.passFences();
+    };
+    await Promise.all([read(), this.#dead.load(this.#partition.groupState, this.#settings.id, this.#generation)]);
     this.#armTimer();
   }
 

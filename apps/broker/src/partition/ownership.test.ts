@@ -88,6 +88,53 @@ describe('Ownership', () => {
     expect(fixture.ownership.count('opening')).toBe(0);
   });
 
+  test('who asks for a partition that is being opened waits until it is served', async () => {
+    let waiting: Promise<void> | undefined;
+    await fixture.while(
+      isOpen,
+      () => {
+        fixture.change({ opened: [fixture.assignment('orders', 1)] });
+      },
+      () => {
+        waiting = fixture.ownership.opening('orders', [0]);
+        expect(fixture.ownership.topic('orders')?.served(0)).toBeUndefined();
+      },
+    );
+    expect(waiting).toBeDefined();
+    await waiting;
+    expect(fixture.ownership.topic('orders')?.served(0)).toBeDefined();
+    expect(fixture.ownership.opening('orders', [0, 1])).toBeUndefined();
+  });
+
+  test.each([
+    [true, 8],
+    [false, 12],
+  ])('given back at once, if others can have them (%s): %d partitions of 12', async (movable, atOnce) => {
+    fixture.engine.movable = movable;
+    fixture.meta.addTopic('wide', { partitions: 12 });
+    const wide = Array.from({ length: 12 }, (_, partition) => fixture.assignment('wide', 1, { partition }));
+    fixture.change({ opened: wide });
+    await eventually(() => fixture.ownership.count('open') === 12);
+    let closing = 0;
+    await fixture.while(
+      (op) => {
+        closing += op === 'close' ? 1 : 0;
+        return op === 'close';
+      },
+      () => {
+        wide.forEach((assignment) => {
+          fixture.ownership.revoked(assignment, 1_000);
+        });
+      },
+      async () => {
+        await eventually(() => closing >= atOnce);
+        await roundTrips();
+        expect(closing).toBe(atOnce);
+      },
+    );
+    await eventually(() => fixture.reports.filter((line) => line.startsWith('released wide')).length === 12);
+  });
+
   test('topics that cannot be read do not keep others from being opened', async () => {
     fixture.meta.addTopic('dark', { partitions: 16 });
     fixture.meta.catalog.unreadable.add('dark');

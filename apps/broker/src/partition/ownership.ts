@@ -1,7 +1,7 @@
 import { type HermesError } from '@hermes/contracts';
 import { type LeaseAssignment, type LeaseChange } from '@hermes/coordination';
 import { type Logger } from '@hermes/kit';
-import { type Random, type TaskGroup, type Timers } from '@hermes/runtime';
+import { type Clock, type Random, sleep, type TaskGroup, type Timers } from '@hermes/runtime';
 import { type Catalog } from '../catalog/catalog.js';
 import { type LeaseOrders } from '../lease/lease-session.js';
 import { Gate } from './gate.js';
@@ -30,6 +30,7 @@ export interface OwnershipOptions {
   readonly opener: PartitionOpener;
   readonly reports: LeaseReports;
   readonly tasks: TaskGroup;
+  readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
   readonly logger: Logger;
@@ -37,6 +38,12 @@ export interface OwnershipOptions {
 
 /** Openings at once: each costs a few reads and commits, and many at once would starve what is served already. */
 const OPENINGS_AT_ONCE = 16;
+
+/** Partitions that are given back at once: each pauses until another broker serves it, so none waits for many others. */
+const GIVEN_BACK_AT_ONCE = 8;
+
+/** How long callers wait for a partition that is being opened, before they are told to come again. */
+const OPENING_PATIENCE_MS = 1_000;
 
 /** What is under way may end before a partition is opened again with more lanes. */
 const LANES_GRACE_MS = 2_000;
@@ -51,7 +58,8 @@ export class Ownership implements LeaseOrders {
   readonly #refusals: Refusals;
   readonly #sweeper: TopicSweeper;
   readonly #readied: ReadyReports;
-  readonly #gate = new Gate(OPENINGS_AT_ONCE);
+  readonly #openings = new Gate(OPENINGS_AT_ONCE);
+  readonly #returns = new Gate(GIVEN_BACK_AT_ONCE);
   #draining = false;
 
   constructor(options: OwnershipOptions) {
@@ -83,6 +91,16 @@ export class Ownership implements LeaseOrders {
     return count;
   }
 
+  /**
+   * Resolves once none of these partitions is being opened here any more, or after a while; undefined: none is. For those
+   * who know the owner as soon as it is granted: what they are to be refused would take them longer.
+   */
+  opening(topic: string, partitions: readonly number[]): Promise<void> | undefined {
+    const slots = partitions.map((partition) => this.#slots.find(topic, partition));
+    const opening = slots.flatMap((slot) => (slot?.state.kind === 'opening' ? [slot.opened] : []));
+    return opening.length === 0 ? undefined : this.#patiently(Promise.all(opening));
+  }
+
   /** Why `partition` (undefined: any) of `topic` is not served here, as the caller shall hear it. */
   refusal(topic: string, partition: number | undefined, field?: string): Promise<HermesError> {
     return this.#refusals.explain(topic, partition, field);
@@ -105,7 +123,7 @@ export class Ownership implements LeaseOrders {
   revoked(assignment: LeaseAssignment, graceMs: number): void {
     const slot = this.#slots.held(assignment);
     if (slot !== undefined) {
-      this.#options.tasks.run('give a partition back', () => this.#giveBack(slot, graceMs));
+      this.#options.tasks.run('give a partition back', () => this.#giveBackInTurn(slot, () => graceMs));
     }
   }
 
@@ -122,8 +140,18 @@ export class Ownership implements LeaseOrders {
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
     this.#sweeper.stop();
-    await Promise.all(Array.from(this.#slots, (slot) => this.#giveBack(slot, graceMs)));
+    const { clock } = this.#options;
+    const endsAtMs = clock.monotonicMs() + graceMs;
+    const leftMs = (): number => Math.max(0, endsAtMs - clock.monotonicMs());
+    await Promise.all(Array.from(this.#slots, (slot) => this.#giveBackInTurn(slot, leftMs)));
     await this.#slots.allEnded();
+  }
+
+  async #patiently(event: Promise<unknown>): Promise<void> {
+    const over = new AbortController();
+    const patience = sleep(this.#options.timers, OPENING_PATIENCE_MS, over.signal).catch(() => undefined);
+    await Promise.race([event, patience]);
+    over.abort();
   }
 
   #granted(assignment: LeaseAssignment): void {
@@ -132,7 +160,7 @@ export class Ownership implements LeaseOrders {
       return;
     }
     const slot = this.#slots.add(assignment);
-    this.#run('open a partition', slot, () => this.#gate.run(() => this.#open(slot)));
+    this.#run('open a partition', slot, () => this.#openings.run(() => this.#open(slot)));
   }
 
   #updated(assignment: LeaseAssignment): void {
@@ -257,6 +285,12 @@ export class Ownership implements LeaseOrders {
   #release(slot: PartitionSlot): void {
     void this.#close(slot);
     this.#options.reports.released(slot.assignment);
+  }
+
+  /** What no other broker can have need not wait for its turn. */
+  #giveBackInTurn(slot: PartitionSlot, graceMs: () => number): Promise<void> {
+    const giveBack = (): Promise<void> => this.#giveBack(slot, graceMs());
+    return slot.partition?.isMovable === true ? this.#returns.run(giveBack) : giveBack();
   }
 
   /** What is being opened is given back as well, once that has ended. */

@@ -1,4 +1,5 @@
 import { type LeaseAssignment } from '@hermes/coordination';
+import { createDeferred, type Deferred } from '@hermes/runtime';
 import { type OwnedTopic } from './owned-topic.js';
 import { type Partition } from './partition.js';
 
@@ -21,6 +22,7 @@ export class PartitionSlot {
   /** Set once the topic is read; storage is deleted by it. */
   topic: OwnedTopic | undefined;
   #state: SlotState = { kind: 'opening' };
+  readonly #opened: Deferred<void> = createDeferred();
   readonly #closed = new AbortController();
   #steps: Promise<void> = Promise.resolve();
 
@@ -34,6 +36,11 @@ export class PartitionSlot {
 
   get isClosed(): boolean {
     return this.#state.kind === 'closed';
+  }
+
+  /** Resolves once it is being opened no longer, whatever came of that. */
+  get opened(): Promise<void> {
+    return this.#opened.promise;
   }
 
   /** Aborted once the slot is closed: nothing of it is to be tried again. */
@@ -53,12 +60,14 @@ export class PartitionSlot {
   /** Must not be called once it is closed. */
   become(state: Exclude<SlotState, { readonly kind: 'closed' }>): void {
     this.#state = state;
+    this.#opened.resolve();
   }
 
   /** From now on nothing is served; what has begun ends as the last step. Resolves when nothing runs any more. */
   close(): Promise<void> {
     const { partition } = this;
     this.#state = { kind: 'closed' };
+    this.#opened.resolve();
     this.#closed.abort();
     const closing = partition?.close();
     return this.then(() => closing ?? Promise.resolve());

@@ -38,6 +38,8 @@ export class Partition {
   readonly topic: OwnedTopic;
   readonly number: number;
   readonly epoch: number;
+  /** Whether another broker can have it. */
+  readonly isMovable: boolean;
   readonly lanes: readonly Lane[];
   readonly receipts: Receipts;
   readonly settles: SettlePump;
@@ -56,6 +58,7 @@ export class Partition {
     this.topic = topic;
     this.number = store.partition;
     this.epoch = store.epoch;
+    this.isMovable = engine.capabilities.movable;
     this.receipts = new Receipts(store.receiptKey);
     this.#store = store;
     this.#services = services;
@@ -167,16 +170,15 @@ export class Partition {
 
   /** Stops serving and waits, at most `graceMs`, until what was taken in is durable and answered. */
   async drain(graceMs: number): Promise<void> {
+    const done = new AbortController();
+    const patience = sleep(this.#services.timers, graceMs, done.signal).catch(() => undefined);
+    // While everybody is still served: what is published meanwhile the next owner finds in the log.
+    await Promise.race([this.known.save(), patience]);
     const inFlight = [...this.#groups.values()].flatMap((pump) => pump.handOver() ?? []);
     this.#stop(new HermesError('DRAINING', `partition ${this.number} is moving`));
     // Promotions append: the lanes are flushed after them.
     const appended = this.schedule.flush().then(() => Promise.all(this.lanes.map((lane) => lane.appender.flush())));
-    const flushed = Promise.all([
-      appended.then(() => this.known.save()),
-      this.settles.flush().then(() => this.#handOver(inFlight)),
-    ]);
-    const done = new AbortController();
-    const patience = sleep(this.#services.timers, graceMs, done.signal).catch(() => undefined);
+    const flushed = Promise.all([appended, this.settles.flush().then(() => this.#handOver(inFlight))]);
     await Promise.race([flushed, patience]);
     done.abort();
   }

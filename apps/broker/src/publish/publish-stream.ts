@@ -138,6 +138,7 @@ export class PublishStream {
    */
   async #begin(request: RawPublishRequest): Promise<{ answer: Promise<PublishAnswer>; isRefused: boolean }> {
     try {
+      await this.#publisher.opening(request);
       const plan = await this.#publisher.plan(request);
       const queued = new Map<LaneShare, Promise<AppendResult>>();
       for (const share of plan.shares) {

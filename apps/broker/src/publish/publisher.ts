@@ -26,6 +26,11 @@ export class Publisher {
     return response;
   }
 
+  /** Resolves once the partition that the request names is being opened here no longer; undefined: it is not. */
+  opening({ topic, partition }: RawPublishRequest): Promise<void> | undefined {
+    return partition === undefined ? undefined : this.#ownership.opening(topic, [partition]);
+  }
+
   /** Everything that comes before storage work; `execute` has to follow. */
   async plan(request: RawPublishRequest): Promise<PublishPlan> {
     checkPublishRequest(request);

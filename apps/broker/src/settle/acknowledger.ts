@@ -59,6 +59,7 @@ export class Acknowledger {
       throw new HermesError('GROUP_NOT_FOUND', `topic ${request.topic} has no group ${request.group}`);
     }
     const settlement = new Settlement(request, topic);
+    await settlement.awaitOpening(ownership);
     await settlement.answerMisrouted(ownership);
     await settlement.commit();
     settlement.count(this.#counters);
@@ -84,11 +85,25 @@ class Settlement {
     this.#kinds = new Uint8Array(request.entries.length);
     this.results = new Array<AckResult>(request.entries.length).fill(DONE);
     request.entries.forEach((entry, index) => {
-      const error = this.#settle(entry, index);
-      if (error !== undefined) {
-        this.#fail(index, error);
-      }
+      this.#take(entry, index);
     });
+  }
+
+  /** Entries of partitions that are being opened here are settled once those are served. */
+  async awaitOpening(ownership: Ownership): Promise<void> {
+    const opening = ownership.opening(this.#topic.settings.name, [...this.#misrouted.keys()]);
+    if (opening === undefined) {
+      return;
+    }
+    await opening;
+    const waiting = [...this.#misrouted];
+    this.#misrouted.clear();
+    for (const [partition, indices] of waiting) {
+      this.#shares.delete(partition);
+      for (const index of indices) {
+        this.#take(this.#request.entries[index], index);
+      }
+    }
   }
 
   /** Entries of partitions that are not served here fail alone; if they are all there is, the call fails. */
@@ -135,6 +150,13 @@ class Settlement {
     }
     for (const kind of Object.values(SETTLE)) {
       counters.settled(kind, counts.get(kind) ?? 0);
+    }
+  }
+
+  #take(entry: RawAckEntry | undefined, index: number): void {
+    const error = entry && this.#settle(entry, index);
+    if (error !== undefined) {
+      this.#fail(index, error);
     }
   }
 

@@ -87,6 +87,8 @@ export class Subscriber {
   async subscribe(request: SubscribeRequest, stream: ResponseStream<Buffer>): Promise<never> {
     const terms = checkSubscribe(request);
     const ownership = this.#options.ownership;
+    const claimed = terms.claims.map(({ partition }) => partition);
+    await ownership.opening(request.topic, claimed);
     const topic = ownership.topic(request.topic);
     if (topic === undefined) {
       throw await ownership.refusal(request.topic, terms.claims[0]?.partition);
