@@ -35,6 +35,7 @@ export class PartitionOpener {
       return outcome;
     }
     const opened = new Partition(topic, { engine, store: outcome.store }, this.#services);
+    opened.known.anticipate();
     try {
       await opened.applyGroups();
       await opened.schedule.start();

@@ -28,7 +28,7 @@ export interface KnownPublishesOptions {
 }
 
 /**
- * What one owned partition knows of publishes that may be repeated. Nothing is read before the first of them comes:
+ * What one owned partition knows of publishes that may be repeated. Nothing is read before the first of them comes or is expected:
  * until then no other can have been stored at this epoch, and partitions without any cost nothing. A snapshot is
  * written now and then, and before anything goes that a new owner would have to read.
  */
@@ -55,11 +55,7 @@ export class KnownPublishes {
 
   /** Resolves once `window` is there. Rejects with StoreError; the next call tries again. */
   load(): Promise<void> {
-    this.#loading ??= this.#load().catch((error: unknown) => {
-      this.#loading = undefined;
-      throw error;
-    });
-    return this.#loading;
+    return this.#loadOnce();
   }
 
   /** A request with publishes of this partition begins; what it gives has to `end` once all of them have their outcomes. */
@@ -101,6 +97,22 @@ export class KnownPublishes {
     return this.#saving;
   }
 
+  /** Loads in the background what an owner before has left: who published there goes on here. */
+  anticipate(): void {
+    const { state, tasks } = this.#options;
+    tasks.run('load the snapshot of producers', async () => {
+      try {
+        const snapshot = await state.load();
+        await (snapshot && this.#loadOnce(snapshot));
+      } catch (error) {
+        // Whoever publishes next tries again.
+        if (!(error instanceof StoreError)) {
+          throw error;
+        }
+      }
+    });
+  }
+
   async #save(): Promise<void> {
     const window = this.#window;
     if (window === undefined || this.#isDoubtful || this.#isEmpty()) {
@@ -125,10 +137,18 @@ export class KnownPublishes {
     }
   }
 
-  async #load(): Promise<void> {
+  #loadOnce(snapshot?: Uint8Array): Promise<void> {
+    this.#loading ??= this.#load(snapshot).catch((error: unknown) => {
+      this.#loading = undefined;
+      throw error;
+    });
+    return this.#loading;
+  }
+
+  async #load(snapshot: Uint8Array | undefined): Promise<void> {
     const { state, lanes, nowMs } = this.#options;
     const window = new PublishWindow();
-    const bytes = await state.load();
+    const bytes = snapshot ?? (await state.load());
     const stored = bytes === undefined ? undefined : decodeWindow(bytes);
     stored?.publishes.forEach((publish) => {
       window.restore(publish);
