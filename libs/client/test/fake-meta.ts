@@ -117,8 +117,13 @@ export class FakeMeta extends FakeServer {
       topic,
       endpoints.map((endpoint) => ({ endpoint, epoch })),
     );
+    this.tellRoutes(topic);
+  }
+
+  /** Tells everybody the routes of a topic as they are. */
+  tellRoutes(topic: string): void {
     for (const watcher of this.#watchers) {
-      watcher.write({ version: epoch, snapshot: false, topics: [this.#routes(topic)] });
+      watcher.write({ version: this.epoch, snapshot: false, topics: [this.#routes(topic)] });
     }
   }
 

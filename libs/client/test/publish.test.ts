@@ -305,6 +305,23 @@ describe('publishing to brokers', () => {
     expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(390);
   });
 
+  it('asks a new owner at once, however long the one before asked to wait, and the same one not before', async () => {
+    const [old, next] = brokers;
+    meta.route('orders', [old!.endpoint]);
+    old!.answer = () => ({ kind: 'refuse', code: 'PARTITION_MOVING', retryAfterMs: 60_000 });
+    const published = (await producerOf('orders', 20_000)).publish('x');
+    await eventually(() => {
+      expect(old!.frames).toBe(1);
+    });
+    meta.tellRoutes('orders');
+    meta.route('others', [next!.endpoint]);
+    await hermes.producer('others', { codec: stringCodec }).publish('y');
+    expect(old!.frames).toBe(1);
+    meta.route('orders', [next!.endpoint]);
+    await published;
+    expect(next!.stored.map(({ body }) => body)).toEqual(['y', 'x']);
+  });
+
   it('takes one signal for any number of publishes', async () => {
     meta.route('orders', [brokers[0]!.endpoint]);
     const warnings: string[] = [];

@@ -50,6 +50,8 @@ export class PublishQueue {
   /** Undefined at a gateway that splits by partition itself: a number is one partition's. */
   readonly #numbers: ProducerNumbers | undefined;
   #stream: PublishStream | undefined;
+  /** Of the owner that was tried last. */
+  #tried = '';
   #flushScheduled = false;
   #usedAtMs: number;
   #closed = false;
@@ -169,6 +171,7 @@ export class PublishQueue {
     if (endpoint === undefined) {
       return undefined;
     }
+    this.#tried = router.ownershipOf(topic, partition);
     const stream = new PublishStream(
       { channels, environment },
       { endpoint, topic, partition },
@@ -290,8 +293,10 @@ export class PublishQueue {
     const stream = this.#stream;
     const endpoint = router.endpointOf(topic, partition);
     if (stream === undefined) {
-      this.#retry.cancel();
-      this.#flush();
+      if (router.ownershipOf(topic, partition) !== this.#tried) {
+        this.#retry.cancel();
+        this.#flush();
+      }
     } else if (endpoint !== undefined && endpoint !== stream.endpoint) {
       stream.finish(MOVED_GRACE_MS);
     }

@@ -7,6 +7,8 @@ export interface Router {
   partitionsOf(topic: string): number | undefined;
   /** host:port of the partition's owner; undefined: none is known now. */
   endpointOf(topic: string, partition: number | undefined): string | undefined;
+  /** Another one with each owner that is told, also where the same broker has it anew. */
+  ownershipOf(topic: string, partition: number | undefined): string;
   /** True unless the partition is known to have no owner at present. */
   isOwned(topic: string, partition: number): boolean;
   /** Takes note of a NOT_OWNER. */
@@ -21,6 +23,10 @@ export function routerOf(table: RouteTable): Router {
     endpointOf: (topic, partition) => {
       const endpoint = table.route(topic, partition ?? -1)?.endpoint;
       return endpoint === '' ? undefined : endpoint;
+    },
+    ownershipOf: (topic, partition) => {
+      const { endpoint, epoch } = table.route(topic, partition ?? -1) ?? { endpoint: '', epoch: 0 };
+      return `${endpoint}@${epoch}`;
     },
     isOwned: (topic, partition) => table.route(topic, partition)?.owned === true,
     learn: (topic, partition, error) => {
@@ -37,6 +43,7 @@ export function gatewayRouter(endpoint: string): Router {
   return {
     partitionsOf: () => undefined,
     endpointOf: () => endpoint,
+    ownershipOf: () => endpoint,
     isOwned: () => true,
     learn: () => undefined,
     onChange: () => () => undefined,
