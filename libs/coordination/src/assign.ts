@@ -104,6 +104,9 @@ function balanceTopics(loads: Loads): void {
 
 /** Brings one item of a topic from a holder that has too many to one that has too few, by a move or against another's. */
 function spreadTopic(loads: Loads, topic: string): boolean {
+  if (loads.topicGap(topic) <= TOPIC_GAP_MAX) {
+    return false;
+  }
   const ranked = loads.byTopic(topic);
   for (const from of ranked) {
     for (const to of [...ranked].reverse()) {

@@ -1,5 +1,5 @@
 import { assign, type AssignHolder, type AssignItem } from './assign.js';
-import { type PartitionMove } from './broker-lease-effect.js';
+import { type LeasedTopic, type PartitionMove } from './broker-lease-effect.js';
 import { type BrokerLease } from './broker-lease.js';
 import { type BrokerRegistry } from './broker-registry.js';
 import { type LeasedPartition } from './leased-partition.js';
@@ -51,18 +51,30 @@ function targets(
   pinnedTo: (partition: LeasedPartition) => string,
 ): { partition: LeasedPartition; target: BrokerLease }[] {
   const present = presentOf(registry);
-  // An owner whose stream is gone keeps its partitions until its lease ends: they are not dealt.
-  const isDealt = (one: LeasedPartition): boolean => one.owner === undefined || one.owner.session !== undefined;
-  const dealt = [...table.all()].filter((one) => isPlaced(table, one) && isDealt(one));
+  const dealt: LeasedPartition[] = [];
+  const items: AssignItem[] = [];
+  for (const { settings, partitions } of table.topics()) {
+    for (const partition of partitions) {
+      if (isPlaced(settings, partition) && isDealt(partition)) {
+        dealt.push(partition);
+        items.push(itemOf(partition, settings, pinnedTo(partition)));
+      }
+    }
+  }
   const names = assign(
     present.map((lease) => holderOf(lease, registry)),
-    dealt.map((one) => itemOf(one, table, pinnedTo(one))),
+    items,
   );
   const byName = new Map(present.map((lease) => [lease.name, lease]));
   return dealt.flatMap((partition, index) => {
     const target = byName.get(names[index] ?? '');
     return target === undefined || target === partition.owner ? [] : [{ partition, target }];
   });
+}
+
+/** An owner whose stream is gone keeps its partitions until its lease ends: they are not dealt. */
+function isDealt({ owner }: LeasedPartition): boolean {
+  return owner === undefined || owner.session !== undefined;
 }
 
 /** Leases of brokers that can be told what they get. */
@@ -76,7 +88,9 @@ function place(
   registry: BrokerRegistry,
   { present, mayPlace }: { present: readonly BrokerLease[]; mayPlace: boolean },
 ): boolean {
-  const unplaced = [...table.all()].filter((one) => !hasDirectory(table, one));
+  const unplaced = [...table.topics()].flatMap(({ settings, partitions }) =>
+    settings.inDataDirectory ? partitions.filter(({ dataDirectory }) => dataDirectory === '') : [],
+  );
   if (unplaced.length === 0 || !mayPlace) {
     return unplaced.length > 0;
   }
@@ -125,14 +139,10 @@ function note(directory: Directory, topic: string): void {
   directory.topics.set(topic, (directory.topics.get(topic) ?? 0) + 1);
 }
 
-function isPlaced(table: PartitionTable, partition: LeasedPartition): boolean {
-  const isOnDataSource = table.settings(partition.topic)?.dataSources === undefined || partition.dataSource !== '';
-  return isOnDataSource && hasDirectory(table, partition);
-}
-
-/** False while it needs a data directory. */
-function hasDirectory(table: PartitionTable, { topic, dataDirectory }: LeasedPartition): boolean {
-  return table.settings(topic)?.inDataDirectory !== true || dataDirectory !== '';
+/** Whether it has all the places that it needs. */
+function isPlaced(settings: LeasedTopic, { dataSource, dataDirectory }: LeasedPartition): boolean {
+  const isOnDataSource = settings.dataSources === undefined || dataSource !== '';
+  return isOnDataSource && (!settings.inDataDirectory || dataDirectory !== '');
 }
 
 function holderOf(lease: BrokerLease, registry: BrokerRegistry): AssignHolder {
@@ -141,9 +151,8 @@ function holderOf(lease: BrokerLease, registry: BrokerRegistry): AssignHolder {
   return { name, group, zone, host, weight, itemsMax: boundOf(capacity), dataDirectory, accepting };
 }
 
-function itemOf(of: LeasedPartition, table: PartitionTable, pinnedTo: string): AssignItem {
+function itemOf(of: LeasedPartition, { brokerGroup: group }: LeasedTopic, pinnedTo: string): AssignItem {
   const { topic, partition, dataDirectory, owner } = of;
-  const group = table.settings(topic)?.brokerGroup ?? '';
   return { topic, partition, group, dataDirectory, holder: owner?.name ?? '', pinnedTo };
 }
 

@@ -25,7 +25,10 @@ export function fairShares(holders: readonly AssignHolder[], items: readonly Ass
   const movable = items.filter((item) => item.dataDirectory === '');
   const inDirectory = countBy(items, (item) => item.dataDirectory);
   const inGroup = countBy(movable, (item) => item.group);
-  const pinned = countBy(movable, (item) => keyOf(item.pinnedTo ?? '', item.group));
+  const pinned = countBy(
+    movable.filter(({ pinnedTo = '' }) => pinnedTo !== ''),
+    (item) => keyOf(item.pinnedTo ?? '', item.group),
+  );
   const boundsOf = (holder: AssignHolder): Bounds => {
     const { name, group, itemsMax, dataDirectory, accepting } = holder;
     const fixed = dataDirectory === '' ? 0 : (inDirectory.get(dataDirectory) ?? 0);

@@ -12,11 +12,17 @@ export function exceeds(a: number, b: number): boolean {
   return a > b + EPSILON;
 }
 
+/** Items by topic. */
+type TopicCounts = Map<string, number>;
+
 interface Load {
   readonly holder: AssignHolder;
   readonly share: FairShare;
   /** Items by topic. */
   readonly items: Map<string, Set<AssignItem>>;
+  /** What all holders of its zone have, and all of its host: of one zone they share the counts. */
+  readonly inZone: TopicCounts;
+  readonly onHost: TopicCounts;
   total: number;
   /** Of the total, those that live with the holder and never move. */
   fixed: number;
@@ -39,9 +45,11 @@ export class Loads {
     for (const { topic } of items) {
       this.#topics.set(topic, (this.#topics.get(topic) ?? 0) + 1);
     }
+    const [zones, hosts] = [new Map<string, TopicCounts>(), new Map<string, TopicCounts>()];
     for (const holder of ordered) {
       const share = shares.get(holder.name) ?? { items: 0, part: 0 };
-      const load: Load = { holder, share, items: new Map(), total: 0, fixed: 0, gained: 0 };
+      const places = { inZone: countsAt(zones, holder.zone), onHost: countsAt(hosts, holder.host) };
+      const load: Load = { holder, share, items: new Map(), ...places, total: 0, fixed: 0, gained: 0 };
       this.#loads.set(holder.name, load);
       if (holder.dataDirectory !== '') {
         this.#byDirectory.set(holder.dataDirectory, load);
@@ -113,6 +121,17 @@ export class Loads {
     return this.#ranked((load) => this.#topicExcess(load, topic));
   }
 
+  /** How far the holders furthest above and furthest below their shares of a topic are from each other. */
+  topicGap(topic: string): number {
+    let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    for (const load of this.#loads.values()) {
+      const excess = this.#topicExcess(load, topic);
+      least = Math.min(least, excess);
+      most = Math.max(most, excess);
+    }
+    return most - least;
+  }
+
   /** By how much it has more than its share; negative: less. */
   excess(name: string): number {
     return excessOf(this.#load(name));
@@ -166,23 +185,17 @@ export class Loads {
   }
 
   /** Whether `a` has less than `b`: in total, then of the item's topic, then of that in its zone, then on its host. */
-  #isLighter(a: Load, b: Load, item: AssignItem): boolean {
-    const [total, ofTopic] = [
-      excessOf(a) - excessOf(b),
-      this.#topicExcess(a, item.topic) - this.#topicExcess(b, item.topic),
-    ];
-    const byCount = [total, ofTopic].find((difference) => Math.abs(difference) > EPSILON) ?? 0;
-    const within = (place: 'zone' | 'host'): number => this.#within(place, a, item) - this.#within(place, b, item);
-    return (byCount || within('zone') || within('host')) < 0;
-  }
-
-  /** Items of the topic at all holders of the same zone or host. */
-  #within(place: 'zone' | 'host', load: Load, item: AssignItem): number {
-    let count = 0;
-    for (const other of this.#loads.values()) {
-      count += other.holder[place] === load.holder[place] ? countOf(other, item.topic) : 0;
+  #isLighter(a: Load, b: Load, { topic }: AssignItem): boolean {
+    const total = excessOf(a) - excessOf(b);
+    if (Math.abs(total) > EPSILON) {
+      return total < 0;
     }
-    return count;
+    const ofTopic = this.#topicExcess(a, topic) - this.#topicExcess(b, topic);
+    if (Math.abs(ofTopic) > EPSILON) {
+      return ofTopic < 0;
+    }
+    const within = (place: 'inZone' | 'onHost'): number => (a[place].get(topic) ?? 0) - (b[place].get(topic) ?? 0);
+    return (within('inZone') || within('onHost')) < 0;
   }
 
   #topicExcess(load: Load, topic: string): number {
@@ -192,6 +205,7 @@ export class Loads {
   #put(item: AssignItem, load: Load): true {
     const items = load.items.get(item.topic) ?? new Set();
     load.items.set(item.topic, items.add(item));
+    countPlaces(load, item, 1);
     load.total += 1;
     load.fixed += item.dataDirectory === '' ? 0 : 1;
     load.gained += isGained(item, load) ? 1 : 0;
@@ -201,6 +215,7 @@ export class Loads {
 
   #take(item: AssignItem, load: Load): void {
     load.items.get(item.topic)?.delete(item);
+    countPlaces(load, item, -1);
     load.total -= 1;
     load.gained -= isGained(item, load) ? 1 : 0;
     this.#byItem.delete(item);
@@ -258,6 +273,17 @@ function firstMovable(
     }
   }
   return held;
+}
+
+function countsAt(places: Map<string, TopicCounts>, place: string): TopicCounts {
+  const counts = places.get(place) ?? new Map<string, number>();
+  places.set(place, counts);
+  return counts;
+}
+
+function countPlaces({ inZone, onHost }: Load, { topic }: AssignItem, by: 1 | -1): void {
+  inZone.set(topic, (inZone.get(topic) ?? 0) + by);
+  onHost.set(topic, (onHost.get(topic) ?? 0) + by);
 }
 
 function isGained(item: AssignItem, load: Load): boolean {

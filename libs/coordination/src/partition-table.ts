@@ -10,10 +10,13 @@ import { createPartition, type LeasedPartition, placeOf, routeOf, rowOf, viewOf 
 import { placeOnDataSource } from './place.js';
 import { Revocations } from './revocations.js';
 
-interface TopicState {
+/** A topic and its partitions, by number. */
+export interface TopicInTable {
   readonly settings: LeasedTopic;
-  readonly partitions: LeasedPartition[];
+  readonly partitions: readonly LeasedPartition[];
 }
+
+type TopicState = TopicInTable & { readonly partitions: LeasedPartition[] };
 
 /** Deleted topics whose epochs are remembered, so that a topic made anew under the name starts above them. */
 const DELETED_TOPICS_MAX = 10_000;
@@ -24,6 +27,8 @@ export class PartitionTable {
   readonly revocations = new Revocations<LeasedPartition>();
   readonly #topics = new Map<string, TopicState>();
   readonly #owned = new Map<BrokerLease, Set<LeasedPartition>>();
+  /** How many partitions each data source has. */
+  readonly #placed = new Map<string, number>();
   readonly #deletedEpochs = new Map<string, number>();
   readonly #unsaved = new Set<LeasedPartition>();
   readonly #unrouted = new Map<string, Set<LeasedPartition>>();
@@ -33,6 +38,7 @@ export class PartitionTable {
     for (const topic of topics) {
       const partitions = Array.from({ length: topic.partitions }, (_, partition) => {
         const row = saved.get(partitionKey(topic.name, partition));
+        this.#countPlaced(row?.dataSource ?? '', 1);
         return createPartition(topic.name, partition, row);
       });
       this.#topics.set(topic.name, { settings: topic, partitions });
@@ -40,6 +46,10 @@ export class PartitionTable {
     for (const topic of topics) {
       this.#placeOnDataSources(topic);
     }
+  }
+
+  topics(): Iterable<TopicInTable> {
+    return this.#topics.values();
   }
 
   *all(): Generator<LeasedPartition> {
@@ -106,6 +116,7 @@ export class PartitionTable {
     }
     for (const partition of partitions) {
       this.#own(partition, undefined);
+      this.#countPlaced(partition.dataSource, -1);
       this.revocations.end(partition);
       this.#unsaved.delete(partition);
     }
@@ -213,21 +224,29 @@ export class PartitionTable {
     if (dataSources === undefined || unplaced.length === 0) {
       return;
     }
-    const counts = new Map(dataSources.names.map((source) => [source, { name: source, partitions: 0, ofTopic: 0 }]));
-    const count = ({ topic, dataSource }: LeasedPartition): void => {
-      const counted = counts.get(dataSource);
-      if (counted !== undefined) {
-        counted.partitions += 1;
-        counted.ofTopic += Number(topic === name);
-      }
-    };
-    for (const partition of this.all()) {
-      count(partition);
-    }
+    const ofTopic = (source: string): number => this.of(name).filter(({ dataSource }) => dataSource === source).length;
+    const sources = dataSources.names.map((source) => ({
+      ...{ name: source, partitions: this.#placed.get(source) ?? 0, ofTopic: ofTopic(source) },
+    }));
     for (const partition of unplaced) {
-      partition.dataSource = placeOnDataSource([...counts.values()], dataSources) ?? '';
-      count(partition);
+      const chosen = placeOnDataSource(sources, dataSources);
+      const source = sources.find((one) => one.name === chosen);
+      if (source !== undefined) {
+        source.partitions += 1;
+        source.ofTopic += 1;
+        partition.dataSource = source.name;
+        this.#countPlaced(source.name, 1);
+      }
       this.touch(partition);
+    }
+  }
+
+  #countPlaced(dataSource: string, by: 1 | -1): void {
+    const count = (this.#placed.get(dataSource) ?? 0) + by;
+    if (count === 0) {
+      this.#placed.delete(dataSource);
+    } else {
+      this.#placed.set(dataSource, count);
     }
   }
 
