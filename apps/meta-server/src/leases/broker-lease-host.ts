@@ -62,6 +62,7 @@ export class BrokerLeaseHost {
     this.#effects = new EffectQueue({
       serial,
       execute: (effect) => this.#execute(effect),
+      needsDisk: ({ kind }) => kind === 'persist' || kind === 'endLease',
       onFailure: onFatal,
     });
     this.#alarm = new Alarm({

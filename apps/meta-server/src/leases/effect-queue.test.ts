@@ -2,7 +2,36 @@ import { createDeferred, Serial } from '@hermes/runtime';
 
 import { EffectQueue } from './effect-queue.js';
 
+const needsDisk = (effect: string): boolean => effect === 'persist';
+
 describe('the effect queue', () => {
+  test('what needs no disk waits for no change of metadata, but for what was decided before it', async () => {
+    const serial = new Serial();
+    const done: string[] = [];
+    const changed = createDeferred<undefined>();
+    const queue = new EffectQueue<string>({
+      serial,
+      execute: (effect) => {
+        done.push(effect);
+      },
+      needsDisk,
+      onFailure: () => undefined,
+    });
+    const change = serial.run(() => changed.promise);
+    queue.push(['revoke', 'grant']);
+    expect(done).toEqual(['revoke', 'grant']);
+    queue.push(['persist', 'routes']);
+    queue.push(['late grant']);
+    expect(done).toEqual(['revoke', 'grant']);
+    expect(queue.waiting).toBe(3);
+    changed.resolve(undefined);
+    await change;
+    await serial.run(() => Promise.resolve());
+    expect(done).toEqual(['revoke', 'grant', 'persist', 'routes', 'late grant']);
+    queue.push(['grant']);
+    expect(done.at(-1)).toBe('grant');
+  });
+
   test('carries nothing out before what precedes it is done, over all queues of one order', async () => {
     const serial = new Serial();
     const done: string[] = [];
@@ -13,6 +42,7 @@ describe('the effect queue', () => {
         await (effect === 'persist' ? durable.promise : undefined);
         done.push(effect);
       },
+      needsDisk,
       onFailure: () => undefined,
     });
     queue.push(['persist', 'grant']);
@@ -39,6 +69,7 @@ describe('the effect queue', () => {
         }
         done.push(effect);
       },
+      needsDisk,
       onFailure: (error) => {
         failures.push(error);
       },

@@ -1,21 +1,30 @@
 import { type Serial } from '@hermes/runtime';
 
-/** Carries out effects one by one, in order, behind everything that was queued before; counts what waits. */
+/**
+ * Carries out effects one by one, in order; counts what waits. What needs the disk comes behind everything that was queued
+ * there before, the rest at once unless an effect waits: heartbeats are answered however many changes of metadata do.
+ */
 export class EffectQueue<Effect> {
   readonly #serial: Serial;
   readonly #execute: (effect: Effect) => Promise<void> | void;
+  readonly #needsDisk: (effect: Effect) => boolean;
   readonly #onFailure: (error: unknown) => void;
   #waiting = 0;
   #failed = false;
 
-  /** After a failure nothing more is carried out: it was decided on the success of what failed. */
+  /**
+   * What does not need the disk must be carried out synchronously. After a failure nothing more is carried out: it was
+   * decided on the success of what failed.
+   */
   constructor(options: {
     readonly serial: Serial;
     readonly execute: (effect: Effect) => Promise<void> | void;
+    readonly needsDisk: (effect: Effect) => boolean;
     readonly onFailure: (error: unknown) => void;
   }) {
     this.#serial = options.serial;
     this.#execute = options.execute;
+    this.#needsDisk = options.needsDisk;
     this.#onFailure = options.onFailure;
   }
 
@@ -25,24 +34,42 @@ export class EffectQueue<Effect> {
   }
 
   push(effects: readonly Effect[]): void {
-    if (effects.length > 0 && !this.#failed) {
-      this.#waiting += effects.length;
+    if (effects.length === 0 || this.#failed) {
+      return;
+    }
+    const isFree = this.#waiting === 0 && !effects.some(this.#needsDisk);
+    this.#waiting += effects.length;
+    if (isFree) {
+      this.#runNow(effects);
+    } else {
       void this.#serial.run(() => this.#run(effects));
+    }
+  }
+
+  #runNow(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      try {
+        void (this.#failed ? undefined : this.#execute(effect));
+      } catch (error) {
+        this.#fail(error);
+      }
+      this.#waiting -= 1;
     }
   }
 
   async #run(effects: readonly Effect[]): Promise<void> {
     for (const effect of effects) {
-      this.#waiting -= 1;
-      if (this.#failed) {
-        continue;
-      }
       try {
-        await this.#execute(effect);
+        await (this.#failed ? undefined : this.#execute(effect));
       } catch (error) {
-        this.#failed = true;
-        this.#onFailure(error);
+        this.#fail(error);
       }
+      this.#waiting -= 1;
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#failed = true;
+    this.#onFailure(error);
   }
 }
