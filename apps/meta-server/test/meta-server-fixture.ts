@@ -88,6 +88,12 @@ export class MetaServerFixture {
     return new FakeConsumer(this.newCoordination());
   }
 
+  /** So many streams of consumers, spread over so many connections. */
+  consumersOn(connections: number, count: number): FakeConsumer[] {
+    const clients = Array.from({ length: connections }, () => this.newCoordination());
+    return Array.from({ length: count }, (_, i) => new FakeConsumer(clients[i % connections]!));
+  }
+
   async createTopic(name: string, partitions: number): Promise<void> {
     await this.admin.createTopic({ topic: Topic.fromPartial({ name, partitions }) });
   }
