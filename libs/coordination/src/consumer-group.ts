@@ -69,7 +69,7 @@ export class ConsumerGroup {
     const partitions = new Set(from.held.map((held) => held.partition));
     const epoch = this.#isExclusive ? 0 : this.#sharedEpoch(earlier, from.held);
     const seat = { name, group: this, stream, member, zone, maxPartitions };
-    const consumer: Consumer = { ...seat, epoch, partitions, dirty: true };
+    const consumer: Consumer = { ...seat, epoch, partitions, dirty: true, believes: from.held.length > 0 };
     this.consumers.set(name, consumer);
     for (const held of from.held) {
       this.#exclusive.adopt(consumer, held, { earlier, isFormer: this.#isFormer(held.epoch) });

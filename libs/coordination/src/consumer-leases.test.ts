@@ -51,6 +51,29 @@ describe('ConsumerLeases', () => {
     ]);
   });
 
+  it('consumers that come at once are dealt to once, though each asks at once to be prolonged', () => {
+    const leases = start();
+    const answers = [1, 2].flatMap((session) => [
+      ...leases.join(session, join(`c${session}`), session),
+      ...leases.heartbeat(session, 1, session),
+    ]);
+    expect(answers.map((effect) => effect.kind === 'grant' && effect.changed)).toEqual([false, false]);
+    const pushed = leases.tick(1 + COALESCE_MS);
+    expect([grants(pushed, 1), grants(pushed, 2)]).toEqual([['0@1'], ['1@2']]);
+    expect(pushed).toHaveLength(2);
+  });
+
+  it('what a consumer names as held and is not its own is told before its first heartbeat is answered', () => {
+    const leases = start();
+    come(leases, 1, join('a'), 0);
+    leases.join(2, join('b', { held: [held(0, BASE + 1)] }), 100);
+    expect(leases.heartbeat(2, 1, 100)).toMatchObject([
+      { kind: 'grant', session: 2, sequence: 0, changed: true },
+      { kind: 'revoke', session: 1 },
+      { kind: 'grant', session: 2, sequence: 1, changed: false },
+    ]);
+  });
+
   it('expiry: the stream is closed and its partitions go to the next, at higher epochs', () => {
     const leases = start();
     expect(grants(come(leases, 1, join('a'), 0), 1)).toEqual(['0@1 1@2']);

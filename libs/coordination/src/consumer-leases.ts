@@ -152,7 +152,7 @@ export class ConsumerLeases {
   heartbeat(session: SessionId, sequence: number, nowMs: number): ConsumerLeaseEffect[] {
     return this.#heard(session, nowMs, (stream) => {
       this.#streams.prolong(stream, nowMs);
-      if (hasNews(stream)) {
+      if (mayBeDeprived(stream)) {
         // What was taken from a consumer must reach it before anything is prolonged.
         this.#flush(nowMs);
       }
@@ -306,6 +306,7 @@ export class ConsumerLeases {
       const assignments = group.assignments(consumer, this.#endpoints);
       this.#grant(stream.session, { member, sequence: 0, changed: true, assignments });
       consumer.dirty = false;
+      consumer.believes = assignments.length > 0;
     }
   }
 
@@ -326,9 +327,10 @@ export class ConsumerLeases {
   }
 }
 
-function hasNews(stream: ConsumerStream): boolean {
-  for (const { dirty } of stream.members.values()) {
-    if (dirty) {
+/** Whether a consumer may believe that it holds what is not its own any more. */
+function mayBeDeprived(stream: ConsumerStream): boolean {
+  for (const { dirty, believes } of stream.members.values()) {
+    if (dirty && believes) {
       return true;
     }
   }

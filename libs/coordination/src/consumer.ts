@@ -24,4 +24,6 @@ export interface Consumer {
   partitions: Set<number>;
   /** Its assignments changed since it was told. */
   dirty: boolean;
+  /** It may believe that it holds something: it said so when it came, or was told so last. */
+  believes: boolean;
 }
