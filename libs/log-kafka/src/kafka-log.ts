@@ -11,15 +11,18 @@ import {
   StoreError,
   type TruncateOutcome,
 } from '@hermes/log';
-import { type Clock, sleep, type Timers } from '@hermes/runtime';
+import type { Clock, Timers } from '@hermes/runtime';
 import type { FetchedPartition } from 'kafkajs/src/cluster/index.js';
 
 import type { FeedFetcher, FollowedLane } from './feed-fetcher.js';
-import { type FetchedRecords, readFetched, toBlock } from './fetched-records.js';
+import { readFetched, toBlock } from './fetched-records.js';
 import { type KafkaCluster, type KafkaPlace, placeKey } from './kafka-cluster.js';
-import { isKafkaError, isMissingTopic, isOutOfRange, isTooLarge, readFault } from './kafka-fault.js';
-import { LaneFeed } from './lane-feed.js';
+import { isMissingTopic, isOutOfRange, readFault } from './kafka-fault.js';
 import type { KafkaTopics } from './kafka-topics.js';
+import { LaneExtent } from './lane-extent.js';
+import { LaneFeed } from './lane-feed.js';
+import { LaneReader } from './lane-reader.js';
+import { LaneWriter } from './lane-writer.js';
 import type { DefiniteProduceOutcome, Producers } from './producers.js';
 import type { FetchedRecord, RecordFormat } from './record-format.js';
 
@@ -47,19 +50,6 @@ export interface KafkaLogOptions {
   readonly timers: Timers;
 }
 
-/** What a batch costs beside its records, at most. */
-const BATCH_OVERHEAD_BYTES = 128;
-
-/** How long a read waits for a record that is known to be there. */
-const READ_WAIT_MS = 200;
-const READ_DEADLINE_MS = 5_000;
-
-/** Of what is read through. */
-const SCAN_BYTES = 1024 * 1024;
-
-/** Of what is read around one message: its neighbours are often asked for, too. */
-const STRETCH_BYTES = 64 * 1024;
-
 /** A topic that a broker does not know may be on its way there: it is gone if it stays unknown. */
 const MISSING_AFTER = 5;
 
@@ -70,28 +60,30 @@ export class KafkaLog implements MessageLog, FollowedLane {
   readonly place: KafkaPlace;
   readonly findEnd?: () => Promise<void>;
   readonly #options: KafkaLogOptions;
+  readonly #extent: LaneExtent;
   readonly #feed: LaneFeed;
-  #firstOffset: number;
-  /** Of what lies below it nobody needed anything. */
-  #truncatedTo: number;
-  #lastAppendedAtMs = 0;
-  #seen = { records: 0, bytes: 0 };
-  #maxMessageBytes: number;
+  readonly #writer: LaneWriter;
+  readonly #reader: LaneReader;
   #missing = 0;
 
   constructor(options: KafkaLogOptions) {
-    const { topicId, lane, place, attached, nextOffset, firstOffset, maxMessageBytes, clock, fetcher } = options;
+    const { topicId, lane, place, attached, firstOffset, format, clock, fetcher } = options;
     this.topicId = topicId;
     this.lane = lane;
     this.place = place;
     this.#options = options;
-    this.#firstOffset = firstOffset;
-    this.#truncatedTo = firstOffset;
-    this.#maxMessageBytes = maxMessageBytes;
     const onWanted = (): void => {
       fetcher.wake();
     };
-    this.#feed = new LaneFeed(nextOffset, { clock, onWanted, isShared: attached !== undefined });
+    this.#extent = new LaneExtent({ firstOffset, isTimedByOwner: format.isTimedByOwner });
+    this.#feed = new LaneFeed(options.nextOffset, { clock, onWanted, isShared: attached !== undefined });
+    this.#writer = new LaneWriter(options);
+    this.#reader = new LaneReader({
+      ...options,
+      extent: this.#extent,
+      end: () => this.nextOffset,
+      findStart: () => this.#findStart(),
+    });
     if (attached !== undefined) {
       this.findEnd = () => this.#findEnd();
     }
@@ -102,7 +94,7 @@ export class KafkaLog implements MessageLog, FollowedLane {
   }
 
   get firstOffset(): number {
-    return this.#firstOffset;
+    return this.#extent.firstOffset;
   }
 
   get nextOffset(): number {
@@ -114,19 +106,16 @@ export class KafkaLog implements MessageLog, FollowedLane {
     return this.#options.attached !== undefined;
   }
 
-  /** From what was seen of the records: Kafka does not say. */
   get sizeBytes(): number {
-    const { records, bytes } = this.#seen;
-    return records === 0 ? 0 : Math.round((bytes / records) * (this.nextOffset - this.firstOffset));
+    return this.#extent.bytesOf(this.nextOffset - this.firstOffset);
   }
 
   get lastAppendedAtMs(): number {
-    return this.#lastAppendedAtMs;
+    return this.#extent.lastAppendedAtMs;
   }
 
-  /** What Kafka's own retention has taken: a topic that is attached, or whose settings say so. */
   get lostBelow(): number {
-    return this.#firstOffset > this.#truncatedTo ? this.#firstOffset : 0;
+    return this.#extent.lostBelow;
   }
 
   get feed(): LogFeed {
@@ -142,32 +131,19 @@ export class KafkaLog implements MessageLog, FollowedLane {
   }
 
   fits(records: number, bytes: number): boolean {
-    const { overheadBytes } = this.#options.format;
-    return bytes + records * overheadBytes + BATCH_OVERHEAD_BYTES <= this.#maxMessageBytes;
+    return this.#writer.fits(records, bytes);
   }
 
   async append(batch: AppendBatch): Promise<AppendOutcome> {
-    const { gate, producers, format, attached } = this.#options;
+    const { gate, attached, nowMs } = this.#options;
     const refusal = gate.refusal ?? (attached?.readOnly === true ? readOnly(attached.topic) : undefined);
     if (refusal !== undefined) {
       return { kind: 'refused', error: refusal };
     }
-    const appendedAtMs = Math.max(this.#options.nowMs(), this.#lastAppendedAtMs);
-    const timestamp = String(appendedAtMs);
-    const messages = Array.from({ length: batch.count }, (_, index) => ({
-      ...format.encode(batch, index),
-      timestamp,
-    }));
-    const { place } = this;
-    const produce = { ...place, messages, bytes: batch.recordBytes, signal: gate.signal };
-    const done = async (outcome: DefiniteProduceOutcome): Promise<DefiniteAppendOutcome> => {
-      if (outcome.kind === 'stored') {
-        return this.#appended(batch, outcome.firstOffset, appendedAtMs);
-      }
-      await this.#learnBound(outcome.error);
-      return outcome;
-    };
-    const outcome = await gate.run(() => producers.send(produce));
+    const appendedAtMs = Math.max(nowMs(), this.lastAppendedAtMs);
+    const done = (outcome: DefiniteProduceOutcome): DefiniteAppendOutcome =>
+      outcome.kind === 'stored' ? this.#appended(batch, outcome.firstOffset, appendedAtMs) : outcome;
+    const outcome = await gate.run(() => this.#writer.append(batch, { appendedAtMs, signal: gate.signal }));
     return outcome.kind === 'inDoubt' ? { kind: 'inDoubt', resolution: outcome.resolution.then(done) } : done(outcome);
   }
 
@@ -177,7 +153,7 @@ export class KafkaLog implements MessageLog, FollowedLane {
       if (from >= this.nextOffset) {
         return RecordBlock.empty(from);
       }
-      const fetched = await this.#fetch(from, bounds.maxBytes);
+      const fetched = await this.#reader.fetch(from, bounds.maxBytes);
       return toBlock(fetched).slice(from, bounds.maxRecords, bounds.maxBytes);
     });
   }
@@ -186,16 +162,7 @@ export class KafkaLog implements MessageLog, FollowedLane {
     return this.#options.gate.run(async () => {
       await this.findEnd?.();
       const found = await this.#options.cluster.offset(this.place, timeMs);
-      // It may be a mark: the first message from there on.
-      for (let from = found ?? this.nextOffset; from < this.nextOffset;) {
-        const { records, nextOffset } = await this.#fetch(from, 1);
-        const [first] = records;
-        if (first !== undefined) {
-          return first.offset;
-        }
-        from = nextOffset;
-      }
-      return this.nextOffset;
+      return this.#reader.firstFrom(found ?? this.nextOffset);
     });
   }
 
@@ -204,47 +171,31 @@ export class KafkaLog implements MessageLog, FollowedLane {
     const { gate, topics } = this.#options;
     const wanted = Math.min(offset, this.nextOffset - 1);
     try {
-      if (wanted > this.#firstOffset && !this.attached) {
-        this.#truncatedTo = Math.max(this.#truncatedTo, wanted);
+      if (wanted > this.firstOffset && !this.attached) {
+        this.#extent.truncates(wanted);
         await gate.run(() => topics.truncate(this.place, wanted));
-        this.#firstOffset = Math.max(this.#firstOffset, wanted);
+        this.#extent.beginsAt(wanted);
       }
-      return { kind: 'truncated', firstOffset: this.#firstOffset };
+      return { kind: 'truncated', firstOffset: this.firstOffset };
     } catch (error) {
       return { kind: 'refused', error: readFault(error, `truncate ${placeKey(this.place)}`) };
     }
   }
 
   /** The lane's messages from `from` on, in order, as Kafka holds them. Rejects with StoreError. */
-  async *scan(from: number): AsyncGenerator<FetchedRecord> {
-    for (let next = Math.max(from, this.firstOffset); next < this.nextOffset;) {
-      const { records, nextOffset } = await this.#options.gate.run(() => this.#fetch(next, SCAN_BYTES));
-      yield* records;
-      next = nextOffset;
-    }
+  scan(from: number): AsyncGenerator<FetchedRecord> {
+    return this.#reader.scan(from);
   }
 
   /** The messages at these offsets, as they are stored; without those that are not kept. Rejects with StoreError. */
-  async recordsAt(offsets: readonly number[]): Promise<Map<number, Uint8Array>> {
-    const found = new Map<number, Uint8Array>();
-    let known = 0;
-    for (const offset of [...offsets].sort((one, other) => one - other)) {
-      if (offset < Math.max(known, this.firstOffset) || offset >= this.nextOffset) {
-        continue;
-      }
-      const { records, nextOffset } = await this.#options.gate.run(() => this.#fetch(offset, STRETCH_BYTES));
-      for (const { offset: at, record } of records) {
-        found.set(at, record);
-      }
-      known = nextOffset;
-    }
-    return found;
+  recordsAt(offsets: readonly number[]): Promise<Map<number, Uint8Array>> {
+    return this.#reader.recordsAt(offsets);
   }
 
   fetched(from: number, partition: FetchedPartition): void {
-    const records = this.#readFetched(from, partition);
+    const records = readFetched(from, partition, this.#options.format);
     this.#missing = 0;
-    this.#learn(records);
+    this.#extent.fetched(records);
     this.#feed.fetched(records);
   }
 
@@ -265,19 +216,10 @@ export class KafkaLog implements MessageLog, FollowedLane {
       batch.offsets[index] = firstOffset + index;
     }
     batch.appendedAtMs.fill(appendedAtMs);
-    this.#lastAppendedAtMs = appendedAtMs;
-    this.#count(batch.count, batch.recordBytes);
+    this.#extent.appended(batch.count, batch.recordBytes, appendedAtMs);
     const block = batch.toBlock();
     this.#grew(block);
     return { kind: 'appended', block };
-  }
-
-  /** Somebody may have lowered the topic's bound: what is too large for it must not be tried together with other records. */
-  async #learnBound({ cause }: StoreError): Promise<void> {
-    if (isTooLarge(cause)) {
-      const facts = await this.#options.topics.find(this.place.topic).catch(() => undefined);
-      this.#maxMessageBytes = facts?.maxMessageBytes ?? this.#maxMessageBytes;
-    }
   }
 
   /** Behind somebody else's open transaction a record that is there cannot be read yet. */
@@ -286,90 +228,6 @@ export class KafkaLog implements MessageLog, FollowedLane {
       this.#feed.appended(block);
     } else if (!this.wantsRecords) {
       this.findEnd().catch(() => undefined);
-    }
-  }
-
-  /** What Kafka has from `from` on: a message at least, or the knowledge that there is none for a stretch. */
-  async #fetch(from: number, maxBytes: number): Promise<FetchedRecords> {
-    const { timers, clock, gate } = this.#options;
-    const deadlineMs = clock.monotonicMs() + READ_DEADLINE_MS;
-    for (;;) {
-      this.#checkStart(from);
-      try {
-        const fetched = await this.#fetchOnce(from, maxBytes);
-        if (fetched !== undefined) {
-          return fetched;
-        }
-      } catch (error) {
-        await this.#recover(error, clock.monotonicMs() >= deadlineMs);
-      }
-      if (clock.monotonicMs() >= deadlineMs) {
-        throw new StoreError('unavailable', `Kafka does not give record ${from} of ${placeKey(this.place)}`);
-      }
-      await sleep(timers, READ_WAIT_MS / 4, gate.signal);
-    }
-  }
-
-  /** Readies the next attempt to fetch; rejects with what the last one came to. */
-  async #recover(error: unknown, isLast: boolean): Promise<void> {
-    const fault = readFault(error, `read ${placeKey(this.place)}`);
-    if (isOutOfRange(error)) {
-      await this.#findStart();
-      return;
-    }
-    // Whether somebody still waits or not: the next one must not ask the same broker in vain.
-    const learned = this.#options.cluster.refresh([this.place]).catch(() => undefined);
-    if (isLast) {
-      throw fault;
-    }
-    await learned;
-  }
-
-  /** Undefined: Kafka gives nothing yet. */
-  async #fetchOnce(from: number, maxBytes: number): Promise<FetchedRecords | undefined> {
-    const { cluster, place } = this.#options;
-    const request = { ...place, from, maxBytes };
-    const bounds = { maxWaitMs: READ_WAIT_MS, maxBytes };
-    const partition = (await cluster.fetch(await cluster.findLeader(place), [request], bounds)).get(request);
-    if (isKafkaError(partition)) {
-      throw partition;
-    }
-    const fetched = partition === undefined ? undefined : this.#readFetched(from, partition);
-    if (fetched === undefined) {
-      return undefined;
-    }
-    this.#learn(fetched);
-    if (fetched.nextOffset > from) {
-      return fetched;
-    }
-    // Alone in its request a lane is given its next batch, whatever its size: this one has no records.
-    return fetched.endOffset > from ? { ...fetched, nextOffset: from + 1 } : undefined;
-  }
-
-  #readFetched(from: number, partition: FetchedPartition): FetchedRecords {
-    return readFetched(from, partition, this.#options.format);
-  }
-
-  #learn({ firstOffset, records }: FetchedRecords): void {
-    this.#firstOffset = Math.max(this.#firstOffset, firstOffset);
-    if (this.#options.format.isTimedByOwner) {
-      this.#lastAppendedAtMs = Math.max(this.#lastAppendedAtMs, records.at(-1)?.appendedAtMs ?? 0);
-    }
-    this.#count(
-      records.length,
-      records.reduce((sum, { record }) => sum + record.length, 0),
-    );
-  }
-
-  #count(records: number, bytes: number): void {
-    this.#seen = { records: this.#seen.records + records, bytes: this.#seen.bytes + bytes };
-  }
-
-  #checkStart(from: number): void {
-    if (from < this.#firstOffset) {
-      throw new StoreError('outOfRange', `offset ${from} is below the lane's first ${this.#firstOffset}`, {
-        details: { offset: from, earliest: this.#firstOffset, latest: this.nextOffset },
-      });
     }
   }
 
@@ -383,8 +241,8 @@ export class KafkaLog implements MessageLog, FollowedLane {
   async #findStart(): Promise<void> {
     const { cluster, place, gate } = this.#options;
     const [first = 0, end = 0] = [await cluster.offset(place, 'earliest'), await cluster.offset(place, 'latest')];
-    this.#firstOffset = Math.max(this.#firstOffset, first);
-    this.#feed.truncated(this.#firstOffset);
+    this.#extent.beginsAt(first);
+    this.#feed.truncated(this.firstOffset);
     if (end < this.nextOffset) {
       gate.lose(`${placeKey(place)} ends at ${end}, below ${this.nextOffset}, which was there`);
     }
