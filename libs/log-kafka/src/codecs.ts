@@ -1,3 +1,4 @@
+import { StoreError } from '@hermes/log';
 import { decompress as decompressZstd } from 'fzstd';
 import { CompressionCodecs, CompressionTypes } from 'kafkajs';
 import { compressFrame, decompressFrame } from 'lz4-napi';
@@ -41,9 +42,23 @@ const ZSTD: Codec = {
 
 /** Gives kafkajs, which knows gzip, the other codecs that a record batch may have. For the process; harmless when repeated. */
 export function registerCodecs(): void {
-  CompressionCodecs[CompressionTypes.Snappy] = () => SNAPPY;
-  CompressionCodecs[CompressionTypes.LZ4] = () => LZ4;
-  CompressionCodecs[CompressionTypes.ZSTD] = () => ZSTD;
+  CompressionCodecs[CompressionTypes.Snappy] = () => checked('snappy', SNAPPY);
+  CompressionCodecs[CompressionTypes.LZ4] = () => checked('lz4', LZ4);
+  CompressionCodecs[CompressionTypes.ZSTD] = () => checked('zstd', ZSTD);
+}
+
+/** What cannot be read is corrupt: no error of the program. */
+function checked(name: string, codec: Codec): Codec {
+  return {
+    compress: (records) => codec.compress(records),
+    decompress: async (data) => {
+      try {
+        return await codec.decompress(data);
+      } catch (cause) {
+        throw new StoreError('recordCorrupt', `a batch of records is no ${name}`, { cause });
+      }
+    },
+  };
 }
 
 function xerialBlocks(data: Buffer): Buffer[] {

@@ -1,9 +1,9 @@
+import { StoreError } from '@hermes/log';
 import { Backoff, type Clock, sleep, type TaskGroup, type Timers } from '@hermes/runtime';
-import type { KafkaJSError } from 'kafkajs';
 import type { FetchedPartition } from 'kafkajs/src/cluster/index.js';
 
-import { type FetchRequest, type KafkaCluster, type KafkaPlace } from './kafka-cluster.js';
-import { isKafkaError, readFault } from './kafka-fault.js';
+import type { FetchRequest, KafkaCluster, KafkaPlace } from './kafka-cluster.js';
+import { isKafkaError } from './kafka-fault.js';
 
 /** A lane whose end is followed. */
 export interface FollowedLane {
@@ -12,7 +12,7 @@ export interface FollowedLane {
   readonly wantsRecords: boolean;
   /** Where the next fetch starts. */
   nextPosition(): number;
-  /** What a fetch from there has brought. */
+  /** What a fetch from there has brought. Throws if that cannot be read. */
   fetched(from: number, partition: FetchedPartition): void;
   /** Kafka gave nothing of this lane, and why. Rejects with StoreError if Kafka cannot be asked. */
   failed(error: unknown): Promise<void>;
@@ -20,10 +20,12 @@ export interface FollowedLane {
 
 export interface FeedFetcherOptions {
   /** Not used by anybody else: a broker holds its answers back here until there is something. */
-  readonly cluster: KafkaCluster;
+  readonly cluster: Pick<KafkaCluster, 'fetch' | 'leaderOf' | 'problemOf' | 'refresh'>;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly tasks: TaskGroup;
+  /** Told of an error that neither Kafka nor the way there explains; the lanes are followed on. Must not throw. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 /** How long a broker waits for records. */
@@ -117,7 +119,7 @@ export class FeedFetcher {
       for (const lane of lost) {
         const problem = this.#options.cluster.problemOf(lane.place);
         if (problem !== undefined) {
-          await lane.failed(problem).catch(() => undefined);
+          await this.#tellFailed(lane, problem);
         }
       }
       await sleep(this.#options.timers, backoff.nextDelayMs());
@@ -159,18 +161,18 @@ export class FeedFetcher {
         return [{ ...lane.place, from: lane.nextPosition(), maxBytes }, lane];
       }),
     );
-    const failed = new Map<FollowedLane, KafkaJSError>();
+    const failed = new Map<FollowedLane, unknown>();
     for (const [request, answer] of await this.#ask(leader, [...requests.keys()])) {
       const lane = requests.get(request);
       const state = lane === undefined ? undefined : this.#lanes.get(lane);
       if (lane === undefined || state === undefined) {
         continue;
       }
-      if (isKafkaError(answer)) {
-        failed.set(lane, answer);
-      } else {
+      const problem = answer instanceof Error ? answer : this.#take(lane, request.from, answer);
+      if (problem === undefined) {
         state.backoff.reset();
-        lane.fetched(request.from, answer);
+      } else {
+        failed.set(lane, problem);
       }
     }
     if (failed.size > 0 && !this.#closed) {
@@ -181,27 +183,69 @@ export class FeedFetcher {
   async #ask(
     leader: number,
     requests: readonly FetchRequest[],
-  ): Promise<Map<FetchRequest, FetchedPartition | KafkaJSError>> {
+    maxWaitMs = WAIT_MS,
+  ): Promise<Map<FetchRequest, FetchedPartition | Error>> {
     try {
-      return await this.#options.cluster.fetch(leader, requests, { maxWaitMs: WAIT_MS, maxBytes: REQUEST_BYTES_MAX });
+      return await this.#options.cluster.fetch(leader, requests, { maxWaitMs, maxBytes: REQUEST_BYTES_MAX });
     } catch (error) {
-      // Anything that is no fault of Kafka's is thrown on.
-      readFault(error, 'follow lanes');
-      return new Map(requests.map((request) => [request, error as KafkaJSError]));
+      if (requests.length > 1 && !isKafkaError(error)) {
+        return this.#askEach(leader, requests);
+      }
+      this.#report(error);
+      return new Map(requests.map((request) => [request, error as Error]));
     }
   }
 
-  async #failed(failed: ReadonlyMap<FollowedLane, KafkaJSError>): Promise<void> {
+  /** One lane's answer cannot be read: the others' can. */
+  async #askEach(
+    leader: number,
+    requests: readonly FetchRequest[],
+  ): Promise<Map<FetchRequest, FetchedPartition | Error>> {
+    const answers = new Map<FetchRequest, FetchedPartition | Error>();
+    for (const request of requests) {
+      for (const [asked, answer] of await this.#ask(leader, [request], 0)) {
+        answers.set(asked, answer);
+      }
+    }
+    return answers;
+  }
+
+  /** Gives a lane what has come; what it could not make of it, if anything. */
+  #take(lane: FollowedLane, from: number, fetched: FetchedPartition): unknown {
+    try {
+      lane.fetched(from, fetched);
+      return undefined;
+    } catch (error) {
+      this.#report(error);
+      return error;
+    }
+  }
+
+  async #failed(failed: ReadonlyMap<FollowedLane, unknown>): Promise<void> {
     const nowMs = this.#options.clock.monotonicMs();
     for (const [lane, error] of failed) {
       const state = this.#lanes.get(lane);
       if (state !== undefined) {
         state.notBeforeMs = nowMs + state.backoff.nextDelayMs();
       }
-      await lane.failed(error).catch(() => undefined);
+      await this.#tellFailed(lane, error);
     }
     await this.#refresh([...failed.keys()]);
     this.#startLoops();
+  }
+
+  async #tellFailed(lane: FollowedLane, why: unknown): Promise<void> {
+    try {
+      await lane.failed(why);
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  #report(error: unknown): void {
+    if (!isKafkaError(error) && !(error instanceof StoreError)) {
+      this.#options.onFailure(error);
+    }
   }
 
   /** Asks who leads these lanes; harmless if nobody answers. */

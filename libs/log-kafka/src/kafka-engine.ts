@@ -109,9 +109,8 @@ class KafkaStorage implements KafkaEngine {
     this.#options = options;
     this.#driver = driver;
     this.#timers = timers;
-    this.#tasks = new TaskGroup((task, error) => {
-      options.onNotice?.({ kind: 'taskFailed', task, error });
-    });
+    const failed = (task: string, error: unknown): void => options.onNotice?.({ kind: 'taskFailed', task, error });
+    this.#tasks = new TaskGroup(failed);
     this.#admin = new Kafka(config).admin();
     const [appends, reads, tails] = [config, config, config].map((each) => new KafkaCluster(each)) as Three;
     this.#clusters = { appends, reads, tails };
@@ -121,7 +120,12 @@ class KafkaStorage implements KafkaEngine {
       ...{ state, clock, timers, cluster: reads, topics },
       attachedTopics: new AttachedTopics({ topics, clock, onProblem }),
       producers: new Producers({ cluster: appends, counters: driver.counters, timers, random }),
-      fetcher: new FeedFetcher({ cluster: tails, clock, timers, tasks: this.#tasks }),
+      fetcher: new FeedFetcher({
+        ...{ cluster: tails, clock, timers, tasks: this.#tasks },
+        onFailure: (error) => {
+          failed('follow lanes', error);
+        },
+      }),
     };
   }
 
