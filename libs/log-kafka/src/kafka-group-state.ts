@@ -22,11 +22,14 @@ type RecordChange = Extract<GroupChange, { readonly kind: 'retry' | 'deadLetter'
 export class KafkaGroupState implements GroupState {
   readonly #state: GroupState;
   readonly #lanes: readonly KafkaLog[];
+  /** As the opening has read them; each until it is loaded or changed. */
+  readonly #snapshots: Map<number, GroupSnapshot>;
   readonly #serial = new Serial();
 
-  constructor(state: GroupState, lanes: readonly KafkaLog[]) {
+  constructor(state: GroupState, lanes: readonly KafkaLog[], snapshots: readonly GroupSnapshot[]) {
     this.#state = state;
     this.#lanes = lanes;
+    this.#snapshots = new Map(snapshots.map((snapshot) => [snapshot.groupId, snapshot]));
   }
 
   groupIds(): Promise<readonly number[]> {
@@ -34,11 +37,14 @@ export class KafkaGroupState implements GroupState {
   }
 
   load(groupId: number): Promise<GroupSnapshot | undefined> {
-    return this.#state.load(groupId);
+    const snapshot = this.#snapshots.get(groupId);
+    this.#snapshots.delete(groupId);
+    return snapshot === undefined ? this.#state.load(groupId) : Promise.resolve(snapshot);
   }
 
   /** In the order of the calls. */
   commit(changes: readonly GroupChange[]): Promise<CommitOutcome> {
+    changes.forEach(({ groupId }) => this.#snapshots.delete(groupId));
     return this.#serial.run(async () => {
       try {
         return await this.#state.commit(await this.#withRecords(changes));

@@ -1,3 +1,4 @@
+import type { GroupSnapshot } from '@hermes/delivery';
 import type {
   GroupState,
   MessageLog,
@@ -20,6 +21,8 @@ export interface KafkaPartitionOptions {
   readonly lanes: readonly KafkaLog[];
   /** Of the lanes' Kafka topics. */
   readonly facts: readonly TopicFacts[];
+  /** The groups as the opening has read them. */
+  readonly groups: readonly GroupSnapshot[];
   readonly producers: ProducerState;
   readonly fetcher: FeedFetcher;
   readonly gate: OpeningGate;
@@ -40,13 +43,13 @@ export class KafkaPartition implements PartitionStore {
   readonly #options: KafkaPartitionOptions;
 
   constructor(options: KafkaPartitionOptions) {
-    const { state, lanes, facts, producers, gate } = options;
+    const { state, lanes, facts, groups, producers, gate } = options;
     this.topicId = state.topicId;
     this.partition = state.partition;
     this.epoch = state.epoch;
     this.receiptKey = state.receiptKey;
     this.lanes = lanes;
-    this.groupState = new KafkaGroupState(state.groupState, lanes);
+    this.groupState = new KafkaGroupState(state.groupState, lanes, groups);
     this.schedule = new KafkaSchedule(state.schedule, lanes);
     this.producers = producers;
     this.durability = weakest(facts);

@@ -1,3 +1,4 @@
+import type { GroupSnapshot } from '@hermes/delivery';
 import {
   type CommitOutcome,
   type LogShape,
@@ -80,7 +81,8 @@ async function openLanes(
     await state.close();
     return { kind: 'dataLoss', detail: facts };
   }
-  const floors = await highestFloors(state, places.length);
+  const groups = await loadGroups(state);
+  const floors = highestFloors(groups, places.length);
   const opening = { places, state, gate };
   const { positions, publishesOf } = await (isAttached ? findLanes(context, opening) : fenceLanes(context, opening));
   const behind = positions.find(({ endBefore }, lane) => endBefore < (floors[lane] ?? 0));
@@ -113,7 +115,7 @@ async function openLanes(
   for (const lane of lanes) {
     fetcher.add(lane);
   }
-  const store = new KafkaPartition({ state, lanes, facts, producers: publishesOf(lanes), fetcher, gate });
+  const store = new KafkaPartition({ state, lanes, facts, groups, producers: publishesOf(lanes), fetcher, gate });
   return { kind: 'opened', store };
 }
 
@@ -275,13 +277,17 @@ async function written(what: string, commit: Promise<CommitOutcome>): Promise<vo
   }
 }
 
+async function loadGroups({ groupState }: PartitionStore): Promise<readonly GroupSnapshot[]> {
+  const ids = await groupState.groupIds();
+  const loaded = await Promise.all(ids.map((groupId) => groupState.load(groupId)));
+  return loaded.filter((snapshot) => snapshot !== undefined);
+}
+
 /** One above the highest offset that any group has settled, by lane. */
-async function highestFloors({ groupState }: PartitionStore, lanes: number): Promise<readonly number[]> {
+function highestFloors(groups: readonly GroupSnapshot[], lanes: number): readonly number[] {
   const highest = new Array<number>(lanes).fill(0);
-  for (const groupId of await groupState.groupIds()) {
-    for (const { lane, floor, settled } of (await groupState.load(groupId))?.lanes ?? []) {
-      highest[lane] = Math.max(highest[lane] ?? 0, settled.at(-1)?.to ?? floor);
-    }
+  for (const { lane, floor, settled } of groups.flatMap((group) => group.lanes)) {
+    highest[lane] = Math.max(highest[lane] ?? 0, settled.at(-1)?.to ?? floor);
   }
   return highest;
 }
