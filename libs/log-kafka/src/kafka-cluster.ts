@@ -39,6 +39,9 @@ const READ_COMMITTED = 1;
 const REFRESHES_MAX = 3;
 
 const METADATA_MAX_AGE_MS = 60_000;
+/** As an offset to delete below: all that is there. */
+const HIGH_WATERMARK = '-1';
+
 const EARLIEST = -2;
 const LATEST = -1;
 
@@ -173,6 +176,25 @@ export class KafkaCluster {
       const { responses } = await broker.listOffsets({ isolationLevel: READ_COMMITTED, topics });
       const offset = Number(responses[0]?.partitions[0]?.offset ?? -1);
       return offset < 0 ? undefined : offset;
+    });
+  }
+
+  /**
+   * Deletes what lies below `offset`, or all that is there. Rejects with StoreError. kafkajs' administration knows only
+   * the topics that were there when it was connected, and those that it has made.
+   */
+  async deleteRecords(place: KafkaPlace, offset: number | 'all'): Promise<void> {
+    const { topic, partition } = place;
+    const partitions = [{ partition, offset: offset === 'all' ? HIGH_WATERMARK : String(offset) }];
+    await guarded(`delete records of ${placeKey(place)}`, async () => {
+      const broker = await this.broker(await this.findLeader(place));
+      try {
+        await broker.deleteRecords({ topics: [{ topic, partitions }] });
+      } catch (error) {
+        // Whoever tries again must not ask the same broker in vain.
+        await this.refresh([place]).catch(() => undefined);
+        throw error;
+      }
     });
   }
 

@@ -30,9 +30,6 @@ export interface TopicFacts {
 /** A batch of the largest record that Hermes takes, and room for what Kafka adds. */
 const MAX_MESSAGE_BYTES = 12 * 1024 * 1024;
 
-/** As an offset to delete below: all that is there. */
-const HIGH_WATERMARK = '-1';
-
 const CONFIG_NAMES = [
   ...['min.insync.replicas', 'unclean.leader.election.enable', 'flush.messages', 'max.message.bytes'],
 ];
@@ -105,27 +102,33 @@ export class KafkaTopics {
     }
     try {
       if (partition < partitions.length) {
-        await this.#admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: HIGH_WATERMARK }] });
+        await this.#cluster.deleteRecords({ topic, partition }, 'all');
       }
-      const offsets = await this.#admin.fetchTopicOffsets(topic);
-      if (offsets.every(({ low, high }) => low === high)) {
+      if (await this.#isEmpty(topic, partitions.length)) {
         this.#cluster.forget(topic);
         await this.#admin.deleteTopics({ topics: [topic] });
       }
     } catch (error) {
-      if (!isMissingTopic(error)) {
+      if (!isMissingTopic(error instanceof StoreError ? error.cause : error)) {
         throw readFault(error, `delete the Kafka topic ${topic}`);
       }
     }
   }
 
   /** Deletes what lies below `offset`. Rejects with StoreError. */
-  async truncate({ topic, partition }: KafkaPlace, offset: number): Promise<void> {
-    try {
-      await this.#admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
-    } catch (error) {
-      throw readFault(error, `truncate ${topic}/${partition}`);
+  async truncate(place: KafkaPlace, offset: number): Promise<void> {
+    await this.#cluster.deleteRecords(place, offset);
+  }
+
+  /** From the last partition on: they are deleted in their order, mostly, so that one that has records is found soon. */
+  async #isEmpty(topic: string, partitions: number): Promise<boolean> {
+    for (let partition = partitions - 1; partition >= 0; partition -= 1) {
+      const place = { topic, partition };
+      if ((await this.#cluster.offset(place, 'earliest')) !== (await this.#cluster.offset(place, 'latest'))) {
+        return false;
+      }
     }
+    return true;
   }
 
   async #ensure(name: string, shape: LogShape): Promise<void> {

@@ -77,6 +77,14 @@ declare module 'kafkajs/src/cluster/index.js' {
       readonly topics: readonly FetchTopic[];
     }): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>;
 
+    /** Deletes what lies below offsets; -1: all that is there. */
+    deleteRecords(request: {
+      readonly topics: readonly {
+        readonly topic: string;
+        readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
+      }[];
+    }): Promise<unknown>;
+
     listOffsets(request: {
       readonly isolationLevel: number;
       readonly topics: readonly {
