@@ -26,7 +26,7 @@ import { FakeMetaServer } from './fake-meta-server.js';
 
 /** What a test provokes is logged as an error too. */
 const EXPECTED =
-  /the lease has ended|is quarantined|another server answers|acknowledged records are gone|records could not be read/;
+  /the lease has ended|is quarantined|another server answers|acknowledged records are gone|records could not be read|the store has dropped/;
 
 /** A server that has just started may be slow. */
 const READY = { deadlineMs: 30_000 };

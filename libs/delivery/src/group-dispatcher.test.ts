@@ -286,6 +286,28 @@ describe('GroupDispatcher', () => {
     expect(group.deliver(0)).toEqual(['4#2/2']);
   });
 
+  it('passes over what was given out and is lost, and counts it: the next of its key comes', () => {
+    const lanes = [{ lane: 0, floor: 0, settled: [{ from: 2, to: 3 }] }];
+    const group = new Fixture('keyOrdered', { snapshot: { ...EMPTY, lanes, retries: [stored(2, 9, 1)] } });
+    group.feed(0, [7, 7]);
+    group.join(1);
+    expect(group.deliver(0)).toEqual(['0#1/1']);
+    group.dispatcher.lose(0, 0);
+    group.dispatcher.lose(0, 0);
+    group.dispatcher.lose(0, 1);
+    const changes = group.dispatcher.takeChanges(at(0));
+    expect(changes?.changes).toEqual([
+      { kind: 'cursor', groupId: 1, cursor: { lane: 0, floor: 1, settled: [{ from: 2, to: 3 }], skipped: 1 } },
+    ]);
+    group.dispatcher.committed(changes?.ticket ?? 0);
+    expect(group.settle(SETTLE.nack, '0#1/1', 0)).toEqual({ kind: 'stale' });
+    group.feed(2, [9]);
+    expect(group.deliver(0)).toEqual(['1#1/2', '2#2/3']);
+    group.dispatcher.lose(0, 2);
+    expect(group.commit()).toEqual(['retryDone', 'cursor']);
+    expect(group.dispatcher.counts([3])).toMatchObject([{ inFlight: 1, retrying: 0, skipped: 2 }]);
+  });
+
   it('writes what was lost at once, though nobody has settled anything', () => {
     const group = new Fixture('shared');
     expect(group.dispatcher.skip(0, 3)).toBe(3);

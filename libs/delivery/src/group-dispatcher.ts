@@ -303,6 +303,16 @@ export class GroupDispatcher {
     }
   }
 
+  /** Nothing has the record of a message that was given out any more: it is over, and counts as skipped. */
+  lose(lane: number, offset: number): void {
+    const where = this.#lane(lane);
+    const entry = where.entries.get(offset);
+    if (entry?.state === ENTRY_STATE.inFlight) {
+      where.lose();
+      this.#settlement.skip([entry]);
+    }
+  }
+
   /** Settles one delivery, or refuses to. */
   settle(request: SettleRequest, now: Now): SettleOutcome {
     const { highestEpoch } = this.#holdership;

@@ -95,6 +95,11 @@ export class Lane {
     return known;
   }
 
+  /** A message that is known, or stored as a retry, turns out to be lost: it counts as skipped. */
+  lose(): void {
+    this.#skipped += 1;
+  }
+
   /** The cursor, to be written now. */
   written(): LaneCursor {
     this.#passed = 0;

@@ -21,12 +21,16 @@ type RecordChange = Extract<GroupChange, { readonly kind: 'retry' | 'deadLetter'
  */
 export class KafkaGroupState implements GroupState {
   readonly #state: GroupState;
-  readonly #lanes: readonly KafkaLog[];
+  readonly #lanes: readonly Pick<KafkaLog, 'nextOffset' | 'recordsAt'>[];
   /** As the opening has read them; each until it is loaded or changed. */
   readonly #snapshots: Map<number, GroupSnapshot>;
   readonly #serial = new Serial();
 
-  constructor(state: GroupState, lanes: readonly KafkaLog[], snapshots: readonly GroupSnapshot[]) {
+  constructor(
+    state: GroupState,
+    lanes: readonly Pick<KafkaLog, 'nextOffset' | 'recordsAt'>[],
+    snapshots: readonly GroupSnapshot[],
+  ) {
     this.#state = state;
     this.#lanes = lanes;
     this.#snapshots = new Map(snapshots.map((snapshot) => [snapshot.groupId, snapshot]));
@@ -83,11 +87,22 @@ export class KafkaGroupState implements GroupState {
         log.recordsAt(wanted.filter(({ entry }) => entry.lane === lane).map(({ entry }) => entry.offset)),
       ),
     );
-    return changes.map((change) => {
+    const complete = changes.map(async (change) => {
       const record = isRecordChange(change) ? found[change.entry.lane]?.get(change.entry.offset) : undefined;
-      // What Kafka does not keep any more has its copy in the retry's row.
-      return record === undefined ? change : { ...change, record };
+      return record === undefined ? this.#withoutRecord(change) : { ...change, record };
     });
+    return (await Promise.all(complete)).filter((change) => change !== undefined);
+  }
+
+  /** What Kafka does not keep any more has its copy in the retry's row; a letter that has none is none. */
+  async #withoutRecord(change: GroupChange): Promise<GroupChange | undefined> {
+    if (change.kind !== 'deadLetter' || change.record !== undefined) {
+      return change;
+    }
+    const { lane, offset } = change.entry;
+    const wasThere = offset < (this.#lanes[lane]?.nextOffset ?? 0);
+    const isGone = wasThere && (await this.#state.retryRecord(change.groupId, lane, offset)) === undefined;
+    return isGone ? undefined : change;
   }
 }
 

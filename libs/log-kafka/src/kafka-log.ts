@@ -75,8 +75,13 @@ export class KafkaLog implements MessageLog, FollowedLane {
     const onWanted = (): void => {
       fetcher.wake();
     };
-    this.#extent = new LaneExtent({ firstOffset, isTimedByOwner: format.isTimedByOwner });
-    this.#feed = new LaneFeed(options.nextOffset, { clock, onWanted, isShared: attached !== undefined });
+    const isShared = attached !== undefined;
+    this.#extent = new LaneExtent({
+      firstOffset,
+      isAttached: isShared,
+      isTimedByOwner: format.isTimedByOwner,
+    });
+    this.#feed = new LaneFeed(options.nextOffset, { clock, onWanted, isShared });
     this.#writer = new LaneWriter(options);
     this.#reader = new LaneReader({
       ...options,

@@ -5,6 +5,8 @@ import type { FetchedRecords } from './fetched-records.js';
 export interface LaneExtentOptions {
   /** The first offset that Kafka keeps. */
   readonly firstOffset: number;
+  /** Others say what is kept: what is gone was never Hermes' to delete. */
+  readonly isAttached: boolean;
   /** Whether the times of records are those of Hermes' owners. */
   readonly isTimedByOwner: boolean;
 }
@@ -18,9 +20,9 @@ export class LaneExtent {
   #lastAppendedAtMs = 0;
   #seen = { records: 0, bytes: 0 };
 
-  constructor({ firstOffset, isTimedByOwner }: LaneExtentOptions) {
+  constructor({ firstOffset, isAttached, isTimedByOwner }: LaneExtentOptions) {
     this.#firstOffset = firstOffset;
-    this.#truncatedTo = firstOffset;
+    this.#truncatedTo = isAttached ? 0 : firstOffset;
     this.#isTimedByOwner = isTimedByOwner;
   }
 
@@ -32,7 +34,7 @@ export class LaneExtent {
     return this.#lastAppendedAtMs;
   }
 
-  /** What Kafka's own retention has taken: a topic that is attached, or whose settings say so. */
+  /** What Kafka's own retention has taken: of a topic that is attached, or since the opening of one whose settings say so. */
   get lostBelow(): number {
     return this.#firstOffset > this.#truncatedTo ? this.#firstOffset : 0;
   }

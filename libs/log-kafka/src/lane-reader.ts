@@ -63,14 +63,14 @@ export class LaneReader {
 
   /** The offset of the first message from `from` on: what is there may be a mark. The lane's end if there is none. */
   async firstFrom(from: number): Promise<number> {
-    const { end } = this.#options;
+    const { extent, end } = this.#options;
     for (let next = from; next < end();) {
-      const { records, nextOffset } = await this.fetch(next, 1);
-      const [first] = records;
+      const fetched = await this.#fetchKept(next, 1);
+      const [first] = fetched?.records ?? [];
       if (first !== undefined) {
         return first.offset;
       }
-      next = nextOffset;
+      next = fetched?.nextOffset ?? extent.firstOffset;
     }
     return end();
   }
@@ -79,9 +79,9 @@ export class LaneReader {
   async *scan(from: number): AsyncGenerator<FetchedRecord> {
     const { extent, end, gate } = this.#options;
     for (let next = Math.max(from, extent.firstOffset); next < end();) {
-      const { records, nextOffset } = await gate.run(() => this.fetch(next, SCAN_BYTES));
-      yield* records;
-      next = nextOffset;
+      const fetched = await gate.run(() => this.#fetchKept(next, SCAN_BYTES));
+      yield* fetched?.records ?? [];
+      next = fetched?.nextOffset ?? extent.firstOffset;
     }
   }
 
@@ -94,13 +94,25 @@ export class LaneReader {
       if (offset < Math.max(known, extent.firstOffset) || offset >= end()) {
         continue;
       }
-      const { records, nextOffset } = await gate.run(() => this.fetch(offset, STRETCH_BYTES));
-      for (const { offset: at, record } of records) {
+      const fetched = await gate.run(() => this.#fetchKept(offset, STRETCH_BYTES));
+      for (const { offset: at, record } of fetched?.records ?? []) {
         found.set(at, record);
       }
-      known = nextOffset;
+      known = fetched?.nextOffset ?? known;
     }
     return found;
+  }
+
+  /** As `fetch`; undefined if Kafka does not keep `from` any more, and the lane begins above it. */
+  async #fetchKept(from: number, maxBytes: number): Promise<FetchedRecords | undefined> {
+    try {
+      return await this.fetch(from, maxBytes);
+    } catch (error) {
+      if (error instanceof StoreError && error.kind === 'outOfRange') {
+        return undefined;
+      }
+      throw error;
+    }
   }
 
   /** Readies the next attempt to fetch; rejects with what the last one came to. */

@@ -305,15 +305,16 @@ export class GroupPump implements ChangeSource {
       counters.expired(messages);
     };
     this.#feed.onExpired = onExpired;
-    this.#feed.onLost = (lane, messages): void => {
+    const onLost = (lane: number, messages: number): void => {
       counters.skipped(messages);
       logger.error(
         { group: settings.name, lane, messages },
         'the store has dropped messages that a group had not settled',
       );
     };
+    this.#feed.onLost = onLost;
     this.#sender = new OrderSender(this.#dispatcher, this.#members, this.#reader, {
-      ...{ logger, timeMs: () => this.#partition.timeMs(), onExpired },
+      ...{ timeMs: () => this.#partition.timeMs(), onExpired, onLost },
     });
     this.#members.bind(this.#dispatcher, settings, snapshot.generation);
   }
@@ -359,6 +360,11 @@ export class GroupPump implements ChangeSource {
 
   #readFailed(error: StoreError): void {
     if (this.#stopped || error.kind === 'closed') {
+      return;
+    }
+    if (error.kind === 'outOfRange') {
+      // The store has dropped it meanwhile: the next turn passes over it.
+      this.wake();
       return;
     }
     this.#services.logger.error(

@@ -1,5 +1,6 @@
 import { AppendBatch, type ReadBounds, type RecordBlock, StoreError } from '@hermes/log';
 import { keyHashOfRecord } from './key-hash.js';
+import { type Lane } from './lane.js';
 import { type Partition } from './partition.js';
 import { type PartitionServices } from './partition-services.js';
 import { type FoundRecord, RecordFinder } from './record-finder.js';
@@ -69,10 +70,7 @@ export class GroupReader {
   /** One record, from the log or from the retry that keeps it; undefined if it is not there. Rejects with StoreError. */
   async readOne(lane: number, offset: number): Promise<FoundRecord | undefined> {
     const where = this.#partition.lanes[lane];
-    if (where !== undefined && offset < where.log.firstOffset) {
-      return this.#readCopy(lane, offset);
-    }
-    return where && foundIn(await this.#partition.read(where, offset, ONE), offset);
+    return where && ((await this.#readLogged(where, offset)) ?? (await this.#readCopy(lane, offset)));
   }
 
   /** Reads, then uses what was read, unless the partition is not served any more by then. */
@@ -100,6 +98,21 @@ export class GroupReader {
   clear(): void {
     for (const finder of this.#finders) {
       finder.clear();
+    }
+  }
+
+  async #readLogged(where: Lane, offset: number): Promise<FoundRecord | undefined> {
+    if (offset < where.log.firstOffset) {
+      return undefined;
+    }
+    try {
+      return foundIn(await this.#partition.read(where, offset, ONE), offset);
+    } catch (error) {
+      // A store that drops records by itself may just have dropped it.
+      if (error instanceof StoreError && error.kind === 'outOfRange') {
+        return undefined;
+      }
+      throw error;
     }
   }
 

@@ -1,5 +1,4 @@
 import { type DispatchOrder, type GroupDispatcher } from '@hermes/delivery';
-import { type Logger } from '@hermes/kit';
 import { type FrameEntry } from '../subscribe/delivery-frame.js';
 import { type GroupMembers } from './group-members.js';
 import { type GroupReader } from './group-reader.js';
@@ -9,11 +8,12 @@ import { type FoundRecord } from './record-finder.js';
 type Found = (FoundRecord | undefined)[][];
 
 export interface OrderSenderOptions {
-  readonly logger: Logger;
   /** The store's time. */
   readonly timeMs: () => number;
   /** Told how many messages were not sent since they had expired. */
   readonly onExpired: (count: number) => void;
+  /** Told how many messages were not sent since nothing has their records any more. */
+  readonly onLost: (lane: number, count: number) => void;
 }
 
 /** Sends what a group's dispatcher gave out: finds the records and hands them to the members' streams, in order. */
@@ -71,7 +71,8 @@ export class OrderSender {
       const record = records[index];
       const { lane, offset, redelivered } = dispatch;
       if (record === undefined) {
-        this.#options.logger.error({ lane, offset }, 'a record to be delivered is missing');
+        this.#dispatcher.lose(lane, offset);
+        this.#options.onLost(lane, 1);
         return;
       }
       if (dispatch.mayExpire && record.block.isExpired(record.index, timeMs)) {

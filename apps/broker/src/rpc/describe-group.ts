@@ -1,4 +1,5 @@
 import { type DescribeGroupResponse_Lane, HermesError } from '@hermes/contracts';
+import { type RecordBlock, StoreError } from '@hermes/log';
 import { type Partition } from '../partition/partition.js';
 
 /** A group in one partition. */
@@ -50,6 +51,14 @@ async function storedAtMs(
     return undefined;
   }
   // The offset may be a fence's: the next record counts.
-  const block = await partition.read(lane, Math.max(offset, lane.log.firstOffset), { maxRecords: 1, maxBytes: 1 });
+  const read = (): Promise<RecordBlock> =>
+    partition.read(lane, Math.max(offset, lane.log.firstOffset), { maxRecords: 1, maxBytes: 1 });
+  const block = await read().catch((error: unknown) => {
+    // A store that drops records by itself may just have done so.
+    if (error instanceof StoreError && error.kind === 'outOfRange') {
+      return read();
+    }
+    throw error;
+  });
   return block.count === 0 ? undefined : block.appendedAtMs(0);
 }

@@ -42,7 +42,12 @@ export class AttachedFixture {
 
   async open(): Promise<void> {
     this.state = await openEmbeddedEngine({ directory: this.#directory.path, shards: 1, onFatal: () => undefined });
-    this.engine = await openKafkaEngine({
+    this.engine = await this.connect();
+  }
+
+  /** Another engine on the same state. */
+  connect(): Promise<KafkaEngine> {
+    return openKafkaEngine({
       ...{ server: { brokers: this.brokers }, topics: { prefix: this.topic }, state: this.state },
       onNotice: (notice) => this.notices.push(notice.kind === 'taskFailed' ? notice.task : notice.problem),
     });
