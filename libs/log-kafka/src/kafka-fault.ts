@@ -1,4 +1,4 @@
-import { StoreError, type StoreErrorKind } from '@hermes/log';
+import { StoreError } from '@hermes/log';
 import type { KafkaJSError } from 'kafkajs';
 
 /** Kafka's errors that say that a topic is not there, or not any more. */
@@ -43,14 +43,14 @@ export function isRefused(error: unknown): boolean {
 }
 
 /** An error of Kafka or of the way there as a StoreError; anything else is a bug and thrown on. */
-export function readFault(error: unknown, what: string, kind: StoreErrorKind = 'unavailable'): StoreError {
+export function readFault(error: unknown, what: string): StoreError {
   if (error instanceof StoreError) {
     return error;
   }
   if (!isKafkaError(error)) {
     throw error;
   }
-  return new StoreError(kind, `${what}: ${rootOf(error).message}`, { cause: error });
+  return new StoreError('unavailable', `${what}: ${rootOf(error).message}`, { cause: error });
 }
 
 /** By its name: what is thrown inside kafkajs is not always of the class that it exports. */

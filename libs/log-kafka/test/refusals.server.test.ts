@@ -111,9 +111,9 @@ describe('what Kafka refuses', () => {
       store.append(small, 'x'.repeat(2 * MIB)),
       store.append(other, 'y'.repeat(2 * MIB)),
     ]);
-    expect(outcomes).toMatchObject([{ kind: 'refused', error: { kind: 'unavailable' } }, { kind: 'appended' }]);
+    expect(outcomes).toMatchObject([{ kind: 'refused', error: { kind: 'tooLarge' } }, { kind: 'appended' }]);
     expect(store.refusals).not.toContain('inDoubt');
-    await eventually(() => !small.lanes[0]!.fits(1, 2 * MIB), RECOVERY);
+    expect(small.lanes[0]!.fits(1, 2 * MIB)).toBe(false);
     expect(small.lanes[0]!.fits(1, MIB / 2)).toBe(true);
     expect((await store.append(small, 'z'.repeat(MIB / 2)))?.kind).toBe('appended');
     await store.expectExactly(7);

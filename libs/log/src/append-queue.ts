@@ -117,6 +117,11 @@ export class AppendQueue {
     return { batch, expired };
   }
 
+  /** Puts calls that were taken off the queue before all others. */
+  putBack(calls: readonly WaitingAppend[]): void {
+    this.#waiting = [...calls, ...this.#waiting];
+  }
+
   /** Takes everything off the queue. */
   drain(): WaitingAppend[] {
     const waiting = this.#waiting;

@@ -184,6 +184,61 @@ describe('Appender', () => {
     expect(counts).toEqual([2, 2]);
   });
 
+  it('refuses nothing else with what its store does not take any more, and keeps the order', async () => {
+    const { log, appender, budget, turn } = make();
+    const chain = { broken: false };
+    const first = [10, 46, 30].map((bytes) => appender.append(records(1, bytes), FOREVER, chain));
+    const several = appender.append([...records(3, 20), ...records(1, 50), ...records(1, 40)], FOREVER, chain);
+    await turn();
+    const last = appender.append(records(1), FOREVER, chain);
+    log.bytesMax = 45;
+    log.answer({ kind: 'refused', error: new StoreError('tooLarge', 'lowered') });
+    const sizes: number[] = [];
+    for (let pass = 0; pass < 20; pass += 1) {
+      await turn();
+      if (log.pending.length > 0) {
+        sizes.push(log.store().recordBytes);
+      }
+    }
+    expect(sizes).toEqual([10, 30, 40, 20, 40, 10]);
+    expect(await Promise.all(first)).toMatchObject([
+      { kind: 'appended', firstOffset: 0 },
+      { kind: 'refused', error: { kind: 'tooLarge' } },
+      { kind: 'appended', firstOffset: 1 },
+    ]);
+    expect(await several).toMatchObject({
+      kind: 'divided',
+      parts: [
+        { records: 2, result: { kind: 'appended', firstOffset: 2 } },
+        { records: 1, result: { kind: 'appended', firstOffset: 4 } },
+        { records: 1, result: { kind: 'refused', error: { kind: 'tooLarge' } } },
+        { records: 1, result: { kind: 'appended', firstOffset: 5 } },
+      ],
+    });
+    expect(await last).toMatchObject({ kind: 'appended', firstOffset: 6 });
+    expect([budget.used, appender.pendingRecords, appender.pendingBytes]).toEqual([0, 0, 0]);
+  });
+
+  it('tries no part of a call behind one that is not stored', async () => {
+    const { log, appender, turn } = make();
+    const several = appender.append(records(3, 20), FOREVER);
+    log.bytesMax = 20;
+    await turn();
+    log.store();
+    await turn();
+    log.answer({ kind: 'full' });
+    const results = (await several) as Extract<AppendResult, { kind: 'divided' }>;
+    expect(results.parts.map(({ result }) => result.kind)).toEqual(['appended', 'full', 'expired']);
+  });
+
+  it('refuses as a whole what is too large for its store, and by its own bound is not', async () => {
+    const { log, appender, turn } = make();
+    const calls = [appender.append(records(1), FOREVER), appender.append(records(1), FOREVER)];
+    await turn();
+    log.answer({ kind: 'refused', error: new StoreError('tooLarge', 'lowered') });
+    expect((await Promise.all(calls)).map(({ kind }) => kind)).toEqual(['refused', 'refused']);
+  });
+
   it('acknowledges nothing that a store without a fence has taken from an owner that is none any more', async () => {
     let isOwner = true;
     const { log, appender, seen, turn } = make({}, { isOwner: () => isOwner });

@@ -8,6 +8,7 @@ import {
   AppendQueue,
   type WaitingAppend,
 } from './append-queue.js';
+import { divide, sizeOf } from './append-parts.js';
 import type { AppendResult } from './append-result.js';
 import type { ByteBudget } from './byte-budget.js';
 import type { AppendOutcome, DefiniteAppendOutcome, Fenced, MessageLog } from './message-log.js';
@@ -49,6 +50,9 @@ export interface AppenderCounters {
 /** What is known of a batch in the end: a store that is closed or lost in the middle leaves it unknown. */
 type BatchOutcome = DefiniteAppendOutcome | { readonly kind: 'unknown' };
 
+/** What of calls says whether they fit. */
+type Sized = Pick<WaitingAppend, 'records' | 'bytes'>;
+
 /**
  * Group commit of one lane: one batch is under way while the next one gathers, bounded in records and bytes.
  *
@@ -60,6 +64,7 @@ export class Appender {
   readonly #options: AppenderOptions;
   readonly #bounds: AppenderBounds;
   readonly #queue: AppendQueue;
+  readonly #fits: (records: number, bytes: number) => boolean;
   #underWay: readonly WaitingAppend[] = [];
   #scheduled = false;
   #ended: AppendResult | undefined;
@@ -69,8 +74,8 @@ export class Appender {
     this.#options = options;
     this.#bounds = { ...APPENDER_BOUNDS_DEFAULT, ...options.bounds };
     const { log, budget, clock } = options;
-    const fits = (records: number, bytes: number): boolean => log.fits(records, bytes);
-    this.#queue = new AppendQueue({ bounds: this.#bounds, budget, clock, fits });
+    this.#fits = (records, bytes) => log.fits(records, bytes);
+    this.#queue = new AppendQueue({ bounds: this.#bounds, budget, clock, fits: this.#fits });
   }
 
   get pendingRecords(): number {
@@ -86,18 +91,18 @@ export class Appender {
    * then. `deadlineMs` is on the monotonic clock; a call whose batch is under way is not given up at its deadline: a
    * caller that stops waiting must take the outcome as unknown. A chain spans calls, of one lane or of several.
    *
-   * Records that the store cannot take in one batch are refused, alone: ask `log.fits` first to say so properly.
+   * Records that the store does not take in one batch go in parts. One that it does not take at all is refused with
+   * `tooLarge`, alone: its chain goes on.
    */
   append(records: readonly NewRecord[], deadlineMs: number, chain?: AppendChain): Promise<AppendResult> {
     if (this.#ended !== undefined) {
       return Promise.resolve(this.#ended);
     }
-    const bytes = sizeOf(records);
-    if (!this.#options.log.fits(records.length, bytes)) {
-      breakChain(chain);
-      return Promise.resolve({ kind: 'refused', error: tooLarge(records.length, bytes) });
+    const call = { records, bytes: sizeOf(records), deadlineMs, chain };
+    if (records.length === 1 && !this.#fits(1, call.bytes)) {
+      return Promise.resolve({ kind: 'refused', error: tooLarge([call]) });
     }
-    const answer = this.#queue.push({ records, bytes, deadlineMs, chain });
+    const answer = this.#queue.push(call);
     if (answer === undefined) {
       this.counters.backpressured += 1;
       return Promise.resolve({ kind: 'backpressure', retryAfterMs: this.#bounds.retryAfterMs });
@@ -174,6 +179,9 @@ export class Appender {
   }
 
   async #write(calls: readonly WaitingAppend[]): Promise<BatchOutcome> {
+    if (!this.#fit(calls)) {
+      return { kind: 'refused', error: tooLarge(calls) };
+    }
     const records = calls.length === 1 ? (calls[0]?.records ?? []) : calls.flatMap((call) => call.records);
     const batch = AppendBatch.pack(random53(this.#options.random), records);
     let outcome: AppendOutcome;
@@ -197,7 +205,12 @@ export class Appender {
     }
     if (this.#underWay === calls) {
       this.#underWay = [];
-      this.#answerAll(calls, outcome);
+      if (this.#canDivide(calls, outcome)) {
+        const isWhole = (call: WaitingAppend): boolean => call.records.length === 1 || this.#fit([call]);
+        this.#queue.putBack(calls.flatMap((call) => (isWhole(call) ? [call] : divide(call, this.#fits))));
+      } else {
+        this.#answerAll(calls, outcome);
+      }
     }
     if (outcome.kind === 'fenced') {
       this.#standDown(outcome);
@@ -218,10 +231,19 @@ export class Appender {
     this.#options.onAppended?.(block);
   }
 
+  /** The store may take less at once than it did when they were gathered: what fits is not refused with what does not. */
+  #canDivide(calls: readonly WaitingAppend[], outcome: BatchOutcome): boolean {
+    return isTooLarge(outcome) && countOf(calls) > 1 && !this.#fit(calls);
+  }
+
+  #fit(calls: readonly Sized[]): boolean {
+    return this.#fits(countOf(calls), bytesOf(calls));
+  }
+
   #answerAll(calls: readonly WaitingAppend[], outcome: BatchOutcome): void {
     if (outcome.kind !== 'appended') {
       // Before the next batch is gathered, so that nothing of a broken chain gets into it.
-      for (const { chain } of calls) {
+      for (const { chain } of isTooLarge(outcome) && countOf(calls) === 1 ? [] : calls) {
         breakChain(chain);
       }
       this.#queue.answer(calls, () => outcome);
@@ -276,16 +298,19 @@ function closedResult(): AppendResult {
   return { kind: 'refused', error: new StoreError('closed', 'the lane is closed') };
 }
 
-function tooLarge(records: number, bytes: number): StoreError {
-  return new StoreError('unavailable', `${records} records of ${bytes} bytes do not fit into one append of the store`, {
+const isTooLarge = (outcome: BatchOutcome): boolean => outcome.kind === 'refused' && outcome.error.kind === 'tooLarge';
+
+function tooLarge(calls: readonly Sized[]): StoreError {
+  const [records, bytes] = [countOf(calls), bytesOf(calls)];
+  return new StoreError('tooLarge', `${records} records of ${bytes} bytes do not fit into one append of the store`, {
     details: { records, bytes },
   });
 }
 
-function sizeOf(records: readonly NewRecord[]): number {
-  let bytes = 0;
-  for (const { record, refKey } of records) {
-    bytes += record.length + (refKey?.length ?? 0);
-  }
-  return bytes;
+function countOf(calls: readonly Sized[]): number {
+  return calls.reduce((sum, { records }) => sum + records.length, 0);
+}
+
+function bytesOf(calls: readonly Sized[]): number {
+  return calls.reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -2,7 +2,8 @@ export { ByteBudget } from './byte-budget.js';
 export { Appender, type AppenderCounters, type AppenderOptions } from './appender.js';
 export { AppendBatch, type NewRecord, type PublishIdentity } from './append-batch.js';
 export { type AppendChain, APPENDER_BOUNDS_DEFAULT, type AppenderBounds } from './append-queue.js';
-export { type AppendResult } from './append-result.js';
+export { partsOf } from './append-parts.js';
+export { type AppendPart, type AppendResult, type WholeAppendResult } from './append-result.js';
 export {
   type CommitOutcome,
   type DeadLetterAges,

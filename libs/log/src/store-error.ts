@@ -4,6 +4,8 @@ export const STORE_ERROR_KINDS = [
   'unavailable',
   /** No space left; nothing was done. */
   'full',
+  /** More than the store takes at once, as it now says; nothing was done. */
+  'tooLarge',
   /** A stored record does not match its checksum. */
   'recordCorrupt',
   /** An offset below the lane's first one. */

@@ -1,5 +1,5 @@
 import { Durability, HermesError } from '@hermes/contracts';
-import { type AppendResult, type PublishPlace } from '@hermes/log';
+import { type AppendResult, type PublishPlace, type WholeAppendResult } from '@hermes/log';
 import { type Partition } from '../partition/partition.js';
 import { appendFailure } from '../rpc/store-failure.js';
 import { type ScheduleResult } from '../schedule/schedule-writer.js';
@@ -22,8 +22,8 @@ export interface PublishAnswer {
 /** Carries out the plan of one request. */
 export class PublishExecution {
   readonly #plan: PublishPlan;
-  /** Entries that were refused before anything was tried. */
-  readonly #refused: number;
+  /** Entries that were refused for themselves, most of them before anything was tried. */
+  #refused: number;
   #stored = 0;
   #failure: HermesError | undefined;
 
@@ -58,8 +58,26 @@ export class PublishExecution {
   }
 
   #appended(share: LaneShare, result: AppendResult): void {
+    if (result.kind !== 'divided') {
+      this.#ended(share, result);
+      return;
+    }
+    let from = 0;
+    for (const part of result.parts) {
+      const to = from + part.records;
+      const [records, indices] = [share.records.slice(from, to), share.indices.slice(from, to)];
+      this.#ended({ ...share, records, indices }, part.result);
+      from = to;
+    }
+  }
+
+  #ended(share: LaneShare, result: WholeAppendResult): void {
     const { results } = this.#plan;
     this.#endClaims(share.partition, share.records, (nth) => endOfAppend(share, result, nth));
+    if (result.kind === 'refused' && result.error.kind === 'tooLarge') {
+      this.#refuse(share.indices, appendFailure(result));
+      return;
+    }
     if (result.kind !== 'appended') {
       this.#failed(share.indices, appendFailure(result));
       return;
@@ -112,6 +130,13 @@ export class PublishExecution {
     });
   }
 
+  #refuse(indices: readonly number[], error: HermesError): void {
+    this.#refused += indices.length;
+    for (const index of indices) {
+      this.#plan.results.failed(index, error);
+    }
+  }
+
   #failed(indices: readonly number[], error: HermesError): void {
     this.#failure ??= error;
     for (const index of indices) {
@@ -135,7 +160,7 @@ export class PublishExecution {
   }
 }
 
-function endOfAppend({ lane }: LaneShare, result: AppendResult, nth: number): PublishEnd {
+function endOfAppend({ lane }: LaneShare, result: WholeAppendResult, nth: number): PublishEnd {
   if (result.kind === 'appended') {
     return { place: { lane: lane.number, offset: result.firstOffset + nth }, atMs: result.appendedAtMs };
   }

@@ -1,5 +1,5 @@
 import { Message, PublishResponse, type RawPublishRequest, statusToError } from '@hermes/contracts';
-import { type AppendResult } from '@hermes/log';
+import { type AppendResult, StoreError } from '@hermes/log';
 import { OwnershipFixture } from '../../test/ownership-fixture.js';
 import { type Enqueue } from './publish-execution.js';
 import { Publisher } from './publisher.js';
@@ -48,6 +48,30 @@ describe('the claims of a publish', () => {
     expect(await outcome(answering({ kind: 'expired' }))).toBe('BACKPRESSURE');
     expect(await outcome(append)).toBe('stored');
     expect(await outcome(append)).toBe('stored again');
+  });
+
+  test('end each with its own part of a publish that was divided', async () => {
+    const body = (text: string): Uint8Array =>
+      Message.encode(Message.fromPartial({ body: Buffer.from(text) })).finish();
+    const three = { ...request, messages: ['a', 'b', 'c'].map(body) };
+    const publish = async (enqueue: Enqueue): Promise<string[]> => {
+      const { response } = await publisher.execute(await publisher.plan(three), enqueue);
+      return PublishResponse.decode(response).results.map(({ outcome: each, duplicate }) =>
+        each?.$case === 'error' ? statusToError(each.value).code : `stored${duplicate ? ' again' : ''}`,
+      );
+    };
+    const tooLarge = { kind: 'refused' as const, error: new StoreError('tooLarge', 'too large') };
+    const divided = answering({
+      kind: 'divided',
+      parts: [
+        { records: 1, result: { kind: 'appended', firstOffset: 0, appendedAtMs: 1 } },
+        { records: 1, result: tooLarge },
+        { records: 1, result: { kind: 'expired' } },
+      ],
+    });
+    expect(await publish(divided)).toEqual(['stored', 'MESSAGE_TOO_LARGE', 'BACKPRESSURE']);
+    expect(await publish(append)).toEqual(['stored again', 'stored', 'stored']);
+    await expect(outcome(answering(tooLarge))).resolves.toBe('stored again');
   });
 
   test('of unknown outcome stay so until the partition is opened anew', async () => {

@@ -1,5 +1,5 @@
 import { HermesError } from '@hermes/contracts';
-import { type AppendResult, type DefiniteCommitOutcome, StoreError, type StoreErrorKind } from '@hermes/log';
+import { type DefiniteCommitOutcome, StoreError, type StoreErrorKind, type WholeAppendResult } from '@hermes/log';
 
 /** What a caller waits when the disk is full: long enough for somebody, or retention, to make room. */
 const FULL_RETRY_AFTER_MS = 1_000;
@@ -13,7 +13,7 @@ export function storeFailure(error: unknown): unknown {
 }
 
 /** The public error of an append that did not store its records. */
-export function appendFailure(result: Exclude<AppendResult, { readonly kind: 'appended' }>): HermesError {
+export function appendFailure(result: Exclude<WholeAppendResult, { readonly kind: 'appended' }>): HermesError {
   switch (result.kind) {
     case 'backpressure':
       return new HermesError('BACKPRESSURE', 'the append queue is full', { retryAfterMs: result.retryAfterMs });
@@ -53,6 +53,11 @@ const unavailable = (cause: StoreError): HermesError =>
 const PUBLIC_ERRORS: Readonly<Record<StoreErrorKind, (error: StoreError) => HermesError>> = {
   unavailable,
   full: (cause) => new HermesError('STORAGE_FULL', 'no space left', { retryAfterMs: FULL_RETRY_AFTER_MS, cause }),
+  tooLarge: (cause) =>
+    new HermesError('MESSAGE_TOO_LARGE', 'the storage takes no message of that size', {
+      details: textDetails(cause),
+      cause,
+    }),
   recordCorrupt: (cause) =>
     new HermesError('RECORD_CORRUPT', 'a stored record does not match its checksum', {
       details: textDetails(cause),

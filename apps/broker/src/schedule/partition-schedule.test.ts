@@ -49,6 +49,23 @@ describe('a PartitionSchedule', () => {
     });
   });
 
+  test('promotes the others though the store does not take one of them any more', async () => {
+    const partition = served();
+    const lane = partition.lanes[0]!;
+    jest.spyOn(lane.log, 'fits').mockImplementation((_, bytes) => bytes <= 'small'.length);
+    await schedule(partition, 'a', 'too large', 'small');
+    await eventually(async () => {
+      expect(await logged(partition)).toEqual(['a', 'small']);
+    });
+    await eventually(async () => {
+      expect(await partition.schedule.counts()).toEqual([1]);
+    });
+    jest.restoreAllMocks();
+    await eventually(async () => {
+      expect(await logged(partition)).toEqual(['a', 'small', 'too large']);
+    });
+  });
+
   test('promotes nothing of a lane before what it promoted is deleted', async () => {
     const partition = served();
     let deletes = 0;

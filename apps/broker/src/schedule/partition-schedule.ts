@@ -1,4 +1,12 @@
-import { type NewRecord, type Schedule, type ScheduledRecord, StoreError } from '@hermes/log';
+import {
+  type AppendPart,
+  type NewRecord,
+  partsOf,
+  type Schedule,
+  type ScheduledRecord,
+  StoreError,
+  type WholeAppendResult,
+} from '@hermes/log';
 import { createDeferred, type Deferred, Serial } from '@hermes/runtime';
 import { recordKeys } from '../partition/key-hash.js';
 import { type Lane } from '../partition/lane.js';
@@ -211,24 +219,35 @@ export class PartitionSchedule {
     if (records.length === 0) {
       return;
     }
-    const ids = records.map(({ scheduleId }) => scheduleId);
+    const ids = idsOf(records);
     ids.forEach((id) => this.#promoting.add(id));
     try {
       await this.#moveMark(lane);
       const result = await lane.appender.append(records.map(toNewRecord), Number.POSITIVE_INFINITY);
-      if (result.kind !== 'appended') {
-        // Unknown, fenced: the next owner knows. Else nothing is stored, and it is tried again.
-        this.#due.putBack(result.kind === 'unknown' || result.kind === 'fenced' ? [] : records);
-        throw result.kind === 'refused' ? result.error : new StoreError('unavailable', `promotion: ${result.kind}`);
-      }
-      await this.#forget(lane, ids);
+      await this.#promoted(lane, records, partsOf(result, records.length));
     } finally {
       ids.forEach((id) => this.#promoting.delete(id));
     }
   }
 
+  async #promoted(lane: Lane, records: readonly ScheduledRecord[], parts: readonly AppendPart[]): Promise<void> {
+    const results = parts.flatMap((part) => new Array<WholeAppendResult>(part.records).fill(part.result));
+    const failure = results.find(({ kind }) => kind !== 'appended');
+    // Unknown, fenced: the next owner knows. Else what failed is not stored, and is tried again.
+    if (!results.some(({ kind }) => kind === 'unknown' || kind === 'fenced')) {
+      this.#due.putBack(records.filter((_, nth) => results[nth]?.kind !== 'appended'));
+      await this.#forget(lane, idsOf(records.filter((_, nth) => results[nth]?.kind === 'appended')));
+    }
+    if (failure !== undefined) {
+      throw failure.kind === 'refused' ? failure.error : new StoreError('unavailable', `promotion: ${failure.kind}`);
+    }
+  }
+
   /** The records are in the log: their schedules go, whatever it takes, before anything else of the lane is promoted. */
   async #forget(lane: Lane, scheduleIds: readonly number[]): Promise<void> {
+    if (scheduleIds.length === 0) {
+      return;
+    }
     const mark = { lane: lane.number, offset: lane.log.nextOffset };
     while (!this.#stopped || this.#options.isServing()) {
       const outcome = await this.#commit([
@@ -299,6 +318,10 @@ export class PartitionSchedule {
       }
     }
   }
+}
+
+function idsOf(records: readonly ScheduledRecord[]): number[] {
+  return records.map(({ scheduleId }) => scheduleId);
 }
 
 function toNewRecord({ record, scheduleId, identity, expiresAtMs }: ScheduledRecord): NewRecord {
