@@ -7,14 +7,21 @@ import type { KafkaTopics, TopicFacts } from './kafka-topics.js';
 interface Attachment {
   readonly topic: string;
   shape: LogShape;
-  /** Partitions that are open. */
-  open: number;
+  /** What tells it from a later topic of the same name; undefined if Kafka tells nothing. */
+  kafkaTopicId: string | undefined;
+  /** Of the partitions that are open. */
+  readonly open: Set<OpeningGate>;
   openedAtMs: number;
   problem: string | undefined;
 }
 
+export interface AttachedFacts {
+  readonly facts: TopicFacts;
+  readonly kafkaTopicId: string | undefined;
+}
+
 export interface AttachedTopicsOptions {
-  readonly topics: KafkaTopics;
+  readonly topics: Pick<KafkaTopics, 'isOwn' | 'find' | 'idOf'>;
   readonly clock: Clock;
   /** Told once of each problem, as it begins. */
   readonly onProblem: (problem: string) => void;
@@ -43,28 +50,26 @@ export class AttachedTopics {
     return problems.length === 0 ? undefined : [...new Set(problems)].join('; ');
   }
 
-  /** The facts of a partition's one lane; it counts as open until `gate` ends. Rejects with StoreError. */
-  async find({ topicId, shape }: OpenPartitionRequest, gate: OpeningGate): Promise<readonly TopicFacts[]> {
+  /** What is known of a partition's topic; it counts as open until `gate` ends. Rejects with StoreError. */
+  async find({ topicId, shape }: OpenPartitionRequest, gate: OpeningGate): Promise<AttachedFacts> {
     if (shape?.attached === undefined) {
       throw new StoreError('unavailable', `topic ${topicId} is not attached`);
     }
     const attachment = this.#attachment(topicId, shape, shape.attached.topic);
-    attachment.open += 1;
-    gate.signal.addEventListener('abort', () => {
-      attachment.open -= 1;
-    });
     const facts = await this.#look(attachment);
     if (facts === undefined || attachment.problem !== undefined) {
       throw new StoreError('unavailable', attachment.problem ?? '');
     }
-    return [facts];
+    attachment.open.add(gate);
+    gate.signal.addEventListener('abort', () => attachment.open.delete(gate));
+    return { facts, kafkaTopicId: attachment.kafkaTopicId };
   }
 
   /** Looks at all of them. Rejects with StoreError. */
   async look(): Promise<void> {
     const sinceMs = this.#options.clock.monotonicMs() - FORGOTTEN_AFTER_MS;
     for (const [topicId, attachment] of this.#attachments) {
-      if (attachment.open === 0 && attachment.openedAtMs < sinceMs) {
+      if (attachment.open.size === 0 && attachment.openedAtMs < sinceMs) {
         this.#attachments.delete(topicId);
       } else {
         await this.#look(attachment);
@@ -73,7 +78,8 @@ export class AttachedTopics {
   }
 
   #attachment(topicId: number, shape: LogShape, topic: string): Attachment {
-    const known = this.#attachments.get(topicId) ?? { topic, shape, open: 0, openedAtMs: 0, problem: undefined };
+    const none = { kafkaTopicId: undefined, problem: undefined };
+    const known = this.#attachments.get(topicId) ?? { ...none, topic, shape, open: new Set(), openedAtMs: 0 };
     known.shape = shape;
     known.openedAtMs = this.#options.clock.monotonicMs();
     this.#attachments.set(topicId, known);
@@ -91,7 +97,22 @@ export class AttachedTopics {
       onProblem(problem);
     }
     attachment.problem = problem;
+    if (problem === undefined) {
+      await this.#identify(attachment);
+    }
     return facts;
+  }
+
+  /** Nothing that was open goes on with a topic that has only the name of the one before. */
+  async #identify(attachment: Attachment): Promise<void> {
+    const { topic, kafkaTopicId: before } = attachment;
+    const now = await this.#options.topics.idOf(topic);
+    attachment.kafkaTopicId = now ?? before;
+    if (before !== undefined && now !== undefined && now !== before) {
+      [...attachment.open].forEach((gate) => {
+        gate.lose(`the Kafka topic ${topic} was deleted and made anew`);
+      });
+    }
   }
 }
 

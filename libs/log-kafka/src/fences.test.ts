@@ -34,6 +34,8 @@ describe('fences', () => {
       fences: [],
       snapshot: undefined,
     });
+    const attached = { fences: [], snapshot: undefined, kafkaTopicId: '00ff' };
+    expect(decodeHandover(encodeHandover(attached))).toEqual(attached);
     expect(decodeHandover(undefined)).toEqual({ fences: [], snapshot: undefined });
   });
 });

@@ -11,10 +11,14 @@ export type Fences = readonly Fence[];
 export interface Handover {
   readonly fences: readonly Fences[];
   readonly snapshot: Uint8Array | undefined;
+  /** Of the Kafka topic that the partition is attached to; absent: none was known. */
+  readonly kafkaTopicId?: string;
 }
 
 /** Fences of one lane that are remembered; the oldest are forgotten first. */
 const FENCES_MAX = 1_000;
+
+type Rows = readonly (readonly (readonly [offset: number, epoch: number])[])[];
 
 /** Length of what is before the snapshot. */
 const LENGTH_BYTES = 4;
@@ -30,9 +34,9 @@ export function withFence(fences: Fences, fence: Fence, firstOffset: number): Fe
   return [...fences.slice(Math.max(0, behind)), fence].slice(-FENCES_MAX);
 }
 
-export function encodeHandover({ fences, snapshot }: Handover): Uint8Array {
+export function encodeHandover({ fences, snapshot, kafkaTopicId }: Handover): Uint8Array {
   const rows = fences.map((ofLane) => ofLane.map(({ offset, epoch }) => [offset, epoch]));
-  const text = Buffer.from(JSON.stringify(rows));
+  const text = Buffer.from(JSON.stringify(kafkaTopicId === undefined ? rows : { kafkaTopicId }));
   const length = Buffer.alloc(LENGTH_BYTES);
   length.writeUInt32BE(text.length);
   return Buffer.concat([length, text, snapshot ?? new Uint8Array(0)]);
@@ -45,9 +49,9 @@ export function decodeHandover(bytes: Uint8Array | undefined): Handover {
   }
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const end = LENGTH_BYTES + buffer.readUInt32BE(0);
-  const rows = JSON.parse(buffer.subarray(LENGTH_BYTES, end).toString()) as [number, number][][];
-  return {
-    fences: rows.map((ofLane) => ofLane.map(([offset, epoch]) => ({ offset, epoch }))),
-    snapshot: end === buffer.length ? undefined : buffer.subarray(end),
-  };
+  const read = JSON.parse(buffer.subarray(LENGTH_BYTES, end).toString()) as Rows | { readonly kafkaTopicId: string };
+  const snapshot = end === buffer.length ? undefined : buffer.subarray(end);
+  return 'kafkaTopicId' in read
+    ? { fences: [], snapshot, kafkaTopicId: read.kafkaTopicId }
+    : { fences: read.map((ofLane) => ofLane.map(([offset, epoch]) => ({ offset, epoch }))), snapshot };
 }

@@ -3,6 +3,7 @@ import { type Admin, ConfigResourceTypes } from 'kafkajs';
 
 import type { KafkaCluster, KafkaPlace } from './kafka-cluster.js';
 import { isMissingTopic, kafkaErrorType, readFault } from './kafka-fault.js';
+import { askTopicId } from './topic-id.js';
 
 /** How the Kafka topics of Hermes' own are made. */
 export interface TopicSettings {
@@ -89,6 +90,15 @@ export class KafkaTopics {
       flushed: config.get('flush.messages') === '1',
       maxMessageBytes: Number(config.get('max.message.bytes') ?? 1_000_000),
     };
+  }
+
+  /** Other than the id of a topic of that name that was deleted before; undefined if Kafka tells none. Rejects with StoreError. */
+  async idOf(name: string): Promise<string | undefined> {
+    try {
+      return await askTopicId(await this.#cluster.anyBroker(), name);
+    } catch (error) {
+      throw readFault(error, `look for the Kafka topic ${name}`);
+    }
   }
 
   /**

@@ -58,6 +58,9 @@ declare module 'kafkajs/src/cluster/index.js' {
   }
 
   export interface Broker {
+    /** What it understands, by a request's key; null before it was connected to. */
+    readonly versions: Readonly<Record<number, { readonly maxVersion: number } | undefined>> | null;
+
     /** A producer id of its own; the same for every partition that it writes. */
     initProducerId(request: {
       readonly transactionTimeout: number;

@@ -74,14 +74,14 @@ async function openLanes(
   const { topicId } = request;
   const places = placesOf(context, request, state);
   const isAttached = request.shape?.attached !== undefined;
+  const groups = await loadGroups(state);
   const facts = isAttached
-    ? await context.attachedTopics.find(request, gate)
+    ? await findAttached(context, request, { state, gate, groups })
     : await findTopics(context, request, { state, places });
   if (typeof facts === 'string') {
     await state.close();
     return { kind: 'dataLoss', detail: facts };
   }
-  const groups = await loadGroups(state);
   const floors = highestFloors(groups, places.length);
   const opening = { places, state, gate };
   const { positions, publishesOf } = await (isAttached ? findLanes(context, opening) : fenceLanes(context, opening));
@@ -133,6 +133,37 @@ function placesOf(
       }))
     : [{ topic: shape.attached.topic, partition }];
 }
+
+/** The topic that a partition is attached to, unless it is another one now: then says so. */
+async function findAttached(
+  { attachedTopics }: OpeningContext,
+  request: OpenPartitionRequest,
+  opening: Pick<LanesOpening, 'state' | 'gate'> & { readonly groups: readonly GroupSnapshot[] },
+): Promise<readonly TopicFacts[] | string> {
+  const { facts, kafkaTopicId } = await attachedTopics.find(request, opening.gate);
+  return (await isKnown(kafkaTopicId, opening))
+    ? [facts]
+    : `the Kafka topic ${request.shape?.attached?.topic} was deleted and made anew`;
+}
+
+/** Whether the groups' progress is in this topic; from now on it is to be this one. */
+async function isKnown(
+  kafkaTopicId: string | undefined,
+  { state, groups }: { readonly state: PartitionStore; readonly groups: readonly GroupSnapshot[] },
+): Promise<boolean> {
+  const known = decodeHandover(await state.producers.load());
+  if (kafkaTopicId === undefined || kafkaTopicId === known.kafkaTopicId) {
+    return true;
+  }
+  if (known.kafkaTopicId !== undefined && groups.some(hasProgress)) {
+    return false;
+  }
+  await written('which Kafka topic it is', state.producers.save(encodeHandover({ ...known, kafkaTopicId })));
+  return true;
+}
+
+const hasProgress = ({ lanes, retries }: GroupSnapshot): boolean =>
+  retries.length > 0 || lanes.some(({ floor, settled }) => floor > 0 || settled.length > 0);
 
 /** The lanes' topics, made where they are new; else what is missing, as a sentence. */
 async function findTopics(

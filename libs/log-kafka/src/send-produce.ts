@@ -27,11 +27,11 @@ export async function sendProduce(broker: Broker, request: ProduceRequest): Prom
     const buffer = encodeProduce(request);
     return Promise.resolve({ buf: buffer, buffer });
   };
-  return (await send(broker, { ...call, request: { ...call.request, encode } })) as Produced;
+  return (await sendCall(broker, { ...call, request: { ...call.request, encode } })) as Produced;
 }
 
-/** As kafkajs' brokers send: one whose connection is closed is to be connected anew. */
-async function send(broker: Broker, call: BrokerCall): Promise<unknown> {
+/** As kafkajs' brokers send: one whose connection is closed is to be connected anew. Rejects as kafkajs does. */
+export async function sendCall(broker: Broker, call: BrokerCall): Promise<unknown> {
   try {
     return await broker.connectionPool.send(call);
   } catch (error) {

@@ -69,6 +69,38 @@ describe('an attached topic', () => {
     expect(await fixture.request()).toMatchObject({ kind: 'dataLoss' });
   });
 
+  it('is another one if it was deleted and made anew, however much is in it: what groups have settled is lost', async () => {
+    await fixture.create();
+    await fixture.produce([{ value: 'a' }]);
+    const store = await fixture.attached();
+    await store.groupState.commit([{ kind: 'created', groupId: 3, lanes: [{ lane: 0, floor: 1, settled: [] }] }]);
+    await remake();
+    await store.lost;
+    await store.close();
+    const detail = `the Kafka topic ${fixture.topic} was deleted and made anew`;
+    expect(await fixture.request()).toEqual({ kind: 'dataLoss', detail });
+    await fixture.close();
+    await fixture.open();
+    expect(await fixture.request()).toEqual({ kind: 'dataLoss', detail });
+  });
+
+  it('may be made anew as long as no group has settled anything', async () => {
+    await fixture.create();
+    await fixture.produce([{ value: 'a' }]);
+    const store = await fixture.attached();
+    await store.groupState.commit([{ kind: 'created', groupId: 3, lanes: [{ lane: 0, floor: 0, settled: [] }] }]);
+    await store.close();
+    await remake();
+    expect(laneOf(await fixture.attached()).nextOffset).toBe(2);
+  });
+
+  /** Another topic of the same name, with more records. */
+  async function remake(): Promise<void> {
+    await fixture.admin((admin) => admin.deleteTopics({ topics: [fixture.topic] }));
+    await eventually(() => fixture.create().then(() => true));
+    await fixture.produce([{ value: 'b' }, { value: 'c' }]);
+  }
+
   it('is none of Hermes’ own', async () => {
     const own = `${fixture.topic}.1.0`;
     await expect(fixture.request({ topic: own })).rejects.toMatchObject({ message: /one of Hermes' own/ });
