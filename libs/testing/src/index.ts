@@ -22,6 +22,7 @@ export {
   type KafkaUserName,
   type SharedKafka,
 } from './servers/kafka-cluster.js';
+export { runWithKafkaJars } from './servers/kafka-program.js';
 export { type ArmedFault, type FaultAction, MysqlProxy } from './servers/mysql-proxy.js';
 export {
   type OwnSqlServer,

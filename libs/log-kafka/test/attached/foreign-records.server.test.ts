@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 
 import { Message } from '@hermes/contracts';
-import { eventually, sharedKafka, SHARED_SERVER_DEADLINE_MS, startKafka } from '@hermes/testing';
+import { eventually, runWithKafkaJars, sharedKafka, SHARED_SERVER_DEADLINE_MS, startKafka } from '@hermes/testing';
 import { CompressionCodecs, CompressionTypes, type Kafka } from 'kafkajs';
 
 import { AttachedFixture, batch, bodies, EVERYTHING, laneOf, read } from './attached-fixture.js';
@@ -45,6 +46,33 @@ describe('records of others in an attached topic', () => {
     const found = await read(laneOf(await fixture.attached()));
     expect(found.map(({ message: { key, body } }) => ({ key, value: String(body) }))).toEqual(messages);
   });
+
+  it('are read as Java’s own producer writes them, but for what it has aborted', async () => {
+    await fixture.create({ 'message.timestamp.type': 'CreateTime' });
+    const program = join(__dirname, 'JavaProducer.java');
+    if (!(await runWithKafkaJars(program, [fixture.brokers.join(','), fixture.topic]))) {
+      return;
+    }
+    const log = laneOf(await fixture.attached());
+    const found = await eventually(
+      async () => {
+        await log.findEnd?.();
+        const messages = await read(log);
+        expect(messages.length).toBeGreaterThanOrEqual(102);
+        return messages;
+      },
+      { deadlineMs: 20_000 },
+    );
+    const compressed = found.slice(0, 100);
+    expect(compressed.map(({ message: { key, body, attributes } }) => [key, String(body), [...attributes]])).toEqual(
+      compressed.map((_, nth) => [`key-${nth}`, `zstd-${nth} `.repeat(20), [['nth', `${nth}`]]]),
+    );
+    expect(compressed.map(({ atMs }) => atMs)).toEqual(compressed.map((_, nth) => 1_700_000_000_000 + nth));
+    const rest = found.slice(100);
+    expect(rest.map(({ message }) => String(message.body))).toEqual(['committed-1', 'committed-2']);
+    // The two that were aborted, and the mark of that.
+    expect(rest.map(({ offset }) => offset)).toEqual([103, 104]);
+  }, 60_000);
 
   it('are given with everything: keys, tombstones, headers, times', async () => {
     await fixture.create({ 'message.timestamp.type': 'CreateTime' });

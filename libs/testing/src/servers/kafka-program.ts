@@ -1,7 +1,8 @@
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { env } from 'node:process';
+import { env, stderr } from 'node:process';
+import { promisify } from 'node:util';
 
 import { removeAll } from './engine.js';
 import { KAFKA_HOST, type KafkaPlan, type KafkaServers, launchCommand, serverProperties } from './kafka-plan.js';
@@ -32,6 +33,25 @@ export async function openKafkaPrograms(plan: KafkaPlan, run: TestRun): Promise<
   });
   await Promise.all(engines.map((engine) => engine.start()));
   return { engines, remove: () => removeAll(engines) };
+}
+
+/**
+ * Runs a Java program from its source file, with Kafka's jars on its class path. False, and a note, on a machine without
+ * a JDK. Rejects with what the program says if it fails.
+ */
+export async function runWithKafkaJars(file: string, args: readonly string[]): Promise<boolean> {
+  const java = findJava();
+  const program = java !== undefined && canCompile(java) ? findKafka() : `no JDK ${JAVA_VERSION_MIN} on PATH`;
+  if (typeof program === 'string') {
+    stderr.write(`not tested here: ${program}\n`);
+    return false;
+  }
+  await promisify(execFile)(program.java, ['-cp', join(program.jars, '*'), file, ...args]);
+  return true;
+}
+
+function canCompile(java: string): boolean {
+  return spawnSync(java, ['--list-modules'], { encoding: 'utf8' }).stdout.includes('jdk.compiler');
 }
 
 /** The jars come from Maven, into a cache; as root on Debian, Java and Maven come from its packages, announced. */
