@@ -16,6 +16,8 @@ export interface AssignHolder {
   readonly dataDirectory: string;
   /** False: drained. It keeps what lives with it and loses all else. */
   readonly accepting: boolean;
+  /** Data sources that it is cut off from: it loses what is there. */
+  readonly cutOff?: ReadonlySet<string>;
 }
 
 /** One partition to be held. */
@@ -25,6 +27,8 @@ export interface AssignItem {
   readonly group: string;
   /** Lives there and is held by nobody else; empty: anyone may hold it. */
   readonly dataDirectory: string;
+  /** Where it is stored; empty or unset: that plays no part. */
+  readonly dataSource?: string;
   /** Who holds it now; empty: nobody. */
   readonly holder: string;
   /** Whom an operator gave it: held by that one and moved for no balance, as long as that one may hold it. */

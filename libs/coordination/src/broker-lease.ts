@@ -1,4 +1,5 @@
 import { type BrokerRegistration, type BrokerView, type PersistedBroker } from './broker-lease-effect.js';
+import { DataSourceReach } from './data-source-reach.js';
 import { leftMs, type SessionId } from './lease.js';
 
 /** The lease of one broker process, from its register (or the leader's start) to the lease's end. */
@@ -30,6 +31,9 @@ export interface BrokerLease {
   draining: boolean;
   /** Its assignments changed since it was told. */
   dirty: boolean;
+  readonly reach: DataSourceReach;
+  /** Data sources that others reach and it does not: what is stored there goes to them. */
+  cutOff: ReadonlySet<string>;
 }
 
 /** Processes that are known to be over, remembered per broker: a late register of one of them is refused. */
@@ -63,7 +67,8 @@ export function createLease(row: PersistedBroker, untilMs: number): BrokerLease 
   const identity = { name, incarnation, endpoint, host: '', zone, brokerGroup, weight: 1, capacity: 0, dataDirectory };
   const unasked = { probeAtMs: Number.POSITIVE_INFINITY, probe: 0, silentSinceMs: Number.POSITIVE_INFINITY };
   const unchecked = { check: 0, heardUntilMs: untilMs };
-  return { ...identity, ...unasked, ...unchecked, session: undefined, untilMs, draining: false, dirty: false };
+  const quiet = { session: undefined, untilMs, draining: false, dirty: false };
+  return { ...identity, ...unasked, ...unchecked, ...quiet, reach: new DataSourceReach(), cutOff: new Set() };
 }
 
 /** Notes that a process is over. */

@@ -108,10 +108,21 @@ export class BrokerLeases {
     return this.#outbox.take(nowMs);
   }
 
-  /** Prolongs all leases of the broker and answers with its sequence. */
-  heartbeat(session: SessionId, sequence: number, nowMs: number): BrokerLeaseEffect[] {
+  /**
+   * Prolongs all leases of the broker and answers with its sequence. `unreachable`: the data sources that answer it
+   * nothing; what is stored there goes to brokers that they answer, if that lasts.
+   */
+  heartbeat(
+    session: SessionId,
+    sequence: number,
+    nowMs: number,
+    unreachable: readonly string[] = [],
+  ): BrokerLeaseEffect[] {
     return this.#heard(session, nowMs, (lease) => {
       lease.untilMs = this.#leaseEnd(nowMs);
+      if (lease.reach.note(new Set(unreachable), nowMs)) {
+        this.#outbox.changed(nowMs);
+      }
       if (lease.dirty) {
         // What was taken from the holder must reach it before anything is prolonged.
         this.#outbox.flush(nowMs);

@@ -62,8 +62,8 @@ export class BrokerOutbox {
 
   /** Decides who gets what, makes it durable, and only then tells anyone. */
   flush(nowMs: number): void {
-    const { table, registry, placeFromMs } = this.#options;
-    const { revoke, againMs } = dealPartitions(table, registry, { nowMs, placeFromMs });
+    const { table, registry, placeFromMs, ttlMs } = this.#options;
+    const { revoke, againMs } = dealPartitions(table, registry, { nowMs, placeFromMs, patienceMs: ttlMs });
     this.#flushAtMs = againMs;
     this.#flushedAtMs = nowMs;
     for (const partition of revoke) {

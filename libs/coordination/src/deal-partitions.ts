@@ -2,6 +2,7 @@ import { assign, type AssignHolder, type AssignItem } from './assign.js';
 import { type LeasedTopic, type PartitionMove } from './broker-lease-effect.js';
 import { type BrokerLease } from './broker-lease.js';
 import { type BrokerRegistry } from './broker-registry.js';
+import { noteCutOff } from './cut-off.js';
 import { type LeasedPartition } from './leased-partition.js';
 import { type PartitionTable } from './partition-table.js';
 import { placeInDirectory, type PlaceableDirectory } from './place.js';
@@ -16,12 +17,13 @@ export interface Dealt {
 export function dealPartitions(
   table: PartitionTable,
   registry: BrokerRegistry,
-  { nowMs, placeFromMs }: { nowMs: number; placeFromMs: number },
+  { nowMs, placeFromMs, patienceMs }: { nowMs: number; placeFromMs: number; patienceMs: number },
 ): Dealt {
   const present = presentOf(registry);
   const unplaced = place(table, registry, { present, mayPlace: nowMs >= placeFromMs });
   const revoke: LeasedPartition[] = [];
-  let againMs = unplaced && nowMs < placeFromMs ? placeFromMs : Number.POSITIVE_INFINITY;
+  let againMs = noteCutOff(present, registry, { nowMs, patienceMs });
+  againMs = unplaced && nowMs < placeFromMs ? Math.min(againMs, placeFromMs) : againMs;
   for (const { partition, target } of targets(table, registry, (one) => one.pinnedTo)) {
     if (partition.owner !== undefined) {
       partition.nextReason = registry.isAccepting(partition.owner) ? 'BALANCED' : 'DRAINED';
@@ -146,14 +148,14 @@ function isPlaced(settings: LeasedTopic, { dataSource, dataDirectory }: LeasedPa
 }
 
 function holderOf(lease: BrokerLease, registry: BrokerRegistry): AssignHolder {
-  const { name, brokerGroup: group, zone, host, weight, capacity, dataDirectory } = lease;
+  const { name, brokerGroup: group, zone, host, weight, capacity, dataDirectory, cutOff } = lease;
   const accepting = registry.isAccepting(lease);
-  return { name, group, zone, host, weight, itemsMax: boundOf(capacity), dataDirectory, accepting };
+  return { name, group, zone, host, weight, itemsMax: boundOf(capacity), dataDirectory, accepting, cutOff };
 }
 
 function itemOf(of: LeasedPartition, { brokerGroup: group }: LeasedTopic, pinnedTo: string): AssignItem {
-  const { topic, partition, dataDirectory, owner } = of;
-  return { topic, partition, group, dataDirectory, holder: owner?.name ?? '', pinnedTo };
+  const { topic, partition, dataDirectory, dataSource, owner } = of;
+  return { topic, partition, group, dataDirectory, dataSource, holder: owner?.name ?? '', pinnedTo };
 }
 
 function boundOf(capacity: number): number {

@@ -290,8 +290,8 @@ function isGained(item: AssignItem, load: Load): boolean {
   return item.holder !== load.holder.name;
 }
 
-function mayHold(load: Load, item: AssignItem): boolean {
-  return load.holder.accepting && load.holder.group === item.group;
+function mayHold({ holder }: Load, item: AssignItem): boolean {
+  return holder.accepting && holder.group === item.group && holder.cutOff?.has(item.dataSource ?? '') !== true;
 }
 
 function excessOf({ total, share }: Load): number {

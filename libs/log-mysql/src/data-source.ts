@@ -4,7 +4,7 @@ import type { ConnectionOptions } from 'mysql2';
 
 import { type Connect, ConnectionSet } from './connection-set.js';
 import { migrate, readStoreId } from './migrate.js';
-import { ERRNO, errnoOf, readFault } from './mysql-fault.js';
+import { ERRNO, errnoOf, isSilence, readFault } from './mysql-fault.js';
 import type { NoticeListener } from './notice.js';
 import type { ServerFacts } from './server-facts.js';
 import { type MysqlAccess } from './server-options.js';
@@ -40,10 +40,10 @@ export const DATA_SOURCE_BOUNDS_DEFAULT: DataSourceBounds = {
 /** With fewer the statements of one settle push each other out. */
 const STATEMENTS_MIN = 24;
 
-const CLOCK_INTERVAL_MS = 10_000;
-
-/** Every so many readings of the clock a new connection looks who answers at the address. */
-const CLOCK_READINGS_PER_LOOK = 6;
+/** How often the server is asked for a sign of life, and each so many times for its clock, or who it is. */
+const ASK_MS = 2_000;
+const ASKED_PER_CLOCK_READING = 5;
+const ASKED_PER_LOOK = 30;
 
 export interface DataSourceOptions {
   readonly server: MysqlAccess;
@@ -68,10 +68,11 @@ export class DataSource {
   readonly #sessions = new Set<Session>();
   #facts: ServerFacts | undefined;
   #identity: string | undefined;
-  #clockReadings = 0;
+  #asked = 0;
   #cancelTick: CancelTimer = () => undefined;
   #closed = false;
   #problem: string | undefined;
+  #unreachable = false;
 
   private constructor(options: DataSourceOptions) {
     const { bounds, clock } = options;
@@ -111,6 +112,11 @@ export class DataSource {
   /** Why the server did not answer when it was last looked at; undefined if it did. */
   get problem(): string | undefined {
     return this.#problem;
+  }
+
+  /** Whether the problem is that it does not answer at all. */
+  get unreachable(): boolean {
+    return this.#unreachable;
   }
 
   /** Ends another connection of the server: its transaction is rolled back. */
@@ -240,24 +246,46 @@ export class DataSource {
   }
 
   #tick(): void {
-    this.#cancelTick = this.#options.timers.after(CLOCK_INTERVAL_MS, () => {
-      this.#options.tasks.run('read the clock of the data source', async () => {
-        this.#clockReadings += 1;
-        const isLook = this.#clockReadings % CLOCK_READINGS_PER_LOOK === 0;
-        await (isLook ? this.look() : this.#observed(() => this.control.run((session) => this.#readClock(session))));
+    this.#cancelTick = this.#options.timers.after(ASK_MS, () => {
+      this.#options.tasks.run('ask the data source', async () => {
+        const known = this.#problem;
+        try {
+          await this.#ask();
+        } catch (error) {
+          // What is known already is not told each time.
+          if (this.#problem !== known) {
+            throw error;
+          }
+        } finally {
+          if (!this.#closed) {
+            this.#tick();
+          }
+        }
       });
-      if (!this.#closed) {
-        this.#tick();
-      }
     });
+  }
+
+  #ask(): Promise<void> {
+    this.#asked += 1;
+    if (this.#asked % ASKED_PER_LOOK === 0) {
+      return this.look();
+    }
+    const isClock = this.#asked % ASKED_PER_CLOCK_READING === 0;
+    return this.#observed(() =>
+      this.control.run(async (session) => {
+        await (isClock ? this.#readClock(session) : session.query('DO 0'));
+      }),
+    );
   }
 
   async #observed(look: () => Promise<void>): Promise<void> {
     try {
       await look();
       this.#problem = undefined;
+      this.#unreachable = false;
     } catch (error) {
       this.#problem = error instanceof Error ? error.message : String(error);
+      this.#unreachable = isSilence(error);
       throw error;
     }
   }

@@ -63,8 +63,11 @@ export interface MysqlEngine extends StorageEngine {
   readonly facts: ServerFacts;
   readonly counters: Readonly<MysqlCounters>;
 
-  /** Why the server did not answer when it was last asked for its clock, every 10 s; undefined if it did. */
+  /** Why the server did not answer as it should when it was last asked, every 2 s; undefined if it did. */
   readonly problem: string | undefined;
+
+  /** Whether the problem is that it did not answer at all. */
+  readonly unreachable: boolean;
 
   /** Looks at once who answers at the address, as otherwise each minute; rejects with StoreError. */
   look(): Promise<void>;
@@ -121,6 +124,10 @@ class MysqlStorage implements MysqlEngine {
 
   get problem(): string | undefined {
     return this.#open.problem;
+  }
+
+  get unreachable(): boolean {
+    return this.#open.unreachable;
   }
 
   get capabilities(): StorageCapabilities {

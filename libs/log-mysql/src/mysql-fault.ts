@@ -81,6 +81,12 @@ export function errnoOf(error: unknown): number | undefined {
   return error instanceof MysqlError ? error.errno : undefined;
 }
 
+/** True if the server said nothing: no connection, or no answer on it. */
+export function isSilence(error: unknown): boolean {
+  const cause = error instanceof StoreError ? error.cause : error;
+  return cause instanceof MysqlError && cause.errno === undefined;
+}
+
 export function isReadOnlyFault(error: unknown): boolean {
   const errno = errnoOf(error);
   return errno !== undefined && READ_ONLY.has(errno);

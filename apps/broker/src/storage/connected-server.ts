@@ -27,8 +27,10 @@ export interface DataSourceCounters {
 /** A data source that partitions are stored on. */
 export interface ConnectedServer {
   readonly engine: StorageEngine;
-  /** Why it did not answer when it was last asked; undefined if it did. */
+  /** Why it did not answer as it should when it was last asked; undefined if it did. */
   problem(): string | undefined;
+  /** Whether the problem is that it did not answer at all. */
+  unreachable(): boolean;
   /** Empty where it does not tell. */
   version(): string;
   /** UNSPECIFIED where it differs from topic to topic. */

@@ -7,6 +7,7 @@ import {
 import { type StorageEngine } from '@hermes/log';
 import { type KafkaFigures } from '@hermes/log-kafka';
 import { type MysqlAccess } from '@hermes/log-mysql';
+import { type CancelTimer } from '@hermes/runtime';
 import { type ConnectedServer, type DataSourceCounters, type ServerContext, sourceKey } from './connected-server.js';
 import { openKafkaServer } from './kafka-server.js';
 import { mysqlServerOf, openMysqlServer } from './mysql-server.js';
@@ -25,7 +26,13 @@ interface KnownServer {
   engine: Promise<StorageEngine> | undefined;
   connected: ConnectedServer | undefined;
   problem: string;
+  /** The last try to connect has failed. */
+  failed: boolean;
+  cancelRetry: CancelTimer;
 }
+
+/** So often what cannot be had is tried again, even if no partition asks for it: the meta-server gives none until it can. */
+const RETRY_MS = 5_000;
 
 /** A server as it is called, and what tells it from another one of that name. */
 interface ServerPlace {
@@ -43,6 +50,7 @@ export class DataSources {
   /** Kafka clusters, by what keeps their partitions' state. */
   readonly #kafka = new Map<StorageEngine, Map<string, KnownServer>>();
   readonly #counters: DataSourceCounters = { lostRecords: 0, serverChanges: 0 };
+  #closed = false;
 
   constructor(options: DataSourcesOptions) {
     this.#options = options;
@@ -54,11 +62,12 @@ export class DataSources {
 
   /** How each data source that was asked for is found. */
   reports(): HoldBrokerLeaseRequest_DataSourceReport[] {
-    return this.#all().map(({ name, connected, problem }) => ({
+    return [...this.#newest().values()].map(({ name, connected, problem, failed }) => ({
       dataSource: name,
       problem: connected?.problem() ?? problem,
       version: connected?.version() ?? '',
       durability: connected?.durability() ?? Durability.UNSPECIFIED,
+      unreachable: connected?.unreachable() ?? failed,
     }));
   }
 
@@ -97,8 +106,17 @@ export class DataSources {
     const close = async ({ engine }: KnownServer): Promise<void> => {
       await (await engine?.catch(() => undefined))?.close();
     };
+    this.#closed = true;
+    for (const { cancelRetry } of this.#all()) {
+      cancelRetry();
+    }
     await Promise.all([...this.#kafka.values()].flatMap((servers) => [...servers.values()].map(close)));
     await Promise.all([...this.#servers.values()].map(close));
+  }
+
+  /** By name: one that was deleted may have been made again, as another. */
+  #newest(): ReadonlyMap<string, KnownServer> {
+    return new Map(this.#all().map((server) => [server.name, server]));
   }
 
   #all(): KnownServer[] {
@@ -112,7 +130,8 @@ export class DataSources {
   ): Promise<StorageEngine> {
     let server = servers.get(key);
     if (server === undefined) {
-      server = { name, engine: undefined, connected: undefined, problem: 'being connected to' };
+      const unknown = { engine: undefined, connected: undefined, problem: 'being connected to', failed: false };
+      server = { name, ...unknown, cancelRetry: () => undefined };
       servers.set(key, server);
     }
     server.engine ??= this.#connect(server, open);
@@ -127,12 +146,28 @@ export class DataSources {
     try {
       server.connected = await open({ ...this.#options, logger, counters: this.#counters });
       server.problem = '';
+      server.failed = false;
       return server.connected.engine;
     } catch (error) {
       server.engine = undefined;
       server.problem = error instanceof Error ? error.message : String(error);
+      server.failed = true;
+      this.#retryLater(server, open);
       throw error;
     }
+  }
+
+  #retryLater(server: KnownServer, open: (context: ServerContext) => Promise<ConnectedServer>): void {
+    server.cancelRetry();
+    if (this.#closed) {
+      return;
+    }
+    server.cancelRetry = this.#options.timers.after(RETRY_MS, () => {
+      if (this.#newest().get(server.name) === server) {
+        server.engine ??= this.#connect(server, open);
+        server.engine.catch(() => undefined);
+      }
+    });
   }
 }
 

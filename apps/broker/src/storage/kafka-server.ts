@@ -36,6 +36,8 @@ export async function openKafkaServer(
   return {
     engine,
     problem: () => engine.problem,
+    // Asked too seldom to be told from a cluster that is away for everybody.
+    unreachable: () => false,
     version: () => '',
     durability: () => Durability.UNSPECIFIED,
     kafka: () => engine.figures,

@@ -25,6 +25,7 @@ export async function openMysqlServer(
   return {
     engine,
     problem: () => engine.problem,
+    unreachable: () => engine.unreachable,
     version: () => engine.facts.version,
     durability: () => durabilityOf(engine.capabilities.durability),
   };

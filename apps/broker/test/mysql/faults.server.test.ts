@@ -51,6 +51,27 @@ describe.each(SQL_SERVER_KINDS)('a broker on %s', (kind) => {
     await broker.consumeAll(topic);
   });
 
+  it('tells the meta-server while its server answers nothing, and that it answers again', async () => {
+    await usedTopic('told');
+    const told = (unreachable: boolean): Promise<void> =>
+      eventually(
+        () => {
+          expect(broker.report?.unreachable).toBe(unreachable);
+          expect(broker.report?.problem !== '').toBe(unreachable);
+        },
+        { deadlineMs: 30_000 },
+      );
+    await told(false);
+    await server.pause();
+    await told(true);
+    await server.resume();
+    await told(false);
+    await server.kill();
+    await told(true);
+    await server.restart();
+    await told(false);
+  });
+
   it('goes on by itself after all connections of the server were taken by others', async () => {
     const topic = await usedTopic('crowded');
     await broker.operate(async (query) => {

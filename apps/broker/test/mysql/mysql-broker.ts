@@ -1,4 +1,4 @@
-import { DataSource, StorageClass } from '@hermes/contracts';
+import { DataSource, type HoldBrokerLeaseRequest_DataSourceReport, StorageClass } from '@hermes/contracts';
 import { type SqlServer, type TestDatabase } from '@hermes/testing';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { BrokerFixture } from '../broker-fixture.js';
@@ -25,6 +25,11 @@ export class MysqlBroker extends RecordedBroker {
     fixture.meta.catalog.dataSources.set('db', mysqlSource(database));
     await fixture.start();
     return new MysqlBroker(server, database, fixture);
+  }
+
+  /** What it last told the meta-server of its data source. */
+  get report(): HoldBrokerLeaseRequest_DataSourceReport | undefined {
+    return this.fixture.meta.reports.get('db');
   }
 
   /** The table of a topic's partition. */

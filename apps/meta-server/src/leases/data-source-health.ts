@@ -17,6 +17,14 @@ const REPORTS_MAX = 1_000;
 
 type Report = HoldBrokerLeaseRequest_DataSourceReport;
 
+/** Names of those that answer the broker nothing. */
+export function unreachableOf(reports: readonly HoldBrokerLeaseRequest_DataSourceReport[]): string[] {
+  return reports
+    .slice(0, REPORTS_MAX)
+    .filter(({ unreachable }) => unreachable)
+    .map(({ dataSource }) => dataSource);
+}
+
 /** What brokers say of the data sources that they use, as of their last heartbeats. */
 export class DataSourceHealth {
   readonly #said = new Map<string, { readonly session: SessionId; readonly reports: readonly Report[] }>();

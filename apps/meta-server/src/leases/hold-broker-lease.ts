@@ -12,6 +12,7 @@ import { PARTITIONS_TOTAL_MAX } from '../admin/topics.js';
 import { heldPartition, heldPartitions } from './assignment-frame.js';
 import { brokerRegistration } from './broker-frame.js';
 import { type BrokerLeaseHost } from './broker-lease-host.js';
+import { unreachableOf } from './data-source-health.js';
 import { FrameBudget } from './frame-budget.js';
 import { LeasePlaces } from './lease-places.js';
 import { Outlet } from './outlet.js';
@@ -83,7 +84,8 @@ function take(host: BrokerLeaseHost, session: SessionId, { kind }: HoldBrokerLea
       if (sequence === 0) {
         throw invalidField('heartbeat.sequence', 'grows from 1');
       }
-      host.apply((leases, nowMs) => leases.heartbeat(session, sequence, nowMs));
+      const unreachable = unreachableOf(dataSources);
+      host.apply((leases, nowMs) => leases.heartbeat(session, sequence, nowMs, unreachable));
       const broker = host.leases.holderOf(session);
       if (broker !== undefined) {
         host.dataSources.note(broker, session, dataSources);
