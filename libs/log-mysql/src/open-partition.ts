@@ -4,7 +4,7 @@ import type { ConnectionSlot } from './connection-set.js';
 import { createLane, createPartition, findRecords } from './create-partition.js';
 import { FencedWriter } from './fenced-writer.js';
 import { LaneTable } from './lane-table.js';
-import { ERRNO, errnoOf, readFault } from './mysql-fault.js';
+import { readFault } from './mysql-fault.js';
 import { MysqlGroupState } from './mysql-group-state.js';
 import type { MysqlLog } from './mysql-log.js';
 import { MysqlPartition } from './mysql-partition.js';
@@ -15,6 +15,9 @@ import { dataLoss, type FoundLane, type OpeningContext, OpeningRefused } from '.
 import * as partitionRows from './partition-rows.js';
 import { persist } from './persist.js';
 import type { Session } from './session.js';
+
+/** Nobody who is well holds a partition's row for so long; the server itself gives up waiting for it after 2 s. */
+const HELD_UP_MS = 1_000;
 
 /**
  * One opening of a partition: checks what is there, makes what is new, raises the epoch, fences each lane, and only
@@ -115,14 +118,11 @@ export class PartitionOpening {
   async #raiseEpoch(): Promise<partitionRows.PartitionRow> {
     const request = this.#request;
     const { timers, random } = this.#context;
-    const row = await persist(
-      { timers, random, signal: this.#gate.signal },
-      () =>
-        this.#settles.run(async (session) => {
-          await partitionRows.raiseEpoch(session, request, request);
-          return partitionRows.find(session, request);
-        }),
-      (error) => this.#endStale(error),
+    const row = await persist({ timers, random, signal: this.#gate.signal }, () =>
+      this.#settles.run(async (session) => {
+        await this.#heldUp(() => partitionRows.raiseEpoch(session, request, request));
+        return partitionRows.find(session, request);
+      }),
     );
     if (row === undefined) {
       throw dataLoss('the partition_state row is gone');
@@ -133,12 +133,21 @@ export class PartitionOpening {
     return row;
   }
 
-  /** An older owner's open transaction may hold the row: it died or stalled with it. Its connection is ended. */
-  async #endStale(error: unknown): Promise<void> {
-    if (errnoOf(error) === ERRNO.lockWaitTimeout) {
-      const { source } = this.#context;
-      const row = await source.reads.run((session) => partitionRows.find(session, this.#request));
-      await source.kill(row?.connectionId ?? 0);
+  /** An older owner's open transaction may hold the row: it died, stalled or was cut off with it. Its connection is ended. */
+  async #heldUp(write: () => Promise<unknown>): Promise<void> {
+    const { source, timers, background } = this.#context;
+    const cancel = timers.after(HELD_UP_MS, () => {
+      background('end a connection that holds a partition', async () => {
+        const row = await source.reads.run((session) => partitionRows.find(session, this.#request));
+        if (row !== undefined && row.epoch < this.#request.epoch) {
+          await source.kill(row.connectionId);
+        }
+      });
+    });
+    try {
+      await write();
+    } finally {
+      cancel();
     }
   }
 

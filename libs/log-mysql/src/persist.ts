@@ -12,15 +12,8 @@ export interface PersistOptions {
 const ATTEMPTS_MAX = 5;
 const RETRY = { initialMs: 20, maxMs: 500 };
 
-/**
- * Repeats a step that is harmless to repeat while the server is `unavailable`, a few times. `between` may remove what
- * was in the way.
- */
-export async function persist<T>(
-  options: PersistOptions,
-  step: () => Promise<T>,
-  between: (error: unknown) => Promise<void> = () => Promise.resolve(),
-): Promise<T> {
+/** Repeats a step that is harmless to repeat while the server is `unavailable`, a few times. */
+export async function persist<T>(options: PersistOptions, step: () => Promise<T>): Promise<T> {
   const backoff = new Backoff(RETRY, options.random);
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -30,7 +23,6 @@ export async function persist<T>(
       if (readFault(error, 'open').kind !== 'unavailable' || attempt === ATTEMPTS_MAX) {
         throw error;
       }
-      await between(error);
     }
     await sleep(options.timers, backoff.nextDelayMs(), options.signal);
   }
