@@ -225,6 +225,7 @@ function wire(config: BrokerConfig, given: BrokerDependencies, embedded: Embedde
   const ownership = new Ownership({
     ...{ clock, timers, random, logger, tasks },
     endpoint: () => address.endpoint,
+    hasMeta: () => parts.session?.connected === true,
     catalog: new Catalog(meta, clock),
     opener: new PartitionOpener(storage, services, incarnation),
     reports: {

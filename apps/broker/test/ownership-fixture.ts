@@ -42,6 +42,7 @@ export class OwnershipFixture {
     this.ownership = new Ownership({
       ...services,
       endpoint: () => 'here:1',
+      hasMeta: () => true,
       catalog: new Catalog(this.#client, systemClock),
       opener: new PartitionOpener({ engine: () => Promise.resolve(this.engine) }, services, 1),
       reports: {

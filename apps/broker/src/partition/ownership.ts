@@ -26,6 +26,8 @@ export interface LeaseReports {
 export interface OwnershipOptions {
   /** host:port of this broker; known once its port is bound. */
   readonly endpoint: () => string;
+  /** Whether a meta-server answers at this time. */
+  readonly hasMeta: () => boolean;
   readonly catalog: Catalog;
   readonly opener: PartitionOpener;
   readonly reports: LeaseReports;
@@ -63,10 +65,10 @@ export class Ownership implements LeaseOrders {
   #draining = false;
 
   constructor(options: OwnershipOptions) {
-    const { catalog, reports, endpoint } = options;
+    const { catalog, reports, endpoint, hasMeta } = options;
     this.#options = options;
     this.#topics = new OwnedTopics(catalog);
-    this.#refusals = new Refusals(this.#slots, catalog, endpoint);
+    this.#refusals = new Refusals({ slots: this.#slots, catalog, endpoint, hasMeta });
     this.#sweeper = new TopicSweeper(options);
     this.#readied = new ReadyReports((assignments) => {
       reports.ready(assignments);

@@ -4,17 +4,21 @@ import { type PartitionSlots } from './partition-slots.js';
 
 const MOVING_RETRY_AFTER_MS = 100;
 
+export interface RefusalsOptions {
+  readonly slots: PartitionSlots;
+  readonly catalog: Pick<Catalog, 'routes'>;
+  /** This broker's host:port. */
+  readonly endpoint: () => string;
+  /** Whether a meta-server answers at this time. */
+  readonly hasMeta: () => boolean;
+}
+
 /** Explains to callers why a partition is not served here. */
 export class Refusals {
-  readonly #slots: PartitionSlots;
-  readonly #catalog: Catalog;
-  readonly #endpoint: () => string;
+  readonly #options: RefusalsOptions;
 
-  /** `endpoint` is this broker's host:port. */
-  constructor(slots: PartitionSlots, catalog: Catalog, endpoint: () => string) {
-    this.#slots = slots;
-    this.#catalog = catalog;
-    this.#endpoint = endpoint;
+  constructor(options: RefusalsOptions) {
+    this.#options = options;
   }
 
   /**
@@ -22,7 +26,8 @@ export class Refusals {
    * topic lacks is INVALID_FIELD, by what the meta-server knows at this moment, since topics grow.
    */
   async explain(topic: string, partition: number | undefined, field = 'partition'): Promise<HermesError> {
-    const slot = partition === undefined ? undefined : this.#slots.find(topic, partition);
+    const { slots, hasMeta } = this.#options;
+    const slot = partition === undefined ? undefined : slots.find(topic, partition);
     if (slot?.state.kind === 'quarantined') {
       return new HermesError('RECORD_CORRUPT', `${place(topic, partition)} is quarantined: ${slot.state.detail}`);
     }
@@ -30,7 +35,8 @@ export class Refusals {
       return moving(topic, partition);
     }
     try {
-      return await this.#byRoutes(topic, partition, field);
+      // Where the network is cut a question takes seconds, which a caller had better spend at the next owner.
+      return hasMeta() ? await this.#byRoutes(topic, partition, field) : notOwner(topic, partition);
     } catch {
       // No meta-server answers: the caller's own routes are as good as ours.
       return notOwner(topic, partition);
@@ -38,7 +44,8 @@ export class Refusals {
   }
 
   async #byRoutes(topic: string, partition: number | undefined, field: string): Promise<HermesError> {
-    const { partitionCount, routes } = await this.#catalog.routes(topic, partition);
+    const { catalog, endpoint } = this.#options;
+    const { partitionCount, routes } = await catalog.routes(topic, partition);
     if (partitionCount === 0) {
       return new HermesError('TOPIC_NOT_FOUND', `there is no topic ${topic}`);
     }
@@ -46,7 +53,7 @@ export class Refusals {
       return invalidField(field, `0 to ${partitionCount - 1}`);
     }
     const route = partition === undefined ? [...routes.values()].find(hasOwner) : routes.get(partition);
-    if (route === undefined || !hasOwner(route) || route.endpoint === this.#endpoint()) {
+    if (route === undefined || !hasOwner(route) || route.endpoint === endpoint()) {
       return moving(topic, partition);
     }
     return notOwner(topic, partition, { endpoint: route.endpoint, epoch: String(route.epoch) });
