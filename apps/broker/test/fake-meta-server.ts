@@ -42,6 +42,8 @@ export class FakeMetaServer {
   /** Routes that another broker is said to have: partition key → endpoint. */
   readonly elsewhere = new Map<string, { endpoint: string; epoch: number }>();
   readonly registers: HoldBrokerLeaseRequest_Register[] = [];
+  /** Sequences of all that came. */
+  readonly heartbeats: number[] = [];
   /** What the last heartbeat said of each data source. */
   readonly reports = new Map<string, HoldBrokerLeaseRequest_DataSourceReport>();
   readonly #created = new Set<string>();
@@ -191,8 +193,9 @@ export class FakeMetaServer {
           break;
         case 'heartbeat':
           kind.value.dataSources.forEach((report) => this.reports.set(report.dataSource, report));
+          this.heartbeats.push(kind.value.sequence);
           if (this.answers) {
-            this.#grantOn(call, kind.value.sequence, kind.value.sequence === 1);
+            this.answerHeartbeat(kind.value.sequence, call);
           }
           break;
         case 'released':
@@ -232,6 +235,13 @@ export class FakeMetaServer {
         assignment.epoch = this.#epoch;
         assignment.created = this.#created.has(`${assignment.topic}/${assignment.partition}`);
       }
+    }
+  }
+
+  /** What `answers` does at once. */
+  answerHeartbeat(sequence: number, call = this.#stream): void {
+    if (call !== undefined) {
+      this.#grantOn(call, sequence, sequence === 1);
     }
   }
 

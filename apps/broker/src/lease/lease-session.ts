@@ -84,6 +84,7 @@ export class LeaseSession {
   #redirect: string | undefined;
   #ttlMs = LEASE_TTL_DEFAULT_MS;
   #answered = false;
+  #beatAtMs = 0;
   #draining = false;
   #running = false;
   #cancelHeartbeat: CancelTimer = () => undefined;
@@ -221,7 +222,9 @@ export class LeaseSession {
         this.#options.orders.registered();
       }
       this.#cancelHeartbeat();
-      this.#cancelHeartbeat = this.#options.timers.after(this.#heartbeatMs, () => {
+      // Counted from when the last one was sent, as the lease is: its answer may have taken long.
+      const dueMs = this.#beatAtMs + this.#heartbeatMs;
+      this.#cancelHeartbeat = this.#options.timers.after(Math.max(0, dueMs - this.#now().monotonicMs), () => {
         this.#beat();
       });
     }
@@ -260,7 +263,9 @@ export class LeaseSession {
   /** Sends a heartbeat; if nothing comes back in a third of the TTL, another meta-server is tried. */
   #beat(): void {
     const { holder, timers, logger } = this.#options;
-    const { sequence, change } = holder.heartbeat(this.#now());
+    const now = this.#now();
+    const { sequence, change } = holder.heartbeat(now);
+    this.#beatAtMs = now.monotonicMs;
     this.#apply(change);
     if (sequence === undefined) {
       return;
