@@ -325,9 +325,9 @@ describe('data sources', () => {
       fixture.broker(),
       fixture.broker({ name: 'b2', dataDirectory: 'd2', endpoint: '127.0.0.1:2' }),
     ];
-    const found = { dataSource: 'm1', problem: '', version: '9.7.0', durability: Durability.DURABLE };
+    const found = { dataSource: 'm1', problem: '', version: '9.7.0', durability: Durability.DURABLE, unreachable: false };
     well.dataSources = [found, { ...found, dataSource: 'm2' }];
-    ill.dataSources = [{ dataSource: 'm1', problem: 'no connection', version: '', durability: Durability.UNSPECIFIED }];
+    ill.dataSources = [{ ...found, problem: 'no connection', version: '', durability: Durability.UNSPECIFIED }];
     [well, ill].forEach((broker) => broker.heartbeat());
     const healthOf = async (dataSource: string): Promise<(readonly [string, string])[]> => {
       const answer = await fixture.admin.getDataSource({ dataSource });

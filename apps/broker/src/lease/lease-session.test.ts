@@ -26,7 +26,7 @@ describe('LeaseSession', () => {
     const changes: boolean[] = [];
     const session = new LeaseSession({
       ...{ metaServers: [meta.endpoint], credentials: credentials.createInsecure(), clock, timers },
-      identity: { ...IDENTITY, capacity: 0, dataDirectory: '' },
+      identity: { ...IDENTITY, capacity: 0, dataDirectory: '', reachesMetadata: false },
       holder: new LeaseHolder(),
       orders: {
         registered: () => undefined,

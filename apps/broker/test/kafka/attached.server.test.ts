@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { durationFromMs, Outcome, type Group } from '@hermes/contracts';
+import { durationFromMs, type Group, Outcome, StateStore } from '@hermes/contracts';
 import { sharedKafka, SHARED_SERVER_DEADLINE_MS } from '@hermes/testing';
 import { KafkaBroker } from './kafka-broker.js';
 
@@ -21,7 +21,7 @@ describe('a broker whose topic is attached to a Kafka topic that drops records',
       admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: 1 }] }),
     );
     await produce(topic, values);
-    await broker.topic(topic, { kafka: { topic, readOnly: false } });
+    await broker.topic(topic, { kafka: { topic, readOnly: false, stateStore: StateStore.DATA_DIRECTORY } });
     await broker.fixture.group(topic, 'billing', fields);
     return topic;
   }

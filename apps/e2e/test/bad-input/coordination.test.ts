@@ -216,7 +216,7 @@ describe.each([holdBrokerLease, holdConsumerLease])('$path', (method) => {
     ['wire type 7', bytes(0x0f)],
     ['20,000 nested groups', Buffer.alloc(20_000, 0x7b)],
   ])('refuses %s', async (_, garbage) => {
-    const stream = meta().open(method, [garbage]);
+    const stream = meta().open(method as typeof holdBrokerLease, [garbage]);
     expect(await endOf(stream as never)).toEqual(GARBAGE);
   });
 });

@@ -15,7 +15,7 @@ const VERSION_CHARS_MAX = 100;
 /** More than there can be data sources. */
 const REPORTS_MAX = 1_000;
 
-type Report = HoldBrokerLeaseRequest_DataSourceReport;
+type Report = Omit<HoldBrokerLeaseRequest_DataSourceReport, 'unreachable'>;
 
 /** Names of those that answer the broker nothing. */
 export function unreachableOf(reports: readonly HoldBrokerLeaseRequest_DataSourceReport[]): string[] {
