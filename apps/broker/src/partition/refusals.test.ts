@@ -24,6 +24,6 @@ describe('Refusals', () => {
 
   it('ask nobody who does not answer: the caller does not wait for that', async () => {
     const cutOff = refusals(() => new Promise(() => undefined), false);
-    expect(await cutOff.explain('orders', 0)).toMatchObject({ code: 'NOT_OWNER', details: {} });
+    expect(await cutOff.explain('orders', 0)).toMatchObject({ code: 'PARTITION_MOVING' });
   });
 });

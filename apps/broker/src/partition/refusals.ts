@@ -34,9 +34,12 @@ export class Refusals {
     if (slot !== undefined) {
       return moving(topic, partition);
     }
-    try {
+    if (!hasMeta()) {
       // Where the network is cut a question takes seconds, which a caller had better spend at the next owner.
-      return hasMeta() ? await this.#byRoutes(topic, partition, field) : notOwner(topic, partition);
+      return moving(topic, partition);
+    }
+    try {
+      return await this.#byRoutes(topic, partition, field);
     } catch {
       // No meta-server answers: the caller's own routes are as good as ours.
       return notOwner(topic, partition);
