@@ -74,7 +74,10 @@ export function createCounters(metrics: Metrics): Counters {
     },
     repeated: plain('repeated_publishes', 'Publishes that were known already, and not stored again.'),
     trimmed: plain('trimmed_records', 'Records that were dropped by retention.'),
-    skipped: plain('skipped_messages', 'Messages, by group, lost unsettled at the end of hard_retention_age.'),
+    skipped: plain(
+      'skipped_messages',
+      'Messages, by group, lost unsettled: hard_retention_age ended, or Kafka dropped them.',
+    ),
     trimmedDeadLetters: plain('trimmed_dead_letters', 'Dead letters, dropped as old or too many.'),
     expired: plain('expired_messages', 'Messages, by group, whose ttl passed before delivery.'),
     delivered: (orders) => {
