@@ -110,10 +110,13 @@ try {
   if (profile !== undefined) {
     profileTo(profile);
   }
-  const brokerNodeArgs = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
-  const cluster = await startCluster(directory, { brokerNodeArgs, brokerEnvironment: storage.brokerEnvironment });
+  const profileArgs = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
+  const cluster = await startCluster(directory, {
+    brokerNodeArgs: profileArgs,
+    brokerEnvironment: storage.brokerEnvironment,
+  });
   const idle = await readIdleMemory(cluster);
-  const context = { cluster, storage, directory, idle, parts, quick: options.quick, times };
+  const context = { cluster, storage, directory, idle, parts, quick: options.quick, times, profileArgs };
   await prepareStorage(context);
   const rows = await measureRows(options.ids, context).finally(() => cluster.stop());
   print(rows, parts, fsyncMs, storage.settings);

@@ -7,6 +7,7 @@ import grpc from '@grpc/grpc-js';
 
 import { runChild } from './child.mjs';
 import { freePort, residentMiB, startHermes } from './cluster.mjs';
+import { coordination } from './coordination.mjs';
 import { PARTITIONS, sleep } from './shapes.mjs';
 
 const ADMIN_DEADLINE_MS = 30_000;
@@ -264,6 +265,7 @@ export const ROWS = {
   topics: { parts: [], run: topics },
   groups: { parts: [], run: groups },
   scheduled: { parts: [], run: scheduled },
+  coordination: { parts: [], run: coordination, storages: ['embedded', 'mysql', 'mariadb'] },
 };
 
 /** The parts of a row's limit on a storage. */

@@ -1,5 +1,7 @@
 // The storages that rows are measured on: the server that each needs, how its topics are made, and what its raw engine
 // takes alone.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 import contracts from '@hermes/contracts';
 import testing from '@hermes/testing';
@@ -31,6 +33,9 @@ const embedded = {
   brokerEnvironment: {},
   topicFields: {},
   prepare: () => Promise.resolve(),
+  /** Arguments of a meta-server of its own, whose metadata are here. */
+  metadataArgs: (directory) =>
+    Promise.resolve(['--metadata-url', `sqlite:${join(directory, 'coordination', 'meta.db')}`]),
   /** Rows per second of raw durable inserts, all files at once. */
   async measureStore({ directory, measureMs }) {
     const rates = [];
@@ -69,6 +74,13 @@ async function sqlStorage(kind) {
           ...{ database: name, username: user, secret: `env:${PASSWORD_VARIABLE}` },
         }),
       }),
+    async metadataArgs(directory) {
+      const metadata = await server.createDatabase();
+      const passwordFile = join(directory, 'metadata-password');
+      writeFileSync(passwordFile, `${metadata.password}\n`);
+      const url = `mysql://${metadata.user}@${host}:${port}/${metadata.name}`;
+      return ['--metadata-url', url, '--metadata-password-file', passwordFile];
+    },
     async measureStore({ measureMs }) {
       const rates = [];
       for (const shape of SQL_SHAPES) {
