@@ -325,7 +325,13 @@ describe('data sources', () => {
       fixture.broker(),
       fixture.broker({ name: 'b2', dataDirectory: 'd2', endpoint: '127.0.0.1:2' }),
     ];
-    const found = { dataSource: 'm1', problem: '', version: '9.7.0', durability: Durability.DURABLE, unreachable: false };
+    const found = {
+      dataSource: 'm1',
+      problem: '',
+      version: '9.7.0',
+      durability: Durability.DURABLE,
+      unreachable: false,
+    };
     well.dataSources = [found, { ...found, dataSource: 'm2' }];
     ill.dataSources = [{ ...found, problem: 'no connection', version: '', durability: Durability.UNSPECIFIED }];
     [well, ill].forEach((broker) => broker.heartbeat());

@@ -209,7 +209,13 @@ describe('HoldBrokerLease', () => {
           ...{ database: 'orders', username: 'hermes', secret: 'env:M1' },
         }),
       });
-      const report = { dataSource: 'm1', problem: '', version: '1', durability: Durability.DURABLE, unreachable: false };
+      const report = {
+        dataSource: 'm1',
+        problem: '',
+        version: '1',
+        durability: Durability.DURABLE,
+        unreachable: false,
+      };
       const good = fixture.broker({ ttlMs: 60_000 });
       good.dataSources = [report];
       good.heartbeat();
@@ -230,7 +236,13 @@ describe('HoldBrokerLease', () => {
 
     test('a durability that nobody knows is INVALID_FIELD', async () => {
       const broker = fixture.broker({ heartbeats: false });
-      const report = { dataSource: 'db', problem: '', version: '1', durability: Durability.DURABLE, unreachable: false };
+      const report = {
+        dataSource: 'db',
+        problem: '',
+        version: '1',
+        durability: Durability.DURABLE,
+        unreachable: false,
+      };
       broker.dataSources = [Object.assign(report, { durability: 99 })];
       broker.heartbeat();
       const field = 'heartbeat.data_sources[0].durability';
