@@ -2,7 +2,7 @@ import { type Serial } from '@hermes/runtime';
 
 /**
  * Carries out effects one by one, in order; counts what waits. What needs the disk comes behind everything that was queued
- * there before, the rest at once unless an effect waits: heartbeats are answered however many changes of metadata do.
+ * there before, the rest at once unless an effect waits: a heartbeat's answer does not wait for changes of metadata alone.
  */
 export class EffectQueue<Effect> {
   readonly #serial: Serial;
