@@ -1,9 +1,7 @@
-import { connect } from '@hermes/client';
 import {
   AdminServiceService,
   BrokerState,
   CoordinationServiceService,
-  GroupMode,
   HoldBrokerLeaseRequest,
   HoldConsumerLeaseRequest,
   type HoldConsumerLeaseRequest_Join,
@@ -20,23 +18,16 @@ const { holdBrokerLease, holdConsumerLease } = CoordinationServiceService;
 const LIMITS = { streams: 100, silent: 1_000, members: 10_000 };
 const QUOTA: Answer = { status: 'RESOURCE_EXHAUSTED', reason: 'QUOTA_EXCEEDED' };
 const FLOOD: Answer = { status: 'RESOURCE_EXHAUSTED', reason: 'BACKPRESSURE' };
-const SLOW: Answer = { status: 'RESOURCE_EXHAUSTED', reason: 'SLOW_CONSUMER' };
 const EXPIRED: Answer = { status: 'UNAVAILABLE', reason: 'PARTITION_MOVING' };
 const SILENCE = invalid('kind', 'a first message within 10000 ms');
 /** On a busy machine. */
 const SOON = { deadlineMs: 60_000 };
-/** As long as a name can be, so that a grant is long. */
-const LONG = 'unread'.padEnd(200, '-x');
-
 const under = new ClusterUnderAbuse();
 let bystanders: Bystanders;
 const callers: Caller[] = [];
 
 beforeAll(async () => {
   await under.start();
-  await using hermes = await connect({ gateway: under.cluster.gatewayEndpoint });
-  await hermes.admin.createTopic({ name: LONG, partitions: 64 });
-  await hermes.admin.createGroup({ topic: LONG, name: 'g', mode: GroupMode.SHARED });
   bystanders = await Bystanders.start(under);
 });
 
@@ -137,25 +128,6 @@ describe('a flood', () => {
       expect(brokers.filter(({ state }) => state === BrokerState.ACTIVE).map(({ name }) => name)).toEqual(['broker-0']);
     }, SOON);
   });
-});
-
-test('who reads nothing is ended with SLOW_CONSUMER, which it can read afterwards', async () => {
-  const endedStreams = async (): Promise<number> => {
-    const { text } = await under.cluster.meta.ops('/metrics');
-    return Number(
-      /grpc_calls_total\{method="[^"]*HoldConsumerLease",code="RESOURCE_EXHAUSTED"\} (\d+)/.exec(text)?.[1] ?? 0,
-    );
-  };
-  const before = await endedStreams();
-  const streams = Array.from({ length: 20 }, (_, nth) => {
-    // Each grant is of 64 partitions of a long name: together far more than may be left unread.
-    const again = join(1, { topic: LONG, group: 'g', consumer: `reads-nothing-${nth}` });
-    return peer().open(holdConsumerLease, Array.from({ length: 1_000 }, () => [again, consumerBeat]).flat());
-  });
-  await eventually(async () => {
-    expect(await endedStreams()).toBe(before + streams.length);
-  }, SOON);
-  expect(await Promise.all(streams.map((stream) => endOf(stream as never)))).toEqual(streams.map(() => SLOW));
 });
 
 test('others are undisturbed', async () => {
