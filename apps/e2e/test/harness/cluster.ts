@@ -19,11 +19,14 @@ export interface ClusterOptions {
   readonly metadata?: { readonly url: string; readonly passwordFile: string };
   /** Meta-servers; more than one need metadata that they can share. One if unset. */
   readonly metaServers?: number;
+  /** Told where each process will listen, by its title, before the first is started. */
+  readonly onPlaced?: (endpoints: ReadonlyMap<string, string>) => Promise<void>;
 }
 
 const DEFAULTS = {
   ...{ brokers: 2, metaServers: 1, leaseTtlMs: 10_000, brokerFlags: [], brokerEnvironment: {} },
   environmentOf: (): Readonly<Record<string, string>> => ({}),
+  onPlaced: (): Promise<void> => Promise.resolve(),
 };
 
 /** A meta-server process; it keeps its ports over restarts. */
@@ -139,6 +142,10 @@ export class Cluster implements AsyncDisposable {
       await this.#createBroker();
     }
     await this.#createGateway();
+    const listening = [...this.metas, ...this.brokers].map(
+      ({ process, endpoint }) => [process.title, endpoint] as const,
+    );
+    await this.#options.onPlaced(new Map([...listening, [this.gateway.title, this.#gatewayEndpoint]]));
     await this.restartAll();
   }
 

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { env } from 'node:process';
 
 import type { ConnectOptions } from '@hermes/client';
 import { eventually } from '@hermes/testing';
@@ -28,6 +29,8 @@ export interface ConsumerPlace {
   readonly topic: string;
   readonly group: string;
   readonly name: string;
+  /** Added to the environment. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** A consumer in a process of its own. It holds what it gets until it is told to acknowledge it. */
@@ -35,9 +38,12 @@ export class ConsumerProcess implements AsyncDisposable {
   readonly #child: ChildProcess;
   #output = '';
 
-  constructor({ connect, topic, group, name }: ConsumerPlace) {
+  constructor({ connect, topic, group, name, environment }: ConsumerPlace) {
     const args = [PROGRAM, JSON.stringify(connect), topic, group, name];
-    this.#child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#child = spawn(process.execPath, args, {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...env, ...environment },
+    });
     this.#child.stdout?.on('data', (chunk: Buffer) => {
       this.#output += chunk.toString();
     });
