@@ -131,12 +131,13 @@ describe.each(SERVER_SOURCES)('startKafka: three brokers from %s', (source) => {
       deadlineMs: FAIL_OVER_DEADLINE_MS,
     });
     expect(await leaderOf(kafka, 'replicated')).not.toBe(leader);
-    expect(new Set(await consume(kafka, 'replicated', 2))).toEqual(new Set(['before', 'after']));
     await broker?.start();
     const admin = kafka.admin();
     await admin.connect();
     await eventually(async () => (await admin.describeCluster()).brokers.length === 3);
     await admin.disconnect();
+    // Only now: whether kafkajs' consumer finds a coordinator while a broker is dead is not what is tested.
+    expect(new Set(await consume(kafka, 'replicated', 2))).toEqual(new Set(['before', 'after']));
   });
 });
 
