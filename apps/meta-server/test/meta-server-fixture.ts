@@ -1,6 +1,12 @@
 import { join } from 'node:path';
 
-import { type ChannelCredentials, Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  type ChannelOptions,
+  Client,
+  credentials,
+  type MethodDefinition,
+} from '@grpc/grpc-js';
 import {
   AdminServiceService,
   CoordinationServiceClient,
@@ -118,8 +124,12 @@ export class MetaServerFixture {
     this.#directory.remove();
   }
 
-  #client<T extends Client>(Type: new (address: string, credentials: ChannelCredentials) => T): T {
-    const client = new Type(`127.0.0.1:${this.server.port}`, credentials.createInsecure());
+  #client<T extends Client>(
+    Type: new (address: string, credentials: ChannelCredentials, options: ChannelOptions) => T,
+  ): T {
+    // Else grpc-js leads all clients of a process through one connection.
+    const options = { 'grpc.use_local_subchannel_pool': 1 };
+    const client = new Type(`127.0.0.1:${this.server.port}`, credentials.createInsecure(), options);
     this.#clients.push(client);
     return client;
   }
