@@ -14,7 +14,7 @@ const CACHE_BYTES = 32 * 1024 * 1024;
  * Caches (32 MiB), the stalled subscriber's credit twice over, and what a garbage collector leaves lying: far below the
  * 400 MiB that an unbounded buffer would take.
  */
-const GROWTH_MAX_MIB = 200;
+const GROWTH_MAX_MIB = 260;
 
 /** How long the slow one takes for a message. */
 const SLOW_MS = 10;
