@@ -18,6 +18,7 @@ import { eventually } from '@hermes/testing';
 import { Bystanders } from '../harness/bystanders.js';
 import { type Answer, answerOf, endOf, invalid, OK } from '../harness/caller.js';
 import { ClusterUnderAbuse } from '../harness/cluster-under-abuse.js';
+import { varint } from '../harness/varint.js';
 
 const { holdBrokerLease, holdConsumerLease, watchRoutes } = CoordinationServiceService;
 const { createTopic, listPartitions } = AdminServiceService;
@@ -329,12 +330,3 @@ test('others are undisturbed', async () => {
 });
 
 test('every process is unharmed', () => under.expectUnharmed());
-
-function varint(value: number): Buffer {
-  const parts: number[] = [];
-  let rest = value;
-  for (; rest >= 0x80; rest >>>= 7) {
-    parts.push((rest & 0x7f) | 0x80);
-  }
-  return Buffer.from([...parts, rest]);
-}

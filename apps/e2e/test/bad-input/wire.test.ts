@@ -12,6 +12,7 @@ import { status } from '@grpc/grpc-js';
 
 import { type Answer, answerOf, invalid, OK } from '../harness/caller.js';
 import { ClusterUnderAbuse, type Server } from '../harness/cluster-under-abuse.js';
+import { varint } from '../harness/varint.js';
 
 const MIB = 1024 * 1024;
 /** What a decoder refuses, and gRPC's own answers, have no reason. */
@@ -210,15 +211,6 @@ function frameOf(message: Buffer): Buffer {
   const head = Buffer.alloc(5);
   head.writeUInt32BE(message.length, 1);
   return Buffer.concat([head, message]);
-}
-
-function varint(value: number): Buffer {
-  const parts: number[] = [];
-  let rest = value;
-  for (; rest >= 0x80; rest >>>= 7) {
-    parts.push((rest & 0x7f) | 0x80);
-  }
-  return Buffer.from([...parts, rest]);
 }
 
 /** One request without any gRPC library; gives headers and trailers together, none of them if the stream was reset. */

@@ -1,6 +1,7 @@
-import { Durability, SaslMechanism, StorageClass } from '@hermes/client';
-import { sharedKafka, sharedMysql } from '@hermes/testing';
+import { Durability, StorageClass } from '@hermes/client';
+import { sharedMysql } from '@hermes/testing';
 
+import { createKafkaSource } from '../harness/kafka-source.js';
 import { MysqlCluster } from '../harness/mysql-cluster.js';
 import { killings, LEASE_TTL_MS } from './delivery-suite.js';
 import { describeDelivery } from './describe-delivery.js';
@@ -8,18 +9,9 @@ import { describeDelivery } from './describe-delivery.js';
 jest.setTimeout(120_000);
 
 describeDelivery('Kafka', async () => {
-  const { bootstrap } = await sharedKafka();
   const database = await (await sharedMysql('mariadb')).createDatabase();
   const cluster = await MysqlCluster.start(database, { brokers: 2, leaseTtlMs: LEASE_TTL_MS });
-  await cluster.hermes.admin.createDataSource({
-    ...{ name: 'log', storageClass: StorageClass.KAFKA, endpoints: [...bootstrap] },
-    kafka: {
-      sasl: SaslMechanism.UNSPECIFIED,
-      replicationFactor: 1,
-      topicConfig: new Map(),
-      topicPrefix: database.name,
-    },
-  });
+  await createKafkaSource(cluster.hermes, database.name);
   return {
     processes: cluster.processes,
     topicFields: {

@@ -1,7 +1,8 @@
-import { Durability, SaslMechanism, StateStore, StorageClass } from '@hermes/client';
-import { eventually, sharedKafka, sharedMysql, SHARED_SERVER_DEADLINE_MS } from '@hermes/testing';
+import { Durability, StateStore, StorageClass } from '@hermes/client';
+import { eventually, sharedMysql, SHARED_SERVER_DEADLINE_MS } from '@hermes/testing';
 
 import { seenAll, settledAll } from '../harness/drain.js';
+import { createKafkaSource } from '../harness/kafka-source.js';
 import { Ledger, NO_VIOLATIONS } from '../harness/ledger.js';
 import { publishLoad, startConsumer } from '../harness/load.js';
 import { MysqlCluster } from '../harness/mysql-cluster.js';
@@ -17,19 +18,10 @@ jest.setTimeout(SHARED_SERVER_DEADLINE_MS);
 
 describe('a topic on Kafka that names no place for the state of its groups, where the metadata are in MySQL', () => {
   it('goes over to another broker when its own is killed, with all that its groups have settled, retried and given up', async () => {
-    const { bootstrap } = await sharedKafka();
     await using database = await (await sharedMysql('mariadb')).createDatabase();
     await using cluster = await MysqlCluster.startShared(database, { brokers: 2, leaseTtlMs: LEASE_TTL_MS });
     const { hermes, processes } = cluster;
-    await hermes.admin.createDataSource({
-      ...{ name: 'log', storageClass: StorageClass.KAFKA, endpoints: [...bootstrap] },
-      kafka: {
-        sasl: SaslMechanism.UNSPECIFIED,
-        replicationFactor: 1,
-        topicConfig: new Map(),
-        topicPrefix: database.name,
-      },
-    });
+    await createKafkaSource(hermes, database.name);
     const storage = { storageClass: StorageClass.KAFKA, requiredDurability: Durability.BUFFERED };
     const created = await hermes.admin.createTopic({ name: TOPIC.topic, partitions: PARTITIONS, ...storage });
     expect(created.kafka?.stateStore).toBe(StateStore.METADATA);

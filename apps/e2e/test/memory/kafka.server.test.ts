@@ -1,22 +1,13 @@
-import { Durability, SaslMechanism, StorageClass } from '@hermes/client';
-import { sharedKafka } from '@hermes/testing';
+import { Durability, StorageClass } from '@hermes/client';
 import { randomUUID } from 'node:crypto';
 
+import { createKafkaSource } from '../harness/kafka-source.js';
 import { describeMemory } from './memory-suite.js';
 
 jest.setTimeout(300_000);
 
 describeMemory('Kafka', async (hermes) => {
-  const { bootstrap } = await sharedKafka();
-  await hermes.admin.createDataSource({
-    ...{ name: 'log', storageClass: StorageClass.KAFKA, endpoints: [...bootstrap] },
-    kafka: {
-      sasl: SaslMechanism.UNSPECIFIED,
-      replicationFactor: 1,
-      topicConfig: new Map(),
-      topicPrefix: `m-${randomUUID()}`,
-    },
-  });
+  await createKafkaSource(hermes, `m-${randomUUID()}`);
   return {
     ...{ storageClass: StorageClass.KAFKA, dataSources: ['log'] },
     requiredDurability: Durability.BUFFERED,
