@@ -20,6 +20,7 @@ import {
   LEASE_MARGIN_MS,
   LEASE_TTL_DEFAULT_MS,
   type PartitionRef,
+  PLACING_PATIENCE_MS,
   type SessionId,
   SETTLE_MS,
   type TopicRoutes,
@@ -74,9 +75,9 @@ export class BrokerLeases {
         this.#table.restore(partition, former);
       }
     }
-    // Brokers of before get the time to come back; else the first one back would get all that is new.
-    const placeFromMs = this.#registry.leases.size > 0 ? nowMs + SETTLE_MS : nowMs;
-    this.#outbox = new BrokerOutbox({ table: this.#table, registry: this.#registry, ttlMs, placeFromMs });
+    const [fromMs, byMs] = this.#registry.leases.size > 0 ? [SETTLE_MS, PLACING_PATIENCE_MS] : [0, 0];
+    const placing = { fromMs: nowMs + fromMs, byMs: nowMs + byMs };
+    this.#outbox = new BrokerOutbox({ table: this.#table, registry: this.#registry, ttlMs, placing });
     const rules = { ttlMs, marginMs: this.#marginMs, renewedInDatabase: options.renewedInDatabase ?? false };
     this.#ends = new BrokerLeaseEnds({ table: this.#table, registry: this.#registry, outbox: this.#outbox, rules });
     this.#outbox.changed(nowMs);

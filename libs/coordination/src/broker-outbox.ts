@@ -1,6 +1,6 @@
 import { type BrokerLeaseEffect } from './broker-lease-effect.js';
 import { type BrokerRegistry } from './broker-registry.js';
-import { dealPartitions } from './deal-partitions.js';
+import { dealPartitions, type Placing } from './deal-partitions.js';
 import { COALESCE_MS, REVOKE_GRACE_MS } from './lease.js';
 import { type PartitionTable } from './partition-table.js';
 
@@ -8,8 +8,7 @@ export interface BrokerOutboxOptions {
   readonly table: PartitionTable;
   readonly registry: BrokerRegistry;
   readonly ttlMs: number;
-  /** From when on new partitions are placed in data directories. */
-  readonly placeFromMs: number;
+  readonly placing: Placing;
 }
 
 /**
@@ -62,8 +61,8 @@ export class BrokerOutbox {
 
   /** Decides who gets what, makes it durable, and only then tells anyone. */
   flush(nowMs: number): void {
-    const { table, registry, placeFromMs, ttlMs } = this.#options;
-    const { revoke, againMs } = dealPartitions(table, registry, { nowMs, placeFromMs, patienceMs: ttlMs });
+    const { table, registry, placing, ttlMs } = this.#options;
+    const { revoke, againMs } = dealPartitions(table, registry, { nowMs, placing, patienceMs: ttlMs });
     this.#flushAtMs = againMs;
     this.#flushedAtMs = nowMs;
     for (const partition of revoke) {

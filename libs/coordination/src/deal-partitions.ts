@@ -13,17 +13,24 @@ export interface Dealt {
   readonly againMs: number;
 }
 
+/** From when on what is new is placed in data directories: later, up to `byMs`, if a lease's holder is away. */
+export interface Placing {
+  readonly fromMs: number;
+  readonly byMs: number;
+}
+
 /** Places what is new, grants what is free, and names what must move. */
 export function dealPartitions(
   table: PartitionTable,
   registry: BrokerRegistry,
-  { nowMs, placeFromMs, patienceMs }: { nowMs: number; placeFromMs: number; patienceMs: number },
+  { nowMs, placing, patienceMs }: { nowMs: number; placing: Placing; patienceMs: number },
 ): Dealt {
   const present = presentOf(registry);
-  const unplaced = place(table, registry, { present, mayPlace: nowMs >= placeFromMs });
+  const placeAtMs = present.length < registry.leases.size ? placing.byMs : placing.fromMs;
+  const unplaced = place(table, registry, { present, mayPlace: nowMs >= placeAtMs });
   const revoke: LeasedPartition[] = [];
   let againMs = noteCutOff(present, registry, { nowMs, patienceMs });
-  againMs = unplaced && nowMs < placeFromMs ? Math.min(againMs, placeFromMs) : againMs;
+  againMs = unplaced && nowMs < placeAtMs ? Math.min(againMs, placeAtMs) : againMs;
   for (const { partition, target } of targets(table, registry, (one) => one.pinnedTo)) {
     if (partition.owner !== undefined) {
       partition.nextReason = registry.isAccepting(partition.owner) ? 'BALANCED' : 'DRAINED';

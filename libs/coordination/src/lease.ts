@@ -72,6 +72,12 @@ export const REVOKE_GRACE_MS = 5_000;
 /** After a stream's end or an election: time to register again before anything is done about it. */
 export const SETTLE_MS = 1_000;
 
+/**
+ * After an election what is new is placed in a data directory, for good, once all owners of before are back or known to be
+ * gone, and after this time at the latest: the first one back would get all of it.
+ */
+export const PLACING_PATIENCE_MS = 5_000;
+
 /** How long a lease lasts yet, in whole milliseconds. */
 export function leftMs({ untilMs }: { readonly untilMs: number }, nowMs: number): number {
   return Math.max(0, Math.floor(untilMs - nowMs));

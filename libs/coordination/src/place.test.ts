@@ -1,6 +1,6 @@
 import { type BrokerLeaseEffect, type DataSourceChoice, type LeasedTopic } from './broker-lease-effect.js';
 import { BrokerLeases } from './broker-leases.js';
-import { COALESCE_MS, SETTLE_MS } from './lease.js';
+import { COALESCE_MS, PLACING_PATIENCE_MS, SETTLE_MS } from './lease.js';
 import { placeOnDataSource } from './place.js';
 
 const topic = (name: string, partitions: number, dataSources: DataSourceChoice): LeasedTopic => ({
@@ -118,5 +118,64 @@ describe('placing on data sources', () => {
     expect(leases.partitions().map(({ state }) => state)).toEqual(['UNOWNED', 'UNOWNED']);
     register(leases, { name: 'a', dataDirectory: 'dir-a' }, 2, 2 * SETTLE_MS);
     expect(leases.partitions().map(({ broker }) => broker)).toEqual(['', 'a']);
+  });
+});
+
+describe('placing in data directories', () => {
+  const local = (name: string, partitions: number): LeasedTopic => ({
+    ...{ name, partitions, revision: 1, brokerGroup: '', inDataDirectory: true },
+  });
+  const directories = (leases: BrokerLeases): string[] =>
+    leases.partitions('new').map(({ dataDirectory }) => dataDirectory);
+
+  /** A leader that begins when `a` and `b` have a partition each, and a topic is made. */
+  function elected(): BrokerLeases {
+    const first = new BrokerLeases({ topics: [], assignments: [], nowMs: 0 });
+    const effects = [
+      ...register(first, { name: 'a', dataDirectory: 'dir-a' }, 1, 0),
+      ...register(first, { name: 'b', dataDirectory: 'dir-b' }, 2, 0),
+      ...first.topicUpserted(local('old', 2), 100),
+      ...first.tick(200),
+    ];
+    const rows = effects.flatMap((effect) => (effect.kind === 'persist' ? [effect] : []));
+    const brokers = rows.flatMap((row) => row.brokers);
+    const assignments = rows.flatMap((row) => row.assignments);
+    const next = new BrokerLeases({ topics: [local('old', 2)], brokers, assignments, nowMs: 0 });
+    next.topicUpserted(local('new', 2), 0);
+    return next;
+  }
+
+  it('the first broker that is back after an election does not get all that is new', () => {
+    const leases = elected();
+    register(leases, { name: 'a', dataDirectory: 'dir-a' }, 1, 10);
+    leases.tick(PLACING_PATIENCE_MS - 1);
+    expect(directories(leases)).toEqual(['', '']);
+    register(leases, { name: 'b', dataDirectory: 'dir-b' }, 2, PLACING_PATIENCE_MS - 1);
+    expect(directories(leases)).toEqual(['dir-a', 'dir-b']);
+  });
+
+  it('it is not waited for a broker that is gone, nor for one that stays away', () => {
+    const gone = elected();
+    register(gone, { name: 'a', dataDirectory: 'dir-a' }, 1, 10);
+    const [probe] = gone.tick(SETTLE_MS).flatMap((effect) => (effect.kind === 'probe' ? [effect.probe] : []));
+    gone.probed({ probe: probe ?? 0, refused: true }, SETTLE_MS + 1);
+    gone.tick(SETTLE_MS + 1 + COALESCE_MS);
+    expect(directories(gone)).toEqual(['dir-a', 'dir-a']);
+
+    const away = elected();
+    register(away, { name: 'a', dataDirectory: 'dir-a' }, 1, 10);
+    away.tick(away.nextTimerMs());
+    away.tick(PLACING_PATIENCE_MS);
+    expect(directories(away)).toEqual(['dir-a', 'dir-a']);
+  });
+
+  it('a broker that holds nothing has a moment to come back, too', () => {
+    const leases = elected();
+    register(leases, { name: 'a', dataDirectory: 'dir-a' }, 1, 10);
+    register(leases, { name: 'b', dataDirectory: 'dir-b' }, 2, 20);
+    expect(directories(leases)).toEqual(['', '']);
+    register(leases, { name: 'c', dataDirectory: 'dir-c' }, 3, 30);
+    leases.tick(SETTLE_MS);
+    expect(directories(leases)).toEqual(['dir-c', 'dir-a']);
   });
 });
