@@ -7,7 +7,7 @@ import { type DeliveryMode } from '../src/index.js';
 import { Comparison } from './comparison.js';
 import { type DeliveryCode } from './delivery-world.js';
 
-const HISTORIES = 1_500;
+const HISTORIES = 600;
 const HISTORIES_TO_FIND_A_BUG = 1_500;
 
 const MODES: readonly DeliveryMode[] = ['shared', 'keyOrdered', 'exclusive'];

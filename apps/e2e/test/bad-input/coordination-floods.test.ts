@@ -9,8 +9,9 @@ import {
 import { eventually } from '@hermes/testing';
 
 import { Bystanders } from '../harness/bystanders.js';
-import { type Answer, answerOf, Caller, endOf, invalid, OK } from '../harness/caller.js';
+import { type Answer, answerOf, answerOfStatus, Caller, endOf, invalid, type Method, OK } from '../harness/caller.js';
 import { ClusterUnderAbuse } from '../harness/cluster-under-abuse.js';
+import { frameOf, requestRaw, statusOf } from '../harness/raw-http2.js';
 
 const { holdBrokerLease, holdConsumerLease } = CoordinationServiceService;
 
@@ -58,6 +59,17 @@ function join(member: number, fields: Partial<HoldConsumerLeaseRequest_Join> = {
   return HoldConsumerLeaseRequest.fromPartial({ kind: { $case: 'join', value } });
 }
 
+/** How a stream ends that says this, and then the other without a pause: faster than a gRPC library would. */
+async function flood<Request>(
+  { path, requestSerialize }: Method<Request, unknown>,
+  first: Request,
+  next: Request,
+): Promise<Answer> {
+  const frames = Buffer.concat(Array.from({ length: 60_000 }, () => frameOf(requestSerialize(next))));
+  const body = Buffer.concat([frameOf(requestSerialize(first)), frames]);
+  return answerOfStatus(statusOf(await requestRaw(under.cluster.metaEndpoint, { ':path': path }, body)));
+}
+
 describe('streams that say nothing', () => {
   test('once they have said who they are end with their leases', async () => {
     const broker = peer().open(holdBrokerLease, [register('mute')]);
@@ -88,21 +100,9 @@ describe('streams that say nothing', () => {
 
 describe('a flood', () => {
   test('of heartbeats ends BACKPRESSURE', async () => {
-    const broker = peer().open(holdBrokerLease, [register('flooder')]);
-    const consumers = peer().open(holdConsumerLease, [join(1)]);
-    const ends = Promise.all([endOf(broker as never), endOf(consumers as never)]);
-    const flooding = new AbortController();
-    void ends.then(() => {
-      flooding.abort();
-    });
-    for (let nth = 0; nth < 60_000 && !flooding.signal.aborted; nth += 1) {
-      broker.write(brokerBeat);
-      consumers.write(consumerBeat);
-      if (nth % 1_000 === 0) {
-        await new Promise(setImmediate);
-      }
-    }
-    expect(await ends).toEqual([FLOOD, FLOOD]);
+    const brokerBeats = flood(holdBrokerLease, register('flooder'), brokerBeat);
+    const consumerBeats = flood(holdConsumerLease, join(1), consumerBeat);
+    expect(await Promise.all([brokerBeats, consumerBeats])).toEqual([FLOOD, FLOOD]);
   });
 
   test('of consumers: a thousand come and go; more than a stream may have are refused', async () => {

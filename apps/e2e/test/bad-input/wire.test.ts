@@ -12,6 +12,7 @@ import { status } from '@grpc/grpc-js';
 
 import { type Answer, answerOf, invalid, OK } from '../harness/caller.js';
 import { ClusterUnderAbuse, type Server } from '../harness/cluster-under-abuse.js';
+import { frameOf, HEADERS, requestRaw } from '../harness/raw-http2.js';
 import { varint } from '../harness/varint.js';
 
 const MIB = 1024 * 1024;
@@ -114,7 +115,7 @@ describe.each(['gateway', 'broker'] as const)('the size of requests at the %s', 
 describe.each(['gateway', 'broker', 'meta-server'] as const)('the protocol at the %s', (server) => {
   const path = server === 'meta-server' ? AdminServiceService.getTopic.path : publish.path;
   const raw = (headers: OutgoingHttpHeaders, body?: Buffer) =>
-    http2(endpointOf(server), { ':path': path, ...headers }, body);
+    requestRaw(endpointOf(server), { ':path': path, ...headers }, body);
 
   test.each(['/hermes.messaging.v1.MessagingService/Nothing', '/hermes.nothing.v1.Nothing/Nothing', '/', '/%00'])(
     'knows no method %s',
@@ -159,7 +160,7 @@ describe.each(['gateway', 'broker'] as const)('deadlines and cancelling at the %
 
   test('a call whose deadline has passed stores nothing', async () => {
     const before = await stored();
-    const answer = await http2(endpointOf(server), { ':path': publish.path, 'grpc-timeout': '0m' }, wide);
+    const answer = await requestRaw(endpointOf(server), { ':path': publish.path, 'grpc-timeout': '0m' }, wide);
     expect(answer['grpc-status']).toBe(String(status.DEADLINE_EXCEEDED));
     expect(await stored()).toBe(before);
   });
@@ -199,39 +200,9 @@ describe.each(['gateway', 'broker'] as const)('deadlines and cancelling at the %
 
 test('every process is unharmed', () => under.expectUnharmed());
 
-const HEADERS = { ':method': 'POST', 'content-type': 'application/grpc', te: 'trailers' };
-
 function endpointOf(server: Server): string {
   const { gatewayEndpoint, metaEndpoint, brokers } = under.cluster;
   return { gateway: gatewayEndpoint, broker: brokers[0]!.endpoint, 'meta-server': metaEndpoint }[server];
-}
-
-/** gRPC's frame of one message. */
-function frameOf(message: Buffer): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(message.length, 1);
-  return Buffer.concat([head, message]);
-}
-
-/** One request without any gRPC library; gives headers and trailers together, none of them if the stream was reset. */
-function http2(endpoint: string, headers: OutgoingHttpHeaders, body?: Buffer): Promise<Record<string, unknown>> {
-  return new Promise((resolve) => {
-    const session = connect(`http://${endpoint}`);
-    const answer: Record<string, unknown> = {};
-    const stream = session.request({ ...HEADERS, ...headers });
-    for (const event of ['response', 'trailers']) {
-      stream.on(event, (got: object) => {
-        Object.assign(answer, got);
-      });
-    }
-    stream.on('error', () => undefined);
-    stream.on('close', () => {
-      session.close();
-      resolve(answer);
-    });
-    stream.resume();
-    stream.end(body);
-  });
 }
 
 /** How many streams of a method are open, as the server's metrics tell. */

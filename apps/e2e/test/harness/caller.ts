@@ -8,6 +8,7 @@ import {
   Metadata,
   type ServiceError,
   status,
+  type StatusObject,
 } from '@grpc/grpc-js';
 import { fromServiceError, type HermesError } from '@hermes/contracts';
 import { once } from 'node:events';
@@ -188,10 +189,14 @@ export async function answerOf(call: Promise<unknown>): Promise<Answer> {
     await call;
     return OK;
   } catch (thrown) {
-    const error = thrown as ServiceError;
-    const isExplained = error.metadata.get(DETAILS).length > 0;
-    return isExplained ? explained(fromServiceError(error)) : { status: status[error.code] };
+    return answerOfStatus(thrown as ServiceError);
   }
+}
+
+/** The same of the status that it ended with. */
+export function answerOfStatus(ended: StatusObject): Answer {
+  const isExplained = ended.metadata.get(DETAILS).length > 0;
+  return isExplained ? explained(fromServiceError(ended)) : { status: status[ended.code] };
 }
 
 /** The same of an error that stands for one entry of a request. */

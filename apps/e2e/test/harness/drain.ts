@@ -5,7 +5,8 @@ import type { Ledger } from './ledger.js';
 import { placed } from './placed.js';
 
 const DRAIN_DEADLINE_MS = 90_000;
-const LOOK_EVERY_MS = 100;
+/** Each look goes through all messages, in the process of the consumers. */
+const LOOK_EVERY_MS = 500;
 
 /** What the cluster says of a group, for the message of a test that waits in vain. */
 async function situation(hermes: Hermes, topic: string, group: string): Promise<string> {

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { type Delivery, type Hermes, stringCodec } from '@hermes/client';
 import { HermesError } from '@hermes/contracts';
 
@@ -10,6 +12,8 @@ export interface PublishLoad {
   readonly name: string;
   readonly messages: number;
   readonly keys: number;
+  /** How long a key rests between its messages: without a rest the load takes what there is of processor time. */
+  readonly restMs?: number;
   /** Told the id of each acknowledged publish, at once. */
   readonly onAcknowledged?: (id: string) => void;
   /** Tells how many publishes have ended. */
@@ -20,6 +24,8 @@ export interface PublishLoad {
 /** Publishes all of it and writes down what became of each message. Nothing is published twice. */
 export async function publishLoad(hermes: Hermes, ledger: Ledger, load: PublishLoad): Promise<void> {
   const producer = hermes.producer(load.topic, { codec: stringCodec });
+  const { restMs } = load;
+  const rest = restMs === undefined ? () => Promise.resolve() : () => sleep(restMs);
   let ended = 0;
   const publishKey = async (keyIndex: number): Promise<void> => {
     const key = `${load.name}-key-${keyIndex}`;
@@ -39,6 +45,7 @@ export async function publishLoad(hermes: Hermes, ledger: Ledger, load: PublishL
       }
       ended += 1;
       load.onProgress?.(ended);
+      await rest();
     }
   };
   await Promise.all(Array.from({ length: load.keys }, (_, index) => publishKey(index)));

@@ -11,6 +11,8 @@ export const TOPIC = { topic: 'orders', group: 'billing' } as const;
 const PARTITIONS = 4;
 /** All partitions of the topic. */
 export const ALL = Array.from({ length: PARTITIONS }, (_, partition) => partition);
+/** Often enough to see short pauses, and leaves processors to those who are watched. */
+const REST_MS = 10;
 const PATIENCE = { deadlineMs: 60_000 };
 
 /** A topic of a data source under load by a gateway's client and by one that finds meta-servers itself; both consume, too. */
@@ -78,14 +80,16 @@ export class TopicLoad implements AsyncDisposable {
     return this.ledger.repeats(TOPIC.group);
   }
 
-  /** Ends the load and checks that nothing was lost, nothing settled came again, and no publisher saw an error. */
-  async check(): Promise<void> {
+  /** Ends the load and checks that nothing was lost, nothing settled came again, and no publisher saw an error, unless one may. */
+  async check({ mayFail = false } = {}): Promise<void> {
     this.#enough.abort();
     await Promise.all(this.#ends);
     await seenAll(this.gateway, this.ledger, TOPIC.topic, TOPIC.group);
     await settledAll(this.gateway, TOPIC.topic, TOPIC.group);
     expect(this.ledger.violations(TOPIC.group)).toEqual(NO_VIOLATIONS);
-    expect([this.ledger.count('unknown'), this.ledger.count('refused')]).toEqual([0, 0]);
+    if (!mayFail) {
+      expect([this.ledger.count('unknown'), this.ledger.count('refused')]).toEqual([0, 0]);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -102,7 +106,7 @@ export class TopicLoad implements AsyncDisposable {
       this.ledger.settle(TOPIC.group, delivery.body);
     };
     this.#consumers.push(startConsumer(client, this.ledger, { ...TOPIC, name: `c-${nth}`, handle }));
-    const names = { topic: TOPIC.topic, name: `load-${nth}`, messages: 10_000_000, keys: 20 };
+    const names = { topic: TOPIC.topic, name: `load-${nth}`, messages: 10_000_000, keys: 20, restMs: REST_MS };
     const onAcknowledged = (id: string): void => {
       this.times.note(id);
       times.note(id);
