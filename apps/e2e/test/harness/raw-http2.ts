@@ -1,4 +1,4 @@
-import { Metadata, type status, type StatusObject } from '@grpc/grpc-js';
+import { Metadata, type StatusObject } from '@grpc/grpc-js';
 import { connect, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
 
 export const HEADERS = { ':method': 'POST', 'content-type': 'application/grpc', te: 'trailers' } as const;
@@ -38,5 +38,7 @@ export function requestRaw(
 /** The status that an answer ends with. */
 export function statusOf(answer: IncomingHttpHeaders): StatusObject {
   const { 'grpc-status': code, 'grpc-message': details = '' } = answer;
-  return { code: Number(code) as status, details: String(details), metadata: Metadata.fromHttp2Headers(answer) };
+  const metadata = Metadata.fromHttp2Headers(answer);
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- The numbers of gRPC are the enum's.
+  return { code: Number(code), details: String(details), metadata };
 }
