@@ -1,3 +1,7 @@
 const preset = require('../../jest.preset.cjs');
 
-module.exports = { ...preset('e2e'), setupFilesAfterEnv: ['<rootDir>/test/harness/set-timeout.cjs'] };
+module.exports = {
+  ...preset('e2e'),
+  testEnvironment: '<rootDir>/test/harness/environment.cjs',
+  setupFilesAfterEnv: ['<rootDir>/test/harness/set-timeout.cjs'],
+};

@@ -12,6 +12,22 @@ const OUTPUT_CHARS_MAX = 20_000;
 /** How long a process may take to become ready on a busy machine. */
 const READY_DEADLINE_MS = 30_000;
 
+/** What of that is shown when a test fails: the last so many warnings and errors. */
+const COMPLAINTS_SHOWN = 12;
+const COMPLAINT = /^\{"level":"(warn|error|fatal)"/;
+
+/** Those that were started since a test last failed. */
+const started = new Set<HermesProcess>();
+
+/** Called by environment.cjs. */
+(globalThis as { hermesTestFailed?: () => void }).hermesTestFailed = () => {
+  for (const { title, output } of started) {
+    const complaints = output.split('\n').filter((line) => COMPLAINT.test(line));
+    process.stderr.write([`-- ${title}:`, ...complaints.slice(-COMPLAINTS_SHOWN), ''].join('\n'));
+  }
+  started.clear();
+};
+
 /** How a process ended. */
 export interface ProcessEnd {
   readonly code: number | null;
@@ -65,6 +81,7 @@ export class HermesProcess {
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
     this.#child = child;
+    started.add(this);
     this.#end = new Promise((resolve) => {
       child.on('exit', (code, signal) => {
         resolve({ code, signal });
