@@ -15,21 +15,21 @@ const forwarded = args.filter((arg) => arg !== '--unit');
 
 const serverTests = String.raw`\.server\.test\.ts$`;
 const inProcess = ['--ignoreProjects', 'e2e', '--maxWorkers=2'];
-/** Process tests that wait more than they work: two files at a time. */
-const sharing = String.raw`/e2e/test/(bad-input|delivery|kafka|scenarios)/`;
-/** The others measure pauses and memory: they have the machine for themselves. */
-const measuring = String.raw`/e2e/test/(?!(bad-input|delivery|kafka|scenarios)/)`;
+/** Process tests that have the machine for themselves: they measure pauses or memory, or listen on the default ports. */
+const alone = String.raw`/e2e/test/(deploy/|memory/|mysql/(fail-over|moves|rolling-restart)|broker-restart|examples|npm-start)`;
+/** The others wait more than they work: two files at a time. */
+const others = String.raw`/e2e/test/(?!(deploy/|memory/|mysql/(fail-over|moves|rolling-restart)|broker-restart|examples|npm-start))`;
 const stages = unitOnly
   ? [{ title: 'unit and property tests', args: [...inProcess, '--testPathIgnorePatterns', serverTests] }]
   : [
       { title: 'unit, property, contract and integration tests', args: inProcess },
       {
         title: 'process tests',
-        args: ['--selectProjects', 'e2e', '--maxWorkers=2', '--testPathIgnorePatterns', measuring],
+        args: ['--selectProjects', 'e2e', '--maxWorkers=2', '--testPathIgnorePatterns', alone],
       },
       {
-        title: 'process tests that measure pauses and memory',
-        args: ['--selectProjects', 'e2e', '--runInBand', '--testPathIgnorePatterns', sharing],
+        title: 'process tests that have the machine for themselves',
+        args: ['--selectProjects', 'e2e', '--runInBand', '--testPathIgnorePatterns', others],
       },
     ];
 
