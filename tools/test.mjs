@@ -16,21 +16,18 @@ const forwarded = args.filter((arg) => arg !== '--unit');
 const serverTests = String.raw`\.server\.test\.ts$`;
 const inProcess = ['--ignoreProjects', 'e2e', '--maxWorkers=2'];
 /** Process tests that have the machine for themselves: they measure pauses or memory, or listen on the default ports. */
-const alone = String.raw`/e2e/test/(deploy/|memory/|mysql/(fail-over|moves|rolling-restart)|broker-restart|examples|npm-start)`;
-/** The others wait more than they work: two files at a time. */
-const others = String.raw`/e2e/test/(?!(deploy/|memory/|mysql/(fail-over|moves|rolling-restart)|broker-restart|examples|npm-start))`;
+const alone = '(deploy/|memory/|mysql/(fail-over|moves|rolling-restart)|broker-restart|examples|npm-start)';
+const processTests = (title, workers, ignored) => ({
+  title,
+  args: ['--selectProjects', 'e2e', workers, '--testPathIgnorePatterns', `/e2e/test/${ignored}`],
+});
 const stages = unitOnly
   ? [{ title: 'unit and property tests', args: [...inProcess, '--testPathIgnorePatterns', serverTests] }]
   : [
       { title: 'unit, property, contract and integration tests', args: inProcess },
-      {
-        title: 'process tests',
-        args: ['--selectProjects', 'e2e', '--maxWorkers=2', '--testPathIgnorePatterns', alone],
-      },
-      {
-        title: 'process tests that have the machine for themselves',
-        args: ['--selectProjects', 'e2e', '--runInBand', '--testPathIgnorePatterns', others],
-      },
+      // They wait more than they work: two files at a time.
+      processTests('process tests', '--maxWorkers=2', alone),
+      processTests('process tests that have the machine for themselves', '--runInBand', `(?!${alone})`),
     ];
 
 function runStage(stage, resultFile) {
