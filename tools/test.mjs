@@ -16,7 +16,7 @@ const forwarded = args.filter((arg) => arg !== '--unit');
 const serverTests = String.raw`\.server\.test\.ts$`;
 const inProcess = ['--ignoreProjects', 'e2e', '--maxWorkers=2'];
 /** Process tests that have the machine for themselves: they measure pauses or memory, or listen on the default ports. */
-const alone = '(deploy/|memory/|mysql/(fail-over|moves|rolling-restart)|broker-restart|examples|npm-start)';
+const alone = '(deploy/|memory/|mysql/|broker-restart|examples|npm-start)';
 const processTests = (title, workers, ignored) => ({
   title,
   args: ['--selectProjects', 'e2e', workers, '--testPathIgnorePatterns', `/e2e/test/${ignored}`],

@@ -14,20 +14,12 @@ const ENTRIES_MAX = 2_000;
  */
 const GATHER_MS = 20;
 
-/**
- * A request that has no answer for so long holds nobody else up: behind a gateway one owner that is silent would hold up
- * what others settle. From then on each partition has requests of its own, until that has not happened for a while.
- */
-const LATE_MS = 1_000;
-const APART_MS = 30_000;
-
 interface WaitingEntry {
   readonly entry: RawAckEntry;
   readonly answered: (error: HermesError | undefined) => void;
 }
 
-interface Queue {
-  readonly server: string;
+interface ServerQueue {
   waiting: WaitingEntry[];
   state: 'idle' | 'gathering' | 'busy';
   /** Somebody waits for the answer of what waits. */
@@ -38,8 +30,8 @@ interface Queue {
 }
 
 /**
- * Settles one consumer's deliveries: one Acknowledge in flight per server, or per partition where a server is late; what
- * waits goes with the next. What nobody waits for gathers up to 20 ms, if that is allowed.
+ * Settles one consumer's deliveries: one Acknowledge in flight per server, what waits goes with the next. What nobody
+ * waits for gathers up to 20 ms, if that is allowed.
  */
 export class AckQueue {
   /** So many entries may gather; 0, as at first: each goes as soon as it can. */
@@ -47,10 +39,7 @@ export class AckQueue {
   readonly #link: Link;
   readonly #environment: Environment;
   readonly #consumer: ConsumerName;
-  /** By server, and by server and partition. */
-  readonly #queues = new Map<string, Queue>();
-  /** Until when each server's partitions have queues of their own. */
-  readonly #apartUntilMs = new Map<string, number>();
+  readonly #servers = new Map<string, ServerQueue>();
   #pending = 0;
   #onIdle: (() => void)[] = [];
 
@@ -62,13 +51,16 @@ export class AckQueue {
 
   /** Calls `answered` once: without an error, the entry is durably done. */
   settle(entry: RawAckEntry, isAwaited: boolean, answered: (error: HermesError | undefined) => void): void {
+    const queue = this.#queueOf(entry);
     this.#pending += 1;
-    this.#enqueue({ entry, answered }, isAwaited);
+    queue.waiting.push({ entry, answered });
+    queue.isAwaited ||= isAwaited;
+    this.#look(queue);
   }
 
   /** Sends what gathers; resolves once everything is answered. */
   settled(): Promise<void> {
-    for (const queue of this.#queues.values()) {
+    for (const queue of this.#servers.values()) {
       queue.isAwaited = true;
       this.#look(queue);
     }
@@ -79,36 +71,25 @@ export class AckQueue {
         });
   }
 
-  #enqueue(waiting: WaitingEntry, isAwaited: boolean): void {
-    const queue = this.#queueOf(waiting.entry);
-    queue.waiting.push(waiting);
-    queue.isAwaited ||= isAwaited;
-    this.#look(queue);
-  }
-
-  #queueOf(entry: RawAckEntry): Queue {
+  #queueOf(entry: RawAckEntry): ServerQueue {
     const partition = partitionOfReceipt(entry.receipt);
-    const server = this.#link.router.endpointOf(this.#consumer.topic, partition) ?? '';
-    const apartUntilMs = this.#apartUntilMs.get(server) ?? Number.NEGATIVE_INFINITY;
-    const isApart = this.#environment.clock.monotonicMs() < apartUntilMs;
-    const key = isApart ? `${server} ${partition}` : server;
-    let queue = this.#queues.get(key);
+    const endpoint = this.#link.router.endpointOf(this.#consumer.topic, partition) ?? '';
+    let queue = this.#servers.get(endpoint);
     if (queue === undefined) {
       queue = {
-        server,
         waiting: [],
         state: 'idle',
         isAwaited: false,
         begunAtMs: Number.NEGATIVE_INFINITY,
         cancelGathering: () => undefined,
       };
-      this.#queues.set(key, queue);
+      this.#servers.set(endpoint, queue);
     }
     return queue;
   }
 
   /** Begins a request, or waits until it is time for one. */
-  #look(queue: Queue): void {
+  #look(queue: ServerQueue): void {
     if (queue.state === 'busy' || queue.waiting.length === 0) {
       return;
     }
@@ -125,7 +106,7 @@ export class AckQueue {
     }
   }
 
-  #begin(queue: Queue): void {
+  #begin(queue: ServerQueue): void {
     queue.cancelGathering();
     queue.state = 'busy';
     queue.begunAtMs = this.#environment.clock.monotonicMs();
@@ -135,14 +116,10 @@ export class AckQueue {
     });
   }
 
-  async #run(queue: Queue): Promise<void> {
+  async #run(queue: ServerQueue): Promise<void> {
     const batch = queue.waiting.splice(0, ENTRIES_MAX);
     queue.isAwaited &&= queue.waiting.length > 0;
-    const cancelLate = this.#environment.timers.after(LATE_MS, () => {
-      this.#late(queue);
-    });
     await this.#send(batch);
-    cancelLate();
     this.#pending -= batch.length;
     queue.state = 'idle';
     this.#look(queue);
@@ -152,14 +129,6 @@ export class AckQueue {
       idle.forEach((resolve) => {
         resolve();
       });
-    }
-  }
-
-  /** What waits behind a late request goes by partition. */
-  #late(queue: Queue): void {
-    this.#apartUntilMs.set(queue.server, this.#environment.clock.monotonicMs() + APART_MS);
-    for (const waiting of queue.waiting.splice(0)) {
-      this.#enqueue(waiting, queue.isAwaited);
     }
   }
 

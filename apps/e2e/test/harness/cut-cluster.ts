@@ -51,7 +51,7 @@ export class CutCluster implements AsyncDisposable {
     const { load } = this;
     const before = await this.balanced();
     const sinceMs = performance.now();
-    const lines = this.#cut(cuts, loss);
+    using lines = this.#cut(cuts, loss);
     while (performance.now() - sinceMs < CUT_MS) {
       await load.served();
       await load.consumed();
@@ -71,7 +71,7 @@ export class CutCluster implements AsyncDisposable {
     const { title } = (await leaderOf(cluster.processes)).process;
     const sinceMs = performance.now();
     const cuts: Cut[] = [[title, ['metadata']]];
-    const lines = this.#cut(cuts, loss);
+    using lines = this.#cut(cuts, loss);
     await eventually(async () => {
       const leaders = await leadersOf(cluster.processes);
       expect(leaders.map(({ process }) => process.title)).toEqual(METAS.filter((meta) => meta !== title));
@@ -93,7 +93,7 @@ export class CutCluster implements AsyncDisposable {
     const before = await placed(load.direct, TOPIC.topic);
     const sinceMs = performance.now();
     const cuts: Cut[] = [[FIRST, others]];
-    const lines = this.#cut(cuts, loss);
+    using lines = this.#cut(cuts, loss);
     await eventually(async () => {
       const after = await placed(load.direct, TOPIC.topic);
       expect(after.map(({ broker }) => broker)).toEqual(after.map(() => SECOND));

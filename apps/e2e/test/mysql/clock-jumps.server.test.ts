@@ -94,7 +94,7 @@ class Timed {
 }
 
 describe('wall clocks that jump by an hour', () => {
-  it('of a broker and of the leader: leases hold, nothing comes early or twice, what is due comes', async () => {
+  it('of a broker, the gateway and the leader: leases hold, nothing comes early or twice, what is due comes', async () => {
     await using database = await (await sharedMysql('mariadb')).createDatabase();
     using clocks = new FalseClocks();
     const { environmentOf } = clocks;
@@ -126,6 +126,10 @@ describe('wall clocks that jump by an hour', () => {
       const { createdAt } = await hermes.admin.createTopic({ name: `made-at-${seconds}`, partitions: 1 });
       const wrongS = (timestampToMs(createdAt!)! - Date.now()) / 1_000;
       expect(Math.abs(wrongS - seconds)).toBeLessThan(HOUR_S / 2);
+    }
+    for (const seconds of [HOUR_S, -HOUR_S]) {
+      const [before, after] = await jump(processes.gateway, seconds);
+      expect(after).toEqual(before);
     }
     const { name, process: broker } = processes.brokers[0]!;
     const [before] = await jump(broker, HOUR_S);
