@@ -53,6 +53,9 @@ export class FencedWriter {
   /** Where the latest one ran. */
   #currentId = 0;
   #tail: Promise<unknown> = Promise.resolve();
+  /** Nobody knows yet what became of the latest COMMIT. */
+  #isInDoubt = false;
+  readonly #abandoned = new AbortController();
 
   constructor(options: FencedWriterOptions) {
     this.#options = options;
@@ -72,13 +75,22 @@ export class FencedWriter {
     await this.#tail;
   }
 
+  /** What is in doubt stays so, and what waits for it is refused: that could be as long as the server is away. */
+  abandon(): void {
+    this.#abandoned.abort(new StoreError('closed', 'the partition is closed, and what became of a commit is unknown'));
+  }
+
   async #write(write: (session: Session) => Promise<void>): Promise<CommitOutcome> {
     this.#options.signal.throwIfAborted();
+    if (this.#isInDoubt) {
+      this.#abandoned.signal.throwIfAborted();
+    }
     try {
       await this.#options.slot.run((session) => this.#transaction(session, write));
       return { kind: 'committed' };
     } catch (error) {
       if (error instanceof CommitUnknownError) {
+        this.#isInDoubt = true;
         return { kind: 'inDoubt', resolution: this.#resolve() };
       }
       if (error instanceof FencedError) {
@@ -144,7 +156,8 @@ export class FencedWriter {
 
   /** What became of the COMMIT after which `settle_seq` would be one higher. */
   async #resolve(): Promise<DefiniteCommitOutcome> {
-    const { timers, random, signal, slot } = this.#options;
+    const { timers, random, slot } = this.#options;
+    const signal = AbortSignal.any([this.#options.signal, this.#abandoned.signal]);
     const backoff = new Backoff(RETRY, random);
     for (;;) {
       signal.throwIfAborted();
@@ -167,6 +180,7 @@ export class FencedWriter {
   }
 
   #judge(row: partitionRows.PartitionRow | undefined): DefiniteCommitOutcome {
+    this.#isInDoubt = false;
     const { topicId, partition, epoch } = this.#options;
     if (row === undefined) {
       const error = new StoreError('dataLoss', `the partition_state row of ${topicId}/${partition} is gone`);

@@ -57,6 +57,7 @@ export class MysqlPartition implements PartitionStore {
 
   /** What is in doubt stays in doubt: a newer owner's fence decides it. */
   close(): Promise<void> {
+    this.#options.fenced.abandon();
     return this.#options.gate.close();
   }
 }

@@ -195,6 +195,18 @@ describe.each(SQL_SERVER_KINDS)('what is in doubt on %s', (kind) => {
       expect(await stored()).toBe(2);
     });
 
+    it('holds up no closing while the server is away, and what waits for it is refused', async () => {
+      proxy.fault(COMMIT, 'cut');
+      const outcome = await store.groupState.commit([floor(1)]);
+      proxy.retarget({ host: '127.0.0.1', port: 1 });
+      proxy.cutAll();
+      const waiting = expect(store.groupState.commit([floor(2)])).rejects.toMatchObject({ kind: 'closed' });
+      const resolution = outcome.kind === 'inDoubt' ? outcome.resolution : Promise.resolve(outcome);
+      const unknown = expect(resolution).rejects.toMatchObject({ kind: 'closed' });
+      await store.close();
+      await Promise.all([waiting, unknown]);
+    });
+
     it('of an owner that stalls in the middle does not hold up the next one', async () => {
       const held = proxy.fault(COMMIT, 'hold');
       const stale = store.groupState.commit([floor(1)]);

@@ -53,6 +53,8 @@ describe('a network that is cut between any two processes', () => {
     (loss) => cut.takenOver([...METAS, 'metadata', 'storage'], loss),
   );
 
+  it('a broker without its storage alone is followed, and comes back', () => cut.takenOver(['storage'], 'everything'));
+
   it('nothing that was acknowledged is lost, and no record of an earlier epoch stands behind one of a later', async () => {
     await cut.load.check({ mayFail: true });
     await cut.checkEpochs();
