@@ -26,7 +26,12 @@ function client(options: KafkaClientOptions): Kafka {
 async function createTopic(kafka: Kafka, topic: string): Promise<void> {
   const admin = kafka.admin();
   await admin.connect();
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true });
+  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: false });
+  // kafkajs gives up waiting as soon as it asks a broker that has not heard of the topic yet.
+  await eventually(async () => {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    expect(topics[0]?.partitions[0]?.leader).toBeGreaterThanOrEqual(0);
+  });
   await admin.disconnect();
 }
 
