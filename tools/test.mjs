@@ -17,9 +17,10 @@ const serverTests = String.raw`\.server\.test\.ts$`;
 const inProcess = ['--ignoreProjects', 'e2e', '--maxWorkers=2'];
 /** Process tests that have the machine for themselves: they measure pauses or memory, or listen on the default ports. */
 const alone = '(deploy/|memory/|mysql/|broker-restart|examples|npm-start)';
+/** Jest runs some of them in its own process, and would wait for whatever a test has left open there. */
 const processTests = (title, workers, ignored) => ({
   title,
-  args: ['--selectProjects', 'e2e', workers, '--testPathIgnorePatterns', `/e2e/test/${ignored}`],
+  args: ['--selectProjects', 'e2e', workers, '--forceExit', '--testPathIgnorePatterns', `/e2e/test/${ignored}`],
 });
 const stages = unitOnly
   ? [{ title: 'unit and property tests', args: [...inProcess, '--testPathIgnorePatterns', serverTests] }]
