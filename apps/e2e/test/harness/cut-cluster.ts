@@ -12,14 +12,15 @@ const LEASE_TTL_MS = 6_000;
 const CUT_MS = 7_500;
 export const METAS = ['meta-server-0', 'meta-server-1'] as const;
 export const [FIRST, SECOND] = ['broker-0', 'broker-1'] as const;
+
 /** Who is cut off, and from whom. */
-export type Cut = readonly [process: string, others: readonly string[]];
+type Cut = readonly [process: string, others: readonly string[]];
 
 /** Processes and their database under load, any two of which can be cut off from each other. */
 export class CutCluster implements AsyncDisposable {
   private constructor(
-    readonly database: TestDatabase,
-    readonly network: Network,
+    private readonly database: TestDatabase,
+    private readonly network: Network,
     readonly cluster: MysqlCluster,
     readonly load: TopicLoad,
   ) {}
