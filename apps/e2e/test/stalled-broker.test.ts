@@ -1,10 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { credentials, Metadata } from '@grpc/grpc-js';
 import { connect } from '@hermes/client';
-import { fromServiceError, type HermesError, Message, RawMessagingClient, statusToError } from '@hermes/contracts';
+import {
+  fromServiceError,
+  type HermesError,
+  LIMITS,
+  Message,
+  RawMessagingClient,
+  statusToError,
+} from '@hermes/contracts';
 import { eventually } from '@hermes/testing';
 
 import { Cluster } from './harness/cluster.js';
-import { seenAll } from './harness/drain.js';
+import { seenAll, settledAll } from './harness/drain.js';
 import { Ledger, NO_VIOLATIONS } from './harness/ledger.js';
 import { publishLoad, startConsumer } from './harness/load.js';
 import { placed } from './harness/placed.js';
@@ -89,6 +98,52 @@ describe('a broker that is stopped for longer than its lease, then continued', (
     stopped.abort();
     await load;
     await seenAll(hermes, ledger, 'orders', 'billing');
+    await consumer.stop();
+    expect({ ...ledger.violations('billing'), unpublished: [] }).toEqual(NO_VIOLATIONS);
+  });
+});
+
+describe('a broker that is silent while it holds its lease', () => {
+  it('holds up no acknowledgement of another owner, though a gateway is between', async () => {
+    await using cluster = await Cluster.start({ leaseTtlMs: 60_000 });
+    const silent = cluster.brokers[0]!;
+    await using hermes = await connect({ gateway: cluster.gatewayEndpoint });
+    await hermes.admin.createTopic({ name: 'orders', partitions: 8 });
+    await hermes.admin.createGroup({ topic: 'orders', name: 'billing' });
+    const partitions = await placed(hermes, 'orders');
+    const stalled = new Set(partitions.flatMap(({ broker, partition }) => (broker === silent.name ? [partition] : [])));
+    const ledger = new Ledger();
+    let lastAtMs = performance.now();
+    let longestMs = 0;
+    let others = 0;
+    const consumer = startConsumer(hermes, ledger, {
+      ...{ topic: 'orders', group: 'billing', name: 'c-1' },
+      handle: async (delivery) => {
+        await delivery.ack();
+        if (!stalled.has(delivery.partition)) {
+          others += 1;
+          longestMs = Math.max(longestMs, performance.now() - lastAtMs);
+          lastAtMs = performance.now();
+        }
+      },
+    });
+    const stopped = new AbortController();
+    const { signal } = stopped;
+    const load = { topic: 'orders', name: 'load', messages: 1_000_000, keys: 40, restMs: 10, signal };
+    const published = publishLoad(hermes, ledger, load);
+    await eventually(() => others > 500, { deadlineMs: 20_000 });
+
+    silent.process.signal('SIGSTOP');
+    await sleep(LIMITS.clientDeadlineMs * 1.2);
+    // A request in which the silent one has a part waits for a second; without an end to that, until the deadline.
+    longestMs = Math.max(longestMs, performance.now() - lastAtMs);
+    expect(longestMs).toBeLessThan(LIMITS.clientDeadlineMs / 2);
+
+    silent.process.signal('SIGCONT');
+    stopped.abort();
+    await published;
+    await seenAll(hermes, ledger, 'orders', 'billing');
+    await settledAll(hermes, 'orders', 'billing');
     await consumer.stop();
     expect({ ...ledger.violations('billing'), unpublished: [] }).toEqual(NO_VIOLATIONS);
   });

@@ -1,37 +1,33 @@
 import { type HermesError, LIMITS, partitionOfReceipt, type RawAckEntry, statusToError } from '@hermes/contracts';
-import { type CancelTimer } from '@hermes/runtime';
 import { type ConsumerName } from './cluster/consumer-leases.js';
 import { type Environment } from './cluster/environment.js';
+import { mayRepeat } from './cluster/failure.js';
 import { type Link } from './cluster/link.js';
+import { RequestQueue } from './request-queue.js';
 
 /** Entries of one request; more wait for the next one. */
 const ENTRIES_MAX = 2_000;
 
 /**
- * From one request to the next while nobody waits for an answer. Each costs a call here, and at the broker a call and
- * a commit that appends have to wait for; and on Node 20 what a unary call of grpc-js leaves behind mostly survives
- * until a full collection.
+ * How long partitions wait for each other's answers. Behind a gateway an owner that is silent would hold up what the
+ * others settle: its partitions have a queue each from then on, until they are answered again.
  */
-const GATHER_MS = 20;
+const TOGETHER_MS = 1_000;
 
 interface WaitingEntry {
   readonly entry: RawAckEntry;
+  readonly partition: number | undefined;
   readonly answered: (error: HermesError | undefined) => void;
 }
 
-interface ServerQueue {
-  waiting: WaitingEntry[];
-  state: 'idle' | 'gathering' | 'busy';
-  /** Somebody waits for the answer of what waits. */
-  isAwaited: boolean;
-  /** When the last request was begun. */
-  begunAtMs: number;
-  cancelGathering: CancelTimer;
+interface Answer {
+  readonly waiting: WaitingEntry;
+  readonly error: HermesError | undefined;
 }
 
 /**
  * Settles one consumer's deliveries: one Acknowledge in flight per server, what waits goes with the next. What nobody
- * waits for gathers up to 20 ms, if that is allowed.
+ * waits for gathers up to 20 ms, if that is allowed. What one server answers for a partition keeps its order.
  */
 export class AckQueue {
   /** So many entries may gather; 0, as at first: each goes as soon as it can. */
@@ -39,7 +35,9 @@ export class AckQueue {
   readonly #link: Link;
   readonly #environment: Environment;
   readonly #consumer: ConsumerName;
-  readonly #servers = new Map<string, ServerQueue>();
+  readonly #servers = new Map<string, RequestQueue<WaitingEntry>>();
+  /** Partitions whose owners last did not answer. */
+  readonly #silent = new Map<number | undefined, RequestQueue<WaitingEntry>>();
   #pending = 0;
   #onIdle: (() => void)[] = [];
 
@@ -51,18 +49,16 @@ export class AckQueue {
 
   /** Calls `answered` once: without an error, the entry is durably done. */
   settle(entry: RawAckEntry, isAwaited: boolean, answered: (error: HermesError | undefined) => void): void {
-    const queue = this.#queueOf(entry);
+    const partition = partitionOfReceipt(entry.receipt);
     this.#pending += 1;
-    queue.waiting.push({ entry, answered });
-    queue.isAwaited ||= isAwaited;
-    this.#look(queue);
+    const queue = this.#silent.get(partition) ?? this.#serverOf(partition);
+    queue.push({ entry, partition, answered }, isAwaited);
   }
 
   /** Sends what gathers; resolves once everything is answered. */
   settled(): Promise<void> {
-    for (const queue of this.#servers.values()) {
-      queue.isAwaited = true;
-      this.#look(queue);
+    for (const queue of [...this.#servers.values(), ...this.#silent.values()]) {
+      queue.flush();
     }
     return this.#pending === 0
       ? Promise.resolve()
@@ -71,58 +67,67 @@ export class AckQueue {
         });
   }
 
-  #queueOf(entry: RawAckEntry): ServerQueue {
-    const partition = partitionOfReceipt(entry.receipt);
+  #serverOf(partition: number | undefined): RequestQueue<WaitingEntry> {
     const endpoint = this.#link.router.endpointOf(this.#consumer.topic, partition) ?? '';
-    let queue = this.#servers.get(endpoint);
-    if (queue === undefined) {
-      queue = {
-        waiting: [],
-        state: 'idle',
-        isAwaited: false,
-        begunAtMs: Number.NEGATIVE_INFINITY,
-        cancelGathering: () => undefined,
-      };
-      this.#servers.set(endpoint, queue);
-    }
-    return queue;
-  }
-
-  /** Begins a request, or waits until it is time for one. */
-  #look(queue: ServerQueue): void {
-    if (queue.state === 'busy' || queue.waiting.length === 0) {
-      return;
-    }
-    const { clock, timers } = this.#environment;
-    const mayGather = !queue.isAwaited && queue.waiting.length < this.gatherMax;
-    const leftMs = mayGather ? queue.begunAtMs + GATHER_MS - clock.monotonicMs() : 0;
-    if (leftMs <= 0) {
-      this.#begin(queue);
-    } else if (queue.state === 'idle') {
-      queue.state = 'gathering';
-      queue.cancelGathering = timers.after(leftMs, () => {
-        this.#begin(queue);
-      });
-    }
-  }
-
-  #begin(queue: ServerQueue): void {
-    queue.cancelGathering();
-    queue.state = 'busy';
-    queue.begunAtMs = this.#environment.clock.monotonicMs();
-    // What is settled in the same turn of the event loop goes along.
-    setImmediate(() => {
-      void this.#run(queue);
+    return getOrCreate(this.#servers, endpoint, () => {
+      const queue = this.#queue((batch) => this.#sendTogether(queue, batch));
+      return queue;
     });
   }
 
-  async #run(queue: ServerQueue): Promise<void> {
-    const batch = queue.waiting.splice(0, ENTRIES_MAX);
-    queue.isAwaited &&= queue.waiting.length > 0;
-    await this.#send(batch);
-    this.#pending -= batch.length;
-    queue.state = 'idle';
-    this.#look(queue);
+  #silentOf(partition: number | undefined): RequestQueue<WaitingEntry> {
+    return getOrCreate(this.#silent, partition, () => {
+      const queue = this.#queue((batch) => this.#sendAlone(queue, batch));
+      return queue;
+    });
+  }
+
+  #queue(send: (batch: readonly WaitingEntry[]) => Promise<void>): RequestQueue<WaitingEntry> {
+    return new RequestQueue({
+      environment: this.#environment,
+      itemsMax: ENTRIES_MAX,
+      gatherMax: () => this.gatherMax,
+      send,
+    });
+  }
+
+  async #sendTogether(queue: RequestQueue<WaitingEntry>, batch: readonly WaitingEntry[]): Promise<void> {
+    const answers = await this.#send(batch, TOGETHER_MS);
+    const unanswered = answers.filter(isUnanswered).map(({ waiting }) => waiting);
+    const silent = new Set(unanswered.map(({ partition }) => partition));
+    for (const waiting of [...unanswered, ...queue.take(({ partition }) => silent.has(partition))]) {
+      this.#silentOf(waiting.partition).push(waiting, true);
+    }
+    this.#tell(answers.filter((answer) => !isUnanswered(answer)));
+  }
+
+  async #sendAlone(queue: RequestQueue<WaitingEntry>, batch: readonly WaitingEntry[]): Promise<void> {
+    const answers = await this.#send(batch, LIMITS.clientDeadlineMs - TOGETHER_MS);
+    if (queue.waiting === 0 && !answers.some(isUnanswered)) {
+      this.#silent.delete(batch[0]?.partition);
+    }
+    this.#tell(answers);
+  }
+
+  async #send(batch: readonly WaitingEntry[], patienceMs: number): Promise<Answer[]> {
+    const deadlineAtMs = this.#environment.clock.monotonicMs() + patienceMs;
+    const request = { ...this.#consumer, entries: batch.map(({ entry }) => entry) };
+    try {
+      const results = await this.#link.acknowledge(request, { deadlineAtMs });
+      return batch.map((waiting, at) => {
+        const error = results[at]?.error;
+        return { waiting, error: error && statusToError(error) };
+      });
+    } catch (error) {
+      return batch.map((waiting) => ({ waiting, error: error as HermesError }));
+    }
+  }
+
+  #tell(answers: readonly Answer[]): void {
+    for (const { waiting, error } of answers) {
+      waiting.answered(error);
+    }
+    this.#pending -= answers.length;
     if (this.#pending === 0) {
       const idle = this.#onIdle;
       this.#onIdle = [];
@@ -131,20 +136,16 @@ export class AckQueue {
       });
     }
   }
+}
 
-  async #send(batch: readonly WaitingEntry[]): Promise<void> {
-    const deadlineAtMs = this.#environment.clock.monotonicMs() + LIMITS.clientDeadlineMs;
-    const request = { ...this.#consumer, entries: batch.map(({ entry }) => entry) };
-    try {
-      const results = await this.#link.acknowledge(request, { deadlineAtMs });
-      batch.forEach(({ answered }, at) => {
-        const error = results[at]?.error;
-        answered(error === undefined ? undefined : statusToError(error));
-      });
-    } catch (error) {
-      for (const { answered } of batch) {
-        answered(error as HermesError);
-      }
-    }
+/** No owner told what became of it; it may be settled again. */
+const isUnanswered = ({ error }: Answer): boolean => error !== undefined && mayRepeat(error);
+
+function getOrCreate<Key, Value>(map: Map<Key, Value>, key: Key, create: () => Value): Value {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = create();
+    map.set(key, value);
   }
+  return value;
 }
