@@ -50,6 +50,7 @@ import { partitionHandlers } from './rpc/partition-handlers.js';
 import { BrokerMessagingService, BrokerPartitionService } from './rpc/service-definitions.js';
 import { Retention } from './retention/retention.js';
 import { Acknowledger } from './settle/acknowledger.js';
+import { connectAhead } from './storage/connect-ahead.js';
 import { DataSources } from './storage/data-sources.js';
 import { openEmbedded } from './storage/open-embedded.js';
 import { Storage } from './storage/storage.js';
@@ -113,6 +114,7 @@ interface Parts {
   readonly holder: LeaseHolder;
   readonly tasks: TaskGroup;
   readonly meta: MetaClient;
+  readonly catalog: Catalog;
   readonly ownership: Ownership;
   readonly subscriber: Subscriber;
   readonly retention: Retention;
@@ -153,6 +155,7 @@ async function serve(parts: Parts, port: number): Promise<RunningBroker> {
     ready: () => session.connected && !session.isDraining,
   });
   const loop = watchEventLoop({ metrics, logger });
+  await connectAhead(parts);
   session.start();
   parts.retention.start();
   server.setServing('', true);
@@ -218,15 +221,15 @@ function wire(config: BrokerConfig, given: BrokerDependencies, embedded: Embedde
     counters: createCounters(metrics),
     turns: new Turns(clock),
   };
-  const meta = new MetaClient(config.metaServers, credentials.createInsecure(), {});
+  const meta = new MetaClient(config.metaServers, credentials.createInsecure());
+  const catalog = new Catalog(meta, clock);
   const metadata = metadataOf(config);
   const dataSources = new DataSources({ environment, metadata, clock, timers, random, logger });
   const storage = new Storage(embedded, dataSources);
   const ownership = new Ownership({
-    ...{ clock, timers, random, logger, tasks },
+    ...{ catalog, clock, timers, random, logger, tasks },
     endpoint: () => address.endpoint,
     hasMeta: () => parts.session?.connected === true,
-    catalog: new Catalog(meta, clock),
     opener: new PartitionOpener(storage, services, incarnation),
     reports: {
       ready: (assignments) => parts.session?.ready(assignments),
@@ -252,7 +255,7 @@ function wire(config: BrokerConfig, given: BrokerDependencies, embedded: Embedde
   const isRenewedInDatabase = (): boolean => parts.session?.renewedInDatabase === true;
   registerMetrics(metrics, { ownership, subscriber, services, dataSources, isRenewedInDatabase });
   const parts: Parts = {
-    ...{ config, clock, timers, random, logger, metrics, incarnation, address, holder, tasks, meta },
+    ...{ config, clock, timers, random, logger, metrics, incarnation, address, holder, tasks, meta, catalog },
     ...{ embedded, storage, dataSources },
     ...{ ownership, subscriber, retention, server, drain },
     session: undefined,

@@ -35,7 +35,7 @@ export class OwnershipFixture {
     await this.meta.start();
     const onFatal = (error: unknown): number => this.fatal.push(error);
     this.engine = new WatchedEngine(await openEmbeddedEngine({ directory: this.#directory.path, onFatal }));
-    this.#client = new MetaClient([this.meta.endpoint], credentials.createInsecure(), {});
+    this.#client = new MetaClient([this.meta.endpoint], credentials.createInsecure());
     const services = this.#services();
     const report = (what: string, { topic, partition, epoch, revision }: LeaseAssignment): number =>
       this.reports.push(`${what} ${topic}/${partition}@${epoch} r${revision}`);

@@ -51,7 +51,17 @@ export class ConnectionSlot {
 
   /** Connects if need be, so that the next job need not wait for that; what fails is that job's to meet. */
   warm(): void {
-    this.run(() => Promise.resolve()).catch(() => undefined);
+    if (!this.#isFresh) {
+      this.run(() => Promise.resolve()).catch(() => undefined);
+    }
+  }
+
+  /** Uses a connection that was idle for half the time after which it would be replaced. */
+  keepWarm(): void {
+    const idleMs = this.#clock.monotonicMs() - this.#lastUsedMs;
+    if (this.#isFresh && this.#waiting === 0 && idleMs > IDLE_MAX_MS / 2) {
+      this.run((session) => session.query('DO 0')).catch(() => undefined);
+    }
   }
 
   /** Ends the connection once the jobs that wait have run; later ones are refused. */
@@ -110,10 +120,25 @@ export class ConnectionSet {
     this.#slots = Array.from({ length: size }, () => new ConnectionSlot(connect, clock));
   }
 
-  /** A slot for something that stays on one connection; they are given out in turn. */
+  /** A slot for something that stays on one connection; they are given out in turn. The one that is next connects meanwhile. */
   assign(): ConnectionSlot {
     this.#next += 1;
+    this.warm(1);
     return this.#slots[this.#next % this.#slots.length] as ConnectionSlot;
+  }
+
+  /** Connects the slots that are given out next, so that their first jobs need not wait for that. */
+  warm(count: number): void {
+    for (let ahead = 1; ahead <= count; ahead += 1) {
+      this.#slots[(this.#next + ahead) % this.#slots.length]?.warm();
+    }
+  }
+
+  /** What was connected once is not connected to anew after each lull. */
+  keepWarm(): void {
+    for (const slot of this.#slots) {
+      slot.keepWarm();
+    }
   }
 
   /** Runs a job on the connection with the fewest. */

@@ -40,6 +40,9 @@ export const DATA_SOURCE_BOUNDS_DEFAULT: DataSourceBounds = {
 /** With fewer the statements of one settle push each other out. */
 const STATEMENTS_MIN = 24;
 
+/** Connections of each kind that are made with the first one: whoever opens a data source opens partitions there, whose callers wait. */
+const WARM = 2;
+
 /** How often the server is asked for a sign of life, and each so many times for its clock, or who it is. */
 const ASK_MS = 2_000;
 const ASKED_PER_CLOCK_READING = 5;
@@ -93,6 +96,9 @@ export class DataSource {
       // A writer may come later: reads alone need none, if the tables are there.
       await source.control.run(() => Promise.resolve());
       source.#statementsMax();
+      for (const set of source.#sets) {
+        set.warm(WARM);
+      }
       source.#tick();
       return source;
     } catch (error) {
@@ -142,15 +148,19 @@ export class DataSource {
   /** Ends all connections once what waits for them is done. */
   async close(): Promise<void> {
     this.#stop();
-    await Promise.all([this.appends, this.settles, this.reads, this.control].map((set) => set.close()));
+    await Promise.all(this.#sets.map((set) => set.close()));
   }
 
   /** Ends all connections at once. */
   destroy(): void {
     this.#stop();
-    for (const set of [this.appends, this.settles, this.reads, this.control]) {
+    for (const set of this.#sets) {
       set.destroy();
     }
+  }
+
+  get #sets(): ConnectionSet[] {
+    return [this.appends, this.settles, this.reads, this.control];
   }
 
   async #connectToWrite(): Promise<Session> {
@@ -267,6 +277,9 @@ export class DataSource {
 
   #ask(): Promise<void> {
     this.#asked += 1;
+    for (const set of this.#sets) {
+      set.keepWarm();
+    }
     if (this.#asked % ASKED_PER_LOOK === 0) {
       return this.look();
     }

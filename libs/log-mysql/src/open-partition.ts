@@ -1,6 +1,6 @@
 import { type OpeningGate, type OpenPartitionOutcome, type OpenPartitionRequest, StoreError } from '@hermes/log';
 
-import type { ConnectionSlot } from './connection-set.js';
+import type { ConnectionSet, ConnectionSlot } from './connection-set.js';
 import { createLane, createPartition, findRecords } from './create-partition.js';
 import { FencedWriter } from './fenced-writer.js';
 import { LaneTable } from './lane-table.js';
@@ -14,7 +14,6 @@ import { openLane } from './open-lane.js';
 import { dataLoss, type FoundLane, type OpeningContext, OpeningRefused } from './opening-context.js';
 import * as partitionRows from './partition-rows.js';
 import { persist } from './persist.js';
-import type { Session } from './session.js';
 
 /** Nobody who is well holds a partition's row for so long; the server itself gives up waiting for it after 2 s. */
 const HELD_UP_MS = 1_000;
@@ -100,18 +99,12 @@ export class PartitionOpening {
   /** The lanes that have a row, each with its table. */
   async #findLanes(): Promise<FoundLane[]> {
     const { reads } = this.#context.source;
-    return reads.run(async (session) => {
-      const states = await partitionRows.laneStates(session, this.#request);
-      const found: FoundLane[] = [];
-      for (const lane of states.keys()) {
-        found.push(await this.#findLane(session, this.#table(lane), states.get(lane)));
-      }
-      found.sort((one, other) => one.table.address.lane - other.table.address.lane);
-      if (found.length === 0 || found.some(({ table }, index) => table.address.lane !== index)) {
-        throw dataLoss(`lane_state has rows of ${found.length} lanes only`);
-      }
-      return found;
-    });
+    const states = await reads.run((session) => partitionRows.laneStates(session, this.#request));
+    const numbers = [...states.keys()].sort((one, other) => one - other);
+    if (numbers.length === 0 || numbers.some((lane, index) => lane !== index)) {
+      throw dataLoss(`lane_state has rows of ${numbers.length} lanes only`);
+    }
+    return Promise.all(numbers.map((lane) => this.#findLane(reads, this.#table(lane), states.get(lane))));
   }
 
   /** From here on every older owner's transaction changes nothing. */
@@ -180,7 +173,7 @@ export class PartitionOpening {
       if (written.kind !== 'committed') {
         throw written.kind === 'refused' ? written.error : new StoreError('full', 'no space for a new lane');
       }
-      added.push(await source.control.run((session) => this.#findLane(session, table)));
+      added.push(await this.#findLane(source.control, table));
     }
     return added;
   }
@@ -218,8 +211,8 @@ export class PartitionOpening {
     return this.#request.stateOnly === true;
   }
 
-  #findLane(session: Session, table: LaneTable, state?: partitionRows.LaneState): Promise<FoundLane> {
-    return this.#stateOnly ? findLaneState(session, table, state) : findLane(session, table, state);
+  #findLane(connections: ConnectionSet, table: LaneTable, state?: partitionRows.LaneState): Promise<FoundLane> {
+    return this.#stateOnly ? findLaneState(connections, table, state) : findLane(connections, table, state);
   }
 
   #table(lane: number): LaneTable {
@@ -228,15 +221,22 @@ export class PartitionOpening {
   }
 }
 
-async function findLane(session: Session, table: LaneTable, state?: partitionRows.LaneState): Promise<FoundLane> {
+async function findLane(
+  connections: ConnectionSet,
+  table: LaneTable,
+  state?: partitionRows.LaneState,
+): Promise<FoundLane> {
   const { firstOffset = 0, promotionMark = 0 } = state ?? {};
-  const bounds = await table.ranges(session);
+  const reading = connections.run((session) => table.last(session));
+  // Of a table that is not there it says less than what is read beside it.
+  reading.catch(() => undefined);
+  const bounds = await connections.run((session) => table.ranges(session));
   if (bounds.length === 0) {
     throw dataLoss(
       `lane ${table.address.lane} has a lane_state row but no table: it is lost, or kept in another store`,
     );
   }
-  const last = await table.last(session);
+  const last = await reading;
   if (firstOffset > 0 && (last?.offset ?? -1) < firstOffset) {
     throw dataLoss(`lane ${table.address.lane} ends below its first offset ${firstOffset}`);
   }
@@ -244,8 +244,12 @@ async function findLane(session: Session, table: LaneTable, state?: partitionRow
 }
 
 /** A lane whose messages are kept in another store. */
-async function findLaneState(session: Session, table: LaneTable, state?: partitionRows.LaneState): Promise<FoundLane> {
-  const inTheWay = await findRecords(session, table);
+async function findLaneState(
+  connections: ConnectionSet,
+  table: LaneTable,
+  state?: partitionRows.LaneState,
+): Promise<FoundLane> {
+  const inTheWay = await connections.run((session) => findRecords(session, table));
   if (inTheWay !== undefined) {
     throw dataLoss(inTheWay);
   }

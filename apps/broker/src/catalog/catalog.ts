@@ -27,7 +27,7 @@ const ROUTES_FRESHEST_MS = 100;
 /** Names that are remembered at once; beyond it the oldest is forgotten. */
 const ROUTES_MAX = 1_000;
 
-const GROUPS_PAGE_SIZE = 1_000;
+const PAGE_SIZE = 1_000;
 
 /** What the meta-server knows of topics: read for partitions that open, and for callers of partitions owned elsewhere. */
 export class Catalog {
@@ -54,6 +54,14 @@ export class Catalog {
       }
       throw error;
     }
+  }
+
+  /** The data sources, or the first thousand of them. */
+  async listDataSources(): Promise<DataSource[]> {
+    const { dataSources } = await this.#meta.ask(({ admin }, deadline) =>
+      unary(admin.listDataSources.bind(admin), { pageSize: PAGE_SIZE, pageToken: '' }, deadline),
+    );
+    return dataSources;
   }
 
   /** A data source, as it is now. Throws DATA_SOURCE_NOT_FOUND. */
@@ -104,7 +112,7 @@ export class Catalog {
     const groups: Group[] = [];
     let pageToken = '';
     do {
-      const request = { topic, pageSize: GROUPS_PAGE_SIZE, pageToken };
+      const request = { topic, pageSize: PAGE_SIZE, pageToken };
       const page = await this.#meta.ask(({ admin }, deadline) =>
         unary(admin.listGroups.bind(admin), request, deadline),
       );

@@ -1,6 +1,13 @@
 import { AdminServiceClient, CoordinationServiceClient, fromServiceError, HermesError } from '@hermes/contracts';
 import { type ChannelCredentials, type ClientOptions, Metadata, type ServiceError } from '@grpc/grpc-js';
 
+/** A meta-server that comes back is found within a second. */
+const RECONNECT: ClientOptions = {
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.min_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1_000,
+};
+
 /** Time for one question to one meta-server; the next one is asked after it. */
 const CALL_DEADLINE_MS = 3_000;
 
@@ -16,11 +23,11 @@ export class MetaClient {
   #preferred = 0;
 
   /** Channels connect at the first call, not here. */
-  constructor(endpoints: readonly string[], credentials: ChannelCredentials, options: ClientOptions) {
+  constructor(endpoints: readonly string[], credentials: ChannelCredentials) {
     this.#servers = endpoints.map((endpoint) => ({
       endpoint,
-      admin: new AdminServiceClient(endpoint, credentials, options),
-      coordination: new CoordinationServiceClient(endpoint, credentials, options),
+      admin: new AdminServiceClient(endpoint, credentials, RECONNECT),
+      coordination: new CoordinationServiceClient(endpoint, credentials, RECONNECT),
     }));
   }
 

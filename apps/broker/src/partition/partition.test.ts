@@ -33,6 +33,13 @@ describe('groups of a Partition', () => {
     expect(partition.group('a')?.settings.mode).toBe('shared');
   });
 
+  test('is drained once, however often that is asked for: by a revoke, and as the broker stops', async () => {
+    const save = jest.spyOn(partition.known, 'save');
+    await Promise.all([partition.drain(1_000), partition.drain(1_000)]);
+    expect(save).toHaveBeenCalledTimes(1);
+    expect(partition.isServing).toBe(false);
+  });
+
   test('a stream that found a group before it stopped is refused, not left waiting', () => {
     const pump = partition.group('a');
     void partition.close();

@@ -52,6 +52,7 @@ export class Partition {
   readonly #groups = new Map<string, GroupPump>();
   readonly #watchers = new Set<() => void>();
   #stopped = false;
+  #leaving: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(topic: OwnedTopic, { engine, store }: OpenStore, services: PartitionServices) {
@@ -157,10 +158,10 @@ export class Partition {
         pump.stop(new HermesError('GROUP_NOT_FOUND', `group ${name} was deleted`));
       }
     }
-    const ids = new Set([...wanted.values()].map(({ id }) => id));
-    const gone = (await this.#store.groupState.groupIds()).filter((id) => !ids.has(id));
-    await this.commit(gone.map((groupId) => ({ kind: 'deleted', groupId })));
-    const applied = await Promise.allSettled([...wanted.values()].map((settings) => this.#applyGroup(settings)));
+    const applied = await Promise.allSettled([
+      this.#deleteGroupsBut(new Set([...wanted.values()].map(({ id }) => id))),
+      ...[...wanted.values()].map((settings) => this.#applyGroup(settings)),
+    ]);
     // Only once nothing is under way any more: the caller tries again, and a group must not be made by two.
     const failed = applied.find((outcome) => outcome.status === 'rejected');
     if (failed !== undefined) {
@@ -172,15 +173,19 @@ export class Partition {
   async drain(graceMs: number): Promise<void> {
     const done = new AbortController();
     const patience = sleep(this.#services.timers, graceMs, done.signal).catch(() => undefined);
+    this.#leaving ??= this.#leave(patience);
+    await Promise.race([this.#leaving, patience]);
+    done.abort();
+  }
+
+  async #leave(patience: Promise<void>): Promise<void> {
     // While everybody is still served: what is published meanwhile the next owner finds in the log.
     await Promise.race([this.known.save(), patience]);
     const inFlight = [...this.#groups.values()].flatMap((pump) => pump.handOver() ?? []);
     this.#stop(new HermesError('DRAINING', `partition ${this.number} is moving`));
     // Promotions append: the lanes are flushed after them.
     const appended = this.schedule.flush().then(() => Promise.all(this.lanes.map((lane) => lane.appender.flush())));
-    const flushed = Promise.all([appended, this.settles.flush().then(() => this.#handOver(inFlight))]);
-    await Promise.race([flushed, patience]);
-    done.abort();
+    await Promise.all([appended, this.settles.flush().then(() => this.#handOver(inFlight))]);
   }
 
   /** Ends at once: what is under way and not answered is answered as unknown. Idempotent. */
@@ -218,6 +223,11 @@ export class Partition {
     }
   }
 
+  async #deleteGroupsBut(ids: ReadonlySet<number>): Promise<void> {
+    const gone = (await this.#store.groupState.groupIds()).filter((id) => !ids.has(id));
+    await this.commit(gone.map((groupId) => ({ kind: 'deleted', groupId })));
+  }
+
   async #applyGroup(settings: GroupSettings): Promise<void> {
     const known = this.#groups.get(settings.name);
     if (known?.settings.mode === settings.mode) {
@@ -238,10 +248,12 @@ export class Partition {
     }
     snapshot = await this.#withAllLanes(snapshot);
     const pump = new GroupPump(this, settings, snapshot, this.#services);
-    await pump.start();
-    if (snapshot.inFlight.length > 0) {
-      await this.commit([{ kind: 'inFlight', groupId: settings.id, held: [] }]);
-    }
+    // What was in flight is known here from now on; if it does not start, it is delivered again.
+    const inherited = snapshot.inFlight.length > 0;
+    await Promise.all([
+      pump.start(),
+      inherited ? this.commit([{ kind: 'inFlight', groupId: settings.id, held: [] }]) : undefined,
+    ]);
     if (this.#stopped) {
       pump.stop(new HermesError('PARTITION_MOVING', `partition ${this.number} has moved`));
     } else {

@@ -106,7 +106,7 @@ export class TopicLoad implements AsyncDisposable {
       this.ledger.settle(TOPIC.group, delivery.body);
     };
     this.#consumers.push(startConsumer(client, this.ledger, { ...TOPIC, name: `c-${nth}`, handle }));
-    const names = { topic: TOPIC.topic, name: `load-${nth}`, messages: 10_000_000, keys: 20, restMs: REST_MS };
+    const names = { topic: TOPIC.topic, name: `load-${nth}`, messages: 10_000_000, keys: 8, restMs: REST_MS };
     const onAcknowledged = (id: string): void => {
       this.times.note(id);
       times.note(id);
