@@ -8,6 +8,7 @@ import { type ContainerRuntimeClient, type StartedTestContainer } from 'testcont
 
 import { type Engine } from './engine.js';
 import { TestRun } from './test-run.js';
+import { whenStopped } from './when-stopped.js';
 
 const LOG_TAIL_CHARS = 2_000;
 const SHUTDOWN_DEADLINE_S = 60;
@@ -76,8 +77,10 @@ export class DockerEngine implements Engine {
 
   /** By a signal: Docker's own pausing takes the late news of an earlier `unpause` for that of a later one. */
   async pause(): Promise<void> {
+    const { State: state } = await this.#container.inspect();
     await this.#container.kill({ signal: 'SIGSTOP' });
     this.#isPaused = true;
+    await whenStopped(state.Pid);
   }
 
   async resume(): Promise<void> {

@@ -4,6 +4,7 @@ import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 
 import { type Engine } from './engine.js';
+import { whenStopped } from './when-stopped.js';
 
 const LOG_TAIL_CHARS = 2_000;
 
@@ -50,9 +51,12 @@ export class ProcessEngine implements Engine {
     await gone;
   }
 
-  pause(): Promise<void> {
-    this.#child?.kill('SIGSTOP');
-    return Promise.resolve();
+  async pause(): Promise<void> {
+    const pid = this.#child?.pid;
+    if (pid !== undefined) {
+      this.#child?.kill('SIGSTOP');
+      await whenStopped(pid);
+    }
   }
 
   resume(): Promise<void> {
