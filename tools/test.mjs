@@ -15,8 +15,10 @@ const forwarded = args.filter((arg) => arg !== '--unit');
 
 const serverTests = String.raw`\.server\.test\.ts$`;
 const inProcess = ['--ignoreProjects', 'e2e', '--maxWorkers=2'];
+/** Those on MySQL that measure pauses. */
+const pauses = 'clock-jumps|fail-over|leaders|metadata-database-paused|moves|network-cuts|rolling-restart';
 /** Process tests that have the machine for themselves: they measure pauses or memory, or listen on the default ports. */
-const alone = '(deploy/|memory/|mysql/|broker-restart|examples|npm-start)';
+const alone = `(deploy/|memory/|mysql/(${pauses})|broker-restart|examples|npm-start)`;
 /** Jest runs some of them in its own process, and would wait for whatever a test has left open there. */
 const processTests = (title, workers, ignored) => ({
   title,

@@ -62,6 +62,7 @@ describe('a broker that is stopped for longer than its lease, then continued', (
       name: 'load',
       messages: 1_000_000,
       keys: 20,
+      restMs: 10,
       signal: stopped.signal,
     });
     await eventually(() => ledger.acknowledged > 500, { deadlineMs: 20_000 });

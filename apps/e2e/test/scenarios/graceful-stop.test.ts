@@ -26,7 +26,7 @@ describe('a process that is stopped by SIGTERM under load', () => {
     const load = Promise.all(
       [direct, viaGateway].map((hermes, nth) =>
         publishLoad(hermes, ledger, {
-          ...{ topic: 'orders', name: `load-${nth}`, messages: 1_000_000, keys: 20 },
+          ...{ topic: 'orders', name: `load-${nth}`, messages: 1_000_000, keys: 20, restMs: 10 },
           signal: enough.signal,
         }),
       ),

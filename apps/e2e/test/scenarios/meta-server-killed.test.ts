@@ -28,7 +28,14 @@ describe('a meta-server that is killed ten times in a row', () => {
     const consumers = clients.map((client, nth) => startConsumer(client, ledger, { ...TOPIC, name: `c-${nth}` }));
     const load = clients.map((client, nth) =>
       publishLoad(client, ledger, {
-        ...{ topic: TOPIC.topic, name: `load-${nth}`, messages: 10_000_000, keys: 20, signal: enough.signal },
+        ...{
+          topic: TOPIC.topic,
+          name: `load-${nth}`,
+          messages: 10_000_000,
+          keys: 20,
+          restMs: 10,
+          signal: enough.signal,
+        },
         onAcknowledged: (id) => {
           times.note(id);
         },
