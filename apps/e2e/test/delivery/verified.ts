@@ -4,7 +4,7 @@ import { eventually } from '@hermes/testing';
 import { type DeliverySuite, killed, PATIENCE } from './delivery-suite.js';
 import { Verifier } from './verifier.js';
 
-const MESSAGES = 3_000;
+const MESSAGES = 2_000;
 const SEED = 11;
 const MODES = [
   ['KEY_ORDERED', GroupMode.KEY_ORDERED],
