@@ -42,7 +42,7 @@ async function settingsOf({ brokers, ...options }) {
 }
 
 export async function kafkaStorage() {
-  const cluster = await testing.startKafka();
+  const cluster = await testing.startKafka({ jvmOptions: [] });
   const options = cluster.clientOptions();
   let topics = 0;
   const measure = (kind, shape) => {

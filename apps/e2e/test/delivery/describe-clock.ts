@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { owned } from '../harness/placed.js';
 import { type ClusterOptions } from '../harness/cluster.js';
 import { FalseClocks } from '../harness/false-clocks.js';
+import { Moment } from '../harness/moment.js';
 import { type DeliveryCluster, DeliverySuite, killed, PATIENCE } from './delivery-suite.js';
 
 const HOUR_S = 3_600;
@@ -52,9 +53,9 @@ export function describeClock(
       const retry = parseRetryPolicy(`3:[3,${WAIT_MS}]`);
       await suite.hermes.admin.createGroup({ topic, name: GROUP, retry });
       const times = new Map<string, number>();
-      const since = performance.now();
+      const since = new Moment();
       const consumer = suite.consume(topic, GROUP, (text, attempt) => {
-        times.set(`${text}#${attempt}`, performance.now() - since);
+        times.set(`${text}#${attempt}`, since.agoMs());
         if (text.startsWith('failing') && attempt === 1) {
           throw new Error(text);
         }

@@ -5,6 +5,7 @@ import { eventually, sharedMysql } from '@hermes/testing';
 import { FalseClocks } from '../harness/false-clocks.js';
 import { type HermesProcess } from '../harness/hermes-process.js';
 import { leaderOf } from '../harness/leader.js';
+import { Moment } from '../harness/moment.js';
 import { MysqlCluster } from '../harness/mysql-cluster.js';
 import { placed } from '../harness/placed.js';
 import { TOPIC, TopicLoad } from '../harness/topic-load.js';
@@ -31,9 +32,9 @@ function ownedIn(hermes: Hermes): Promise<Owned[]> {
   }, PATIENCE);
 }
 
-/** Messages that are due later, and fail once: when each was due, and when it came, by the clock of the test. */
+/** Messages that are due later, and fail once: since when each waits, and how late it came, by the clocks of the test. */
 class Timed {
-  readonly #due = new Map<string, number>();
+  readonly #waits = new Map<string, Moment>();
   readonly early: string[] = [];
   #latestMs = 0;
   #done = 0;
@@ -50,7 +51,7 @@ class Timed {
       const { body, attempt } = delivery;
       timed.#came(body, attempt);
       if (attempt === 1) {
-        timed.#due.set(body, performance.now() + DELAY_MS);
+        timed.#waits.set(body, new Moment());
         await delivery.nack({ delayMs: DELAY_MS });
       }
     });
@@ -63,7 +64,7 @@ class Timed {
     const names = Array.from({ length: 16 }, () => `m-${(this.#count += 1)}`);
     await Promise.all(
       names.map((name) => {
-        this.#due.set(name, performance.now() + DELAY_MS);
+        this.#waits.set(name, new Moment());
         return producer.publish(name, { key: name, delayMs: DELAY_MS });
       }),
     );
@@ -84,7 +85,7 @@ class Timed {
   }
 
   #came(body: string, attempt: number): void {
-    const lateMs = performance.now() - (this.#due.get(body) ?? 0);
+    const lateMs = (this.#waits.get(body)?.agoMs() ?? 0) - DELAY_MS;
     this.#latestMs = Math.max(this.#latestMs, lateMs);
     if (lateMs < 0 || attempt > 2) {
       this.early.push(`${body} #${attempt} ${lateMs.toFixed(0)} ms after it was due`);

@@ -27,6 +27,7 @@ export interface KafkaPlan {
   readonly clusterId: string;
   readonly nodes: readonly KafkaNode[];
   readonly settings: Readonly<Record<string, string>>;
+  readonly jvmOptions: readonly string[];
   readonly security: KafkaSecurity;
   readonly passwords: Readonly<Record<KafkaUserName, string>>;
   readonly tls?: { readonly ca: string; readonly certificate: string; readonly key: string };
@@ -48,14 +49,20 @@ export interface KafkaServers {
   remove(): Promise<void>;
 }
 
-export type KafkaPlanOptions = Pick<KafkaPlan, 'settings' | 'security'> & {
+export type KafkaPlanOptions = Pick<KafkaPlan, 'settings' | 'jvmOptions' | 'security'> & {
   readonly brokers: number;
   /** Opens a proxy in front of a broker's port, and gives its own. */
   readonly proxy?: (port: number) => Promise<number>;
 };
 
 /** Draws ports, passwords and, for TLS, a certificate. */
-export async function planKafka({ brokers, settings, security, proxy }: KafkaPlanOptions): Promise<KafkaPlan> {
+export async function planKafka({
+  brokers,
+  settings,
+  jvmOptions,
+  security,
+  proxy,
+}: KafkaPlanOptions): Promise<KafkaPlan> {
   const ports = new Set<number>();
   while (ports.size < brokers * LISTENERS.length) {
     ports.add(await serverPort());
@@ -75,6 +82,7 @@ export async function planKafka({ brokers, settings, security, proxy }: KafkaPla
     clusterId: `A${randomBytes(16).toString('base64url').slice(1)}`,
     nodes,
     settings,
+    jvmOptions,
     security,
     passwords: { admin: password(), stranger: password() },
     ...(security.tls === true ? { tls: certificate() } : {}),
@@ -173,14 +181,15 @@ function saslProperties(
 
 /** What formats the data directory at the first start, with users who log in by SCRAM, and then runs the broker. */
 export function launchCommand(
-  { clusterId, security: { sasl }, passwords }: KafkaPlan,
+  { clusterId, jvmOptions, security: { sasl }, passwords }: KafkaPlan,
   paths: { readonly java: string; readonly jars: string; readonly properties: string; readonly dataDirectory: string },
 ): string[] {
+  const options = jvmOptions.join(' ');
   const script = [
     'echo "starting Kafka"; properties=$1 data=$2 java=$3 jars=$4 cluster=$5; shift 5',
     '[ -e "$data/meta.properties" ] ||',
-    '"$java" -cp "$jars/*" kafka.tools.StorageTool format --cluster-id "$cluster" --config "$properties" "$@" || exit',
-    `exec "$java" ${JVM_OPTIONS.join(' ')} -cp "$jars/*" kafka.Kafka "$properties"`,
+    `"$java" ${options} -cp "$jars/*" kafka.tools.StorageTool format --cluster-id "$cluster" --config "$properties" "$@" || exit`,
+    `exec "$java" ${options} ${JVM_OPTIONS.join(' ')} -cp "$jars/*" kafka.Kafka "$properties"`,
   ].join('\n');
   const users = Object.entries(passwords).flatMap(([name, password]) => [
     '--add-scram',
