@@ -186,7 +186,7 @@ export class Verifier {
     this.#check(id === history.id, `${body} is stored twice: ${history.id} and ${id}`);
     if (!this.#histories.has(body)) {
       this.#histories.set(body, history);
-      if (isDirect || published?.mayExpire === false) {
+      if (published?.mayExpire === false) {
         this.#inOrder(id, message.key);
       }
     } else if (isDirect) {
@@ -209,8 +209,8 @@ export class Verifier {
   }
 
   /**
-   * First deliveries of what has to be in order come by their offsets. (But for what may expire, behind a gateway: its consumer
-   * may begin what a broker that died had sent, while that broker's heir has passed over it as expired, and gone on.)
+   * First deliveries of what has to be in order come by their offsets. (But for what may expire: a consumer may begin what a
+   * broker had sent before it lost its lease, while that broker's heir has passed over it as expired, and gone on.)
    */
   #inOrder(id: string, key: string): void {
     const { partition = 0, lane = 0, offset = 0 } = parseMessageId(id) ?? {};
