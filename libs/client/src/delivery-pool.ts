@@ -10,6 +10,8 @@ import { type Held } from './delivery.js';
  */
 export class DeliveryPool {
   readonly #held = new Slots<Held>();
+  /** The same by lane and offset. */
+  readonly #lanes = new Map<number, Map<number, Held>>();
   #ready: Held[] = [];
   /** EXCLUSIVE: what is handed out of a lane, by lane. */
   readonly #busyLanes = new Map<number, Set<Held>>();
@@ -46,6 +48,11 @@ export class DeliveryPool {
       }
       this.#blockedLanes.delete(held.laneKey);
     }
+    const lane = this.#lanes.get(held.laneKey) ?? new Map<number, Held>();
+    if (lane.has(held.raw.offset)) {
+      this.#supersede(held);
+    }
+    this.#lanes.set(held.laneKey, lane.set(held.raw.offset, held));
     held.slot = this.#held.add(held);
     this.#ready.push(held);
   }
@@ -126,6 +133,16 @@ export class DeliveryPool {
     yield* this.#held;
   }
 
+  /**
+   * The message is delivered anew, by another owner: behind a gateway nobody says that what an owner had sent is lost. What
+   * is held of it is void, and so is what an EXCLUSIVE lane holds behind it, which comes anew as well.
+   */
+  #supersede({ laneKey, raw: { offset } }: Held): void {
+    const isVoid = (one: Held): boolean =>
+      one.laneKey === laneKey && (this.#exclusive ? one.raw.offset >= offset : one.raw.offset === offset);
+    this.#drop(isVoid, new Error('the message was delivered anew'));
+  }
+
   /** The first that may go to a handler which has these lanes already. */
   #take(lanes: ReadonlySet<number>): Held | undefined {
     if (!this.#exclusive && this.#strays.size === 0) {
@@ -139,8 +156,12 @@ export class DeliveryPool {
 
   /** False if it was not held any more. */
   #letGo(held: Held): boolean {
-    const { slot } = held;
+    const { slot, laneKey, raw } = held;
     held.slot = undefined;
+    const lane = this.#lanes.get(laneKey);
+    if (lane?.get(raw.offset) === held) {
+      lane.delete(raw.offset);
+    }
     return slot !== undefined && this.#held.take(slot) !== undefined;
   }
 
