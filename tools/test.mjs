@@ -28,7 +28,7 @@ const stages = unitOnly
   ? [{ title: 'unit and property tests', args: [...inProcess, '--testPathIgnorePatterns', serverTests] }]
   : [
       { title: 'unit, property, contract and integration tests', args: inProcess },
-      // They wait more than they work: two files at a time.
+      // Two files at a time take two processors.
       processTests('process tests', '--maxWorkers=2', alone),
       processTests('process tests that have the machine for themselves', '--runInBand', `(?!${alone})`),
     ];

@@ -43,7 +43,7 @@ describe('ConnectionSet', () => {
   });
 
   it('uses what is idle before it would be replaced, and that alone', async () => {
-    const [slot] = [set.assign()];
+    const slot = set.assign();
     await slot.run(() => Promise.resolve());
     await settled();
     expect(connections).toBe(2);
